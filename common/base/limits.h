@@ -1,0 +1,50 @@
+#ifndef COMMON_BASE_LIMITS_H
+#define COMMON_BASE_LIMITS_H
+
+/*
+ * Every maximum that a peer, an administrator or a file can run into, in one place, with the reason
+ * where it is not obvious. A test probes each at its limit and one above.
+ */
+
+/* records and seals */
+#define LIMIT_NAME 253            /* a DNS name in text; also the name of any record */
+#define LIMIT_NAMES 100           /* names of one credential */
+#define LIMIT_RECIPIENTS 64       /* of one seal; larger audiences are groups */
+#define LIMIT_PUBLIC (64 * 1024)  /* public part of a record */
+#define LIMIT_SEALED (256 * 1024) /* envelope */
+#define LIMIT_RECORD (384 * 1024) /* body of a record */
+#define LIMIT_MUTATION 512        /* records of one mutation */
+#define LIMIT_CERT (32 * 1024)    /* one certificate, DER */
+#define LIMIT_CHAIN 10            /* certificates of one chain */
+#define LIMIT_KEY (16 * 1024)     /* a private key, PKCS#8 DER */
+#define LIMIT_DESIGNATIONS 256    /* chain of designations carried in one message */
+
+/* the link */
+#define LIMIT_REQUEST (64 * 1024)      /* Request of a follower */
+#define LIMIT_DELTA (4 * 1024 * 1024)  /* Delta, and so RECVMAXSZ of a follower */
+#define LIMIT_DELTA_PAGE (1024 * 1024) /* max_bytes a follower may ask for and default */
+#define LIMIT_RECEIPTS 4096            /* of one Pull; more come in the next */
+
+/* the public port */
+#define LIMIT_HANDSHAKE_MS 10000     /* TLS handshake and first bytes of a protocol */
+#define LIMIT_PENDING_HANDSHAKES 256 /* of all peers together */
+#define LIMIT_PENDING_PER_ADDRESS 16
+#define LIMIT_TRIES_PER_SECOND 20 /* new connections of one address, refilled */
+#define LIMIT_IDLE_HTTP_MS 30000
+
+/* the API */
+#define LIMIT_HTTP_HEADERS (16 * 1024)
+#define LIMIT_HTTP_BODY (256 * 1024)
+#define LIMIT_HTTP_CONNECTIONS 256
+#define LIMIT_JSON_DEPTH 16
+#define LIMIT_WATCHERS 64
+
+/* main and signer */
+#define LIMIT_SIGNER_FRAME (4 * 1024 * 1024)
+#define LIMIT_SIGN_BATCH 512
+
+/* files */
+#define LIMIT_CONFIG (64 * 1024)
+#define LIMIT_PEM_FILE (1024 * 1024)
+
+#endif
