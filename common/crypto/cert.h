@@ -3,8 +3,10 @@
 
 /*
  * X.509: parsing into facts, issuing under fixed profiles, and verifying under a pinned root. A
- * struct cert is immutable and reference-counted. Certificates are DER outside this module.
- * Pure functions, any thread.
+ * struct cert is immutable and reference-counted, so it may be shared between threads. Certificates
+ * are DER outside this module. Times are seconds since 1970, and notAfter is the last second in
+ * which a certificate is valid. Serial numbers are 127 random bits, so that two managers never
+ * share one. Pure functions, any thread.
  */
 
 #include "common/base/limits.h"
@@ -12,7 +14,7 @@
 
 struct cert;
 
-/* One certificate, DER, whole input. ERR_PARSE, ERR_LIMIT. */
+/* One certificate, DER, whole input, of which out keeps a copy. ERR_PARSE, ERR_LIMIT. */
 NODISCARD int cert_parse(struct span der, struct cert **out, struct err *err);
 struct cert *cert_ref(const struct cert *c);
 void cert_unref(struct cert *c);
@@ -20,23 +22,24 @@ DEFINE_FREEP(struct cert, cert_unref)
 
 struct span cert_der(const struct cert *c); /* borrowed */
 int64_t cert_not_before(const struct cert *c);
-int64_t cert_not_after(const struct cert *c); /* the last second in which it is valid */
+int64_t cert_not_after(const struct cert *c);
 bool cert_is_ca(const struct cert *c);
 /* SHA-256 of the DER. */
 void cert_fingerprint(const struct cert *c, struct hash *out);
-/* New reference to the public key. */
+/* New reference to the public key. ERR_INVALID for key types that are not taken. */
 NODISCARD int cert_key(const struct cert *c, struct pkey **out, struct err *err);
 bool cert_has_key(const struct cert *c, const struct pkey *key);
 /* Hexadecimal serial number; RFC 4514 names. Append to out. */
 void cert_put_serial(const struct cert *c, struct buf *out);
 void cert_put_subject(const struct cert *c, struct buf *out);
 void cert_put_issuer(const struct cert *c, struct buf *out);
-/* DNS and IP names of the subject alternative name, one call each; returns the count. */
+/*
+ * DNS and IP names of the subject alternative name, one call each; returns the count. Names with
+ * bytes that no DNS name has (NUL, blanks, outside ASCII) are left out. cb may be NULL.
+ */
 size_t cert_each_name(const struct cert *c, void (*cb)(void *arg, const char *name), void *arg);
 /* Appends PEM. */
 void cert_put_pem(struct span der, struct buf *out);
-
-/* Serial numbers: 127 random bits and a term, so that two managers never share one. */
 
 /* Self-signed root of a domain: P-384, CN "certherd root <domain>", 30 years; the domain id is in a
  * URI SAN "certherd:<64 hex>". */
@@ -51,48 +54,63 @@ NODISCARD int cert_issue_manager(const struct cert *root, const struct pkey *roo
     struct err *err);
 
 struct identity_params {
-	const struct pkey *key; /* public */
+	const struct pkey *key; /* only the public half is used */
 	struct domain_id domain;
 	struct id node;
-	const char *name;
-	const char *const *addresses; /* DNS names and IP addresses, as SANs */
+	const char *name;             /* label of the node: the common name, cut to 64 characters */
+	const char *const *addresses; /* DNS names and IP addresses, as SANs; at most LIMIT_NAMES */
 	size_t address_count;
 	int64_t not_before, not_after;
 };
-/* Identity of a node: URI SAN "certherd:<domain hex>/node/<id hex>", clientAuth and serverAuth. */
+/*
+ * Identity of a node: URI SAN "certherd:<domain hex>/node/<id hex>", clientAuth and serverAuth.
+ * ERR_INVALID: beyond the manager certificate's end, a key that is not the manager's, bad names.
+ */
 NODISCARD int cert_issue_identity(const struct cert *manager, const struct pkey *manager_key,
     const struct identity_params *p, struct cert **out, struct err *err);
 /* Domain and node of an identity certificate. ERR_PARSE when it is none. */
 NODISCARD int cert_identity(
     const struct cert *c, struct domain_id *domain, struct id *node, struct err *err);
 /*
- * Chain leaf, intermediates to the pinned root at the given time; allow_expired accepts a leaf that
- * has run out (renewal). ERR_CRYPTO with OpenSSL's reason.
+ * Chain leaf, intermediates to the pinned root, and nothing else, at the given time; allow_expired
+ * accepts a leaf that has run out (renewal): the chain is then judged at the leaf's last second.
+ * Whose identity it is, and whether its key is live, is for the caller. ERR_CRYPTO with OpenSSL's
+ * reason.
  */
 NODISCARD int cert_verify_identity(const struct cert *leaf, const struct cert *const *chain,
     size_t chain_count, const struct cert *root, int64_t now, bool allow_expired, struct err *err);
 
-/* Micro CA, self-signed: CN name, keyCertSign and cRLSign. */
+/* Micro CA, self-signed: CN name (1 to 64 bytes of UTF-8), pathlen 0, keyCertSign and cRLSign. */
 NODISCARD int cert_issue_ca(const struct pkey *key, const char *name, int64_t not_before,
     int64_t not_after, struct cert **out, struct err *err);
 
 struct leaf_params {
-	const struct pkey *key;   /* public */
-	const char *const *names; /* DNS names (wildcards too) and IP addresses, checked by model */
+	const struct pkey *key;   /* only the public half is used */
+	const char *const *names; /* DNS names (wildcards too) and IP addresses, 1 to LIMIT_NAMES */
 	size_t name_count;
 	int64_t not_before, not_after;
-	uint64_t term; /* goes into the serial */
 };
-/* Leaf of a Micro CA for servers. Never beyond the CA's end: ERR_INVALID says so. */
+/*
+ * Leaf of a Micro CA for servers. ERR_INVALID: beyond the CA's end (the text says until when it may
+ * be), a key that is not the CA's, names that no certificate can carry. What a sensible DNS name is
+ * was checked by model.
+ */
 NODISCARD int cert_issue_leaf(const struct cert *ca, const struct pkey *ca_key,
     const struct leaf_params *p, struct cert **out, struct err *err);
 
-/* PKCS#10: make one (CN only) and take one apart: the key, after the signature was checked. */
+/*
+ * PKCS#10: make one (CN only, appended to der), and take one apart: the key, after the signature
+ * was checked. Nothing else of a request is ever believed. ERR_PARSE, ERR_CRYPTO, ERR_INVALID.
+ */
 NODISCARD int csr_make(const struct pkey *key, const char *name, struct buf *der, struct err *err);
 NODISCARD int csr_key(struct span der, struct pkey **out, struct err *err);
 
-/* All CERTIFICATE blocks of a PEM text, in order; at most LIMIT_CHAIN. */
+/*
+ * All CERTIFICATE blocks of a PEM text, in order, whatever stands around them; at most LIMIT_CHAIN,
+ * at most LIMIT_PEM_FILE bytes. Private keys in it are not read. ERR_NOTFOUND when there is none,
+ * ERR_PARSE, ERR_LIMIT.
+ */
 NODISCARD int cert_parse_pem_chain(
-    struct span pem, struct cert **out, size_t *count, struct err *err);
+    struct span pem, struct cert *out[static LIMIT_CHAIN], size_t *count, struct err *err);
 
 #endif
