@@ -18,9 +18,17 @@
 #define LIMIT_CHAIN 10            /* certificates of one chain */
 #define LIMIT_KEY (16 * 1024)     /* a private key, PKCS#8 DER */
 #define LIMIT_DESIGNATIONS 256    /* chain of designations carried in one message */
+#define LIMIT_ACCESS 63           /* ids of one access list; the group of managers is the 64th */
+#define LIMIT_LABEL 63            /* name of a node or group; also one label of a DNS name */
+#define LIMIT_AUTHOR 127          /* who asked for a change */
+#define LIMIT_ADDRESSES 32        /* of one node */
+#define LIMIT_GROUP_KEYS 16       /* live keys of one group */
+#define LIMIT_SPKI 1100           /* a public key, DER; RSA 8192 fits */
+#define LIMIT_SIGNATURE 112       /* ECDSA, DER; P-384 fits */
+#define LIMIT_TEXT 1024           /* an error or a value of a setting */
 
 /* the link */
-#define LIMIT_REQUEST (64 * 1024)      /* Request of a follower */
+#define LIMIT_REQUEST (512 * 1024)     /* Request of a follower; a full list of receipts fits */
 #define LIMIT_DELTA (4 * 1024 * 1024)  /* Delta, and so RECVMAXSZ of a follower */
 #define LIMIT_DELTA_PAGE (1024 * 1024) /* max_bytes a follower may ask for and default */
 #define LIMIT_RECEIPTS 4096            /* of one Pull; more come in the next */
