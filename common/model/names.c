@@ -1,0 +1,270 @@
+#include "common/model/names.h"
+
+#include "common/base/buf.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* The character as a person can recognise it, whatever it is. */
+static const char *
+show(char c, char out[static 8])
+{
+	unsigned char u = (unsigned char)c;
+
+	if (u > 0x20 && u < 0x7f && u != '\'')
+		snprintf(out, 8, "'%c'", c);
+	else
+		snprintf(out, 8, "\\x%02x", u);
+	return out;
+}
+
+/* inet_pton takes nothing but the address itself: no blanks, no zone, no port. */
+static bool
+ip_normalise(const char *text, char out[static NAME_TEXT_MAX])
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (inet_pton(AF_INET, text, &v4) == 1)
+		return inet_ntop(AF_INET, &v4, out, NAME_TEXT_MAX) != NULL;
+	if (inet_pton(AF_INET6, text, &v6) == 1)
+		return inet_ntop(AF_INET6, &v6, out, NAME_TEXT_MAX) != NULL;
+	return false;
+}
+
+static int
+label_problem(const char *text, const char *label, size_t len, struct err *err)
+{
+	if (len == 0)
+		return err_set(err, ERR_INVALID,
+		    "name '%s': there is an empty label (two dots, or one at the start)", text);
+	if (len > LIMIT_LABEL)
+		return err_set(err, ERR_INVALID,
+		    "name '%s': label '%.*s' has %zu characters, at most %d are allowed", text, 63,
+		    label, len, LIMIT_LABEL);
+	if (label[0] == '-' || label[len - 1] == '-')
+		return err_set(err, ERR_INVALID,
+		    "name '%s': label '%.*s' begins or ends with a hyphen", text, (int)len, label);
+	return 0;
+}
+
+static int
+character_problem(const char *text, size_t at, struct err *err)
+{
+	char shown[8];
+
+	if ((unsigned char)text[at] >= 0x80)
+		return err_set(err, ERR_INVALID,
+		    "name with %s at character %zu: names in other scripts are not converted yet; "
+		    "give the A-label (xn--...), as 'idn2 NAME' prints it",
+		    show(text[at], shown), at + 1);
+	if (text[at] == '*')
+		return err_set(err, ERR_INVALID,
+		    "name '%s': a '*' stands alone, as the first label: '*.example.org'", text);
+	if (text[at] == ':' || text[at] == '/' || text[at] == '[')
+		return err_set(err, ERR_INVALID,
+		    "name '%s': %s at character %zu is not allowed; give a DNS name or an IP "
+		    "address alone, without port, brackets or path",
+		    text, show(text[at], shown), at + 1);
+	return err_set(err, ERR_INVALID,
+	    "name '%.200s': %s at character %zu is not allowed in a DNS name", text,
+	    show(text[at], shown), at + 1);
+}
+
+/* Lower case, labels and characters checked; len is without a dot at the end. */
+static int
+dns_check(const char *text, size_t len, size_t start, struct err *err)
+{
+	size_t label = start;
+	bool digits = true;
+
+	for (size_t i = start; i <= len; i++) {
+		int r;
+
+		if (i < len && text[i] != '.') {
+			char c = lower(text[i]);
+
+			if (!is_digit(c) && c != '-' && (c < 'a' || c > 'z'))
+				return character_problem(text, i, err);
+			digits = digits && is_digit(c);
+			continue;
+		}
+		r = label_problem(text, text + label, i - label, err);
+		if (r < 0)
+			return r;
+		if (i == len && digits)
+			return err_set(err, ERR_INVALID,
+			    "name '%s' ends in a number, as an IP address does, but is not one",
+			    text);
+		label = i + 1;
+		digits = true;
+	}
+	return 0;
+}
+
+int
+name_normalise(
+    const char *text, char out[static NAME_TEXT_MAX], enum name_type *type, struct err *err)
+{
+	size_t len = strlen(text);
+	bool wildcard = text[0] == '*' && text[1] == '.';
+	int r;
+
+	if (len == 0)
+		return err_set(err, ERR_INVALID, "a name is empty");
+	if (ip_normalise(text, out)) {
+		*type = NAME_IP;
+		return 0;
+	}
+	if (text[len - 1] == '.')
+		len--;
+	if (len > LIMIT_NAME)
+		return err_set(err, ERR_INVALID,
+		    "name '%.60s...' has %zu characters, at most %d are allowed", text, len,
+		    LIMIT_NAME);
+	r = dns_check(text, len, wildcard ? 2 : 0, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < len; i++)
+		out[i] = lower(text[i]);
+	out[len] = 0;
+	*type = wildcard ? NAME_WILDCARD : NAME_DNS;
+	return 0;
+}
+
+int
+name_normalise_all(const char *const *texts, size_t count, char (*out)[NAME_TEXT_MAX],
+    size_t *out_count, struct err *err)
+{
+	size_t n = 0;
+
+	if (count == 0)
+		return err_set(err, ERR_INVALID, "a credential needs at least one name");
+	if (count > LIMIT_NAMES)
+		return err_set(err, ERR_LIMIT, "a credential has at most %d names, these are %zu",
+		    LIMIT_NAMES, count);
+	for (size_t i = 0; i < count; i++) {
+		enum name_type type;
+		bool known = false;
+		int r = name_normalise(texts[i], out[n], &type, err);
+
+		if (r < 0)
+			return r;
+		for (size_t k = 0; k < n && !known; k++)
+			known = strcmp(out[k], out[n]) == 0;
+		n += !known;
+	}
+	*out_count = n;
+	return 0;
+}
+
+bool
+name_is_wildcard(const char *name)
+{
+	return name[0] == '*' && name[1] == '.';
+}
+
+bool
+name_is_ip(const char *name)
+{
+	char out[NAME_TEXT_MAX];
+
+	return ip_normalise(name, out);
+}
+
+bool
+name_wildcard_of(const char *name, char out[static NAME_TEXT_MAX])
+{
+	const char *dot = strchr(name, '.');
+	size_t len;
+
+	if (dot == NULL || dot == name || name_is_wildcard(name) || name_is_ip(name))
+		return false;
+	len = strlen(dot);
+	if (len == 1 || len + 1 > LIMIT_NAME)
+		return false;
+	out[0] = '*';
+	memcpy(out + 1, dot, len + 1);
+	return true;
+}
+
+bool
+name_matches(const char *pattern, const char *host)
+{
+	char wildcard[NAME_TEXT_MAX];
+
+	if (strcmp(pattern, host) == 0)
+		return true;
+	return name_is_wildcard(pattern) && name_wildcard_of(host, wildcard) &&
+	    strcmp(pattern, wildcard) == 0;
+}
+
+bool
+name_from_sni(const char *sni, size_t len, char out[static NAME_TEXT_MAX])
+{
+	char text[NAME_TEXT_MAX];
+
+	if (len > 0 && sni[len - 1] == '.')
+		len--;
+	if (len == 0 || len > LIMIT_NAME || memchr(sni, 0, len) != NULL)
+		return false;
+	memcpy(text, sni, len);
+	text[len] = 0;
+	if (dns_check(text, len, 0, NULL) < 0)
+		return false;
+	for (size_t i = 0; i <= len; i++)
+		out[i] = lower(text[i]);
+	return true;
+}
+
+int
+label_check(const char *what, const char *name, struct err *err)
+{
+	char shown[8];
+	size_t i;
+
+	if (name[0] == 0)
+		return err_set(err, ERR_INVALID, "the name of a %s is empty", what);
+	for (i = 0; name[i] != 0; i++) {
+		char c = name[i];
+		bool alnum = is_digit(c) || (c >= 'a' && c <= 'z');
+
+		if (alnum || (i > 0 && (c == '.' || c == '_' || c == '-')))
+			continue;
+		return err_set(err, ERR_INVALID,
+		    "%s '%.63s': %s at character %zu is not allowed; a name has a-z 0-9 . _ - and "
+		    "begins with a letter or digit",
+		    what, name, show(c, shown), i + 1);
+	}
+	if (i > LIMIT_LABEL)
+		return err_set(err, ERR_INVALID,
+		    "%s '%.63s...': the name has %zu characters, at most %d are allowed", what,
+		    name, i, LIMIT_LABEL);
+	return 0;
+}
+
+int
+access_name_parse(const char *text, const char **name, bool *is_group, struct err *err)
+{
+	bool group = text[0] == '@';
+	int r = label_check(group ? "group" : "node", text + group, err);
+
+	if (r < 0)
+		return r;
+	*name = text + group;
+	*is_group = group;
+	return 0;
+}

@@ -1,0 +1,62 @@
+#ifndef COMMON_MODEL_NAMES_H
+#define COMMON_MODEL_NAMES_H
+
+/*
+ * Names: those that certificates are for (DNS names, wildcards, IP addresses), and those of nodes
+ * and groups. One normal form is stored, compared and signed: DNS names in lower case without a dot
+ * at the end, addresses as inet_ntop writes them. Pure functions.
+ */
+
+#include "common/base/err.h"
+#include "common/base/limits.h"
+
+enum name_type {
+	NAME_DNS,
+	NAME_WILDCARD, /* "*." and a DNS name */
+	NAME_IP,
+};
+
+#define NAME_TEXT_MAX (LIMIT_NAME + 1)
+
+/*
+ * The normal form of a name for a credential. ERR_INVALID names the character or the label that is
+ * not allowed. out is untouched then.
+ */
+NODISCARD int name_normalise(
+    const char *text, char out[static NAME_TEXT_MAX], enum name_type *type, struct err *err);
+
+/*
+ * Normalises count names and drops those that are there already. At least one, at most LIMIT_NAMES
+ * (ERR_LIMIT). out has room for count; the count of what is left is returned in out_count.
+ */
+NODISCARD int name_normalise_all(const char *const *texts, size_t count, char (*out)[NAME_TEXT_MAX],
+    size_t *out_count, struct err *err);
+
+/* Of names in normal form. */
+bool name_is_wildcard(const char *name);
+bool name_is_ip(const char *name);
+
+/*
+ * The wildcard that would match name: "www.example.org" gives "*.example.org". False for addresses,
+ * wildcards and names of one label.
+ */
+bool name_wildcard_of(const char *name, char out[static NAME_TEXT_MAX]);
+
+/* Whether a certificate's name serves the host that a client asks for; both in normal form. */
+bool name_matches(const char *pattern, const char *host);
+
+/*
+ * What a client says in SNI, brought to normal form: lower case, one dot at the end dropped, a DNS
+ * name. False for everything else; never an error text, since anybody may send anything.
+ */
+bool name_from_sni(const char *sni, size_t len, char out[static NAME_TEXT_MAX]);
+
+/* Names of nodes and groups: [a-z0-9._-], 1 to 63, a letter or digit first. what: "node", "group".
+ */
+NODISCARD int label_check(const char *what, const char *name, struct err *err);
+
+/* "@mail" in an access list means the group mail. Both give a checked name; is_group says which. */
+NODISCARD int access_name_parse(
+    const char *text, const char **name, bool *is_group, struct err *err);
+
+#endif

@@ -1,0 +1,184 @@
+#ifndef COMMON_MODEL_PUBLIC_H
+#define COMMON_MODEL_PUBLIC_H
+
+/*
+ * The public parts of records, one struct for each kind that has one. When decoded, everything lies
+ * in memory that the struct owns until x_fini; when filled in by hand to be encoded, memory stays
+ * NULL and everything is borrowed, so that nothing needs to be copied. x_fini of a struct that was
+ * filled in by hand, or zeroed, does nothing but zero it. Times are Unix seconds unless the name
+ * says ms; keys are DER SubjectPublicKeyInfo, certificates DER.
+ */
+
+#include "common/base/arena.h"
+#include "common/model/designation.h"
+
+struct texts {
+	const char *const *items;
+	size_t count;
+};
+
+struct ids {
+	const struct id *items;
+	size_t count;
+};
+
+struct spans {
+	const struct span *items;
+	size_t count;
+};
+
+struct root_statement {
+	struct span certificate; /* borrowed from the statement's body */
+	bool has_previous;
+	struct hash previous; /* SHA-256 of the certificate of the root before */
+	int64_t made_at;
+};
+
+struct root_public {
+	struct signed_bytes statement;
+	struct arena *memory;
+};
+
+struct designation_public {
+	struct signed_designation designation;
+	struct arena *memory;
+};
+
+enum node_role {
+	ROLE_REPLICA = 0,
+	ROLE_STANDBY = 1,
+	ROLE_MANAGER = 2,
+	ROLE_RECOVERY = 3, /* offline, only opens: no identity key, no certificate */
+	ROLE__COUNT,
+};
+
+const char *node_role_name(uint32_t role);
+
+struct node_public {
+	uint32_t role; /* enum node_role */
+	struct span identity_key;
+	struct span sealing_key;
+	struct span certificate;
+	struct texts addresses;
+	struct span next_term_key;
+	struct span manager_certificate;
+	int64_t joined_at;
+	const char *software;
+	const char *endpoint;
+	struct arena *memory;
+};
+
+struct group_public {
+	struct span key;
+	struct spans live_keys;
+	uint64_t generation;
+	bool built_in;
+	struct arena *memory;
+};
+
+#define MEMBERSHIP_KEY_ID_LEN 20
+
+struct membership_public {
+	struct id group;
+	struct id node;
+	struct spans key_ids; /* MEMBERSHIP_KEY_ID_LEN bytes each */
+	struct arena *memory;
+};
+
+enum issuer_type {
+	ISSUER_MICRO = 0,
+	ISSUER_MANUAL = 1,
+	ISSUER_IMPORTED = 2,
+	ISSUER_ACME = 3,
+	ISSUER_CONNECTOR = 4,
+	ISSUER__COUNT,
+};
+
+const char *issuer_type_name(uint32_t type);
+
+enum credential_state {
+	CREDENTIAL_DRAFT = 0,
+	CREDENTIAL_PENDING = 1,
+	CREDENTIAL_ISSUED = 2,
+	CREDENTIAL_FAILED = 3,
+	CREDENTIAL_REVOKED = 4,
+	CREDENTIAL__COUNT,
+};
+
+const char *credential_state_name(uint32_t state);
+
+struct credential_public {
+	struct texts names;
+	const char *key_type;
+	uint32_t issuer; /* enum issuer_type */
+	bool has_issuer_record;
+	struct id issuer_record;
+	int64_t lifetime;
+	uint32_t fraction_percent; /* 0: the default of common/model/renewal.h */
+	bool new_key;
+	bool has_active;
+	struct id active; /* GENERATION in force */
+	uint64_t generations;
+	bool archived;
+	int64_t stale_after;
+	uint32_t state; /* enum credential_state */
+	const char *error;
+	int64_t next_try;
+	uint32_t failures;
+	int64_t created_at;
+	struct texts subject;
+	bool exportable;
+	struct arena *memory;
+};
+
+struct generation_public {
+	struct id credential;
+	uint64_t number;
+	struct span key;
+	struct spans chain; /* the leaf first */
+	int64_t not_before;
+	int64_t not_after;
+	int64_t activated_at_ms;
+	struct texts names;
+	bool revoked;
+	bool withdrawn;
+	struct arena *memory;
+};
+
+struct ca_public {
+	const char *key_type;
+	struct span key;
+	struct spans chain; /* own certificate first */
+	int64_t not_after;
+	bool enabled;
+	bool is_default;
+	struct arena *memory;
+};
+
+struct setting_public {
+	const char *value;
+	struct ids records;
+	struct arena *memory;
+};
+
+/* The setting that holds the access of credentials made without --access. */
+#define SETTING_DEFAULT_ACCESS "default-access"
+
+struct ticket_key_public {
+	struct span current; /* key name, 16 bytes */
+	int64_t made_at;
+	struct arena *memory;
+};
+
+void root_public_fini(struct root_public *p);
+void designation_public_fini(struct designation_public *p);
+void node_public_fini(struct node_public *p);
+void group_public_fini(struct group_public *p);
+void membership_public_fini(struct membership_public *p);
+void credential_public_fini(struct credential_public *p);
+void generation_public_fini(struct generation_public *p);
+void ca_public_fini(struct ca_public *p);
+void setting_public_fini(struct setting_public *p);
+void ticket_key_public_fini(struct ticket_key_public *p);
+
+#endif

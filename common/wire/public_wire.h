@@ -1,0 +1,87 @@
+#ifndef COMMON_WIRE_PUBLIC_WIRE_H
+#define COMMON_WIRE_PUBLIC_WIRE_H
+
+/*
+ * Public parts of records, and the plaintexts of seals, between bytes and common/model. Rules as in
+ * record_wire.h, but a decoded public part owns its memory and does not need the input any more:
+ * end it with its x_fini. Private keys are never copied out of a struct secret except into another.
+ */
+
+#include "common/crypto/secret.h"
+#include "common/model/public.h"
+
+NODISCARD int wire_root_public_encode(
+    const struct root_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_root_public_decode(struct span in, struct root_public *out, struct err *err);
+NODISCARD int wire_designation_public_encode(
+    const struct designation_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_designation_public_decode(
+    struct span in, struct designation_public *out, struct err *err);
+NODISCARD int wire_node_public_encode(
+    const struct node_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_node_public_decode(struct span in, struct node_public *out, struct err *err);
+NODISCARD int wire_group_public_encode(
+    const struct group_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_group_public_decode(struct span in, struct group_public *out, struct err *err);
+NODISCARD int wire_membership_public_encode(
+    const struct membership_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_membership_public_decode(
+    struct span in, struct membership_public *out, struct err *err);
+NODISCARD int wire_credential_public_encode(
+    const struct credential_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_credential_public_decode(
+    struct span in, struct credential_public *out, struct err *err);
+NODISCARD int wire_generation_public_encode(
+    const struct generation_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_generation_public_decode(
+    struct span in, struct generation_public *out, struct err *err);
+NODISCARD int wire_ca_public_encode(const struct ca_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_ca_public_decode(struct span in, struct ca_public *out, struct err *err);
+NODISCARD int wire_setting_public_encode(
+    const struct setting_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_setting_public_decode(
+    struct span in, struct setting_public *out, struct err *err);
+NODISCARD int wire_ticket_key_public_encode(
+    const struct ticket_key_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_ticket_key_public_decode(
+    struct span in, struct ticket_key_public *out, struct err *err);
+
+/* --- plaintexts of seals ------------------------------------------------------------------- */
+
+/* PrivateKey: PKCS#8 of a GENERATION or CA. */
+NODISCARD int wire_private_key_encode(
+    const struct secret *pkcs8, struct secret **out, struct err *err);
+NODISCARD int wire_private_key_decode(
+    const struct secret *in, struct secret **pkcs8, struct err *err);
+
+/* GroupKeys: PKCS#8 of each live key of a group, the newest first. */
+struct group_keys {
+	struct secret *pkcs8[LIMIT_GROUP_KEYS];
+	size_t count;
+};
+void group_keys_fini(struct group_keys *k);
+NODISCARD int wire_group_keys_encode(
+    const struct group_keys *k, struct secret **out, struct err *err);
+NODISCARD int wire_group_keys_decode(
+    const struct secret *in, struct group_keys *out, struct err *err);
+
+/* TicketKeys: 80 bytes each (name 16, AES-256 32, HMAC 32), the newest first. */
+#define TICKET_KEY_LEN 80
+#define LIMIT_TICKET_KEYS 8
+struct ticket_keys {
+	struct secret *keys[LIMIT_TICKET_KEYS];
+	size_t count;
+};
+void ticket_keys_fini(struct ticket_keys *k);
+NODISCARD int wire_ticket_keys_encode(
+    const struct ticket_keys *k, struct secret **out, struct err *err);
+NODISCARD int wire_ticket_keys_decode(
+    const struct secret *in, struct ticket_keys *out, struct err *err);
+
+/* SealedPassword: what the CLI seals to `managers`. */
+NODISCARD int wire_password_encode(
+    const struct secret *password, struct secret **out, struct err *err);
+NODISCARD int wire_password_decode(
+    const struct secret *in, struct secret **password, struct err *err);
+
+#endif

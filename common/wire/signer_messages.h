@@ -1,0 +1,187 @@
+#ifndef COMMON_WIRE_SIGNER_MESSAGES_H
+#define COMMON_WIRE_SIGNER_MESSAGES_H
+
+/*
+ * What main and signer say to each other (proto/signer.proto) as plain structs; the frame (4 bytes
+ * of length) is the channel's. Spans of decoded messages are borrowed from the input, lists and
+ * texts lie in memory that the message owns until its x_fini. Filled in by hand, memory stays NULL.
+ * Decoding is strict as in record_wire.h: the signer does not trust main.
+ */
+
+#include "common/wire/link_messages.h"
+
+enum signer_op {
+	SIGNER_NOTHING,
+	SIGNER_START,
+	SIGNER_LEARN,
+	SIGNER_SIGN_BATCH,
+	SIGNER_SIGN_HEAD,
+	SIGNER_ISSUE,
+	SIGNER_MAKE_CA,
+	SIGNER_RESEAL,
+	SIGNER_ISSUE_IDENTITY,
+	SIGNER_MAKE_GROUP,
+	SIGNER_MAKE_MEMBERSHIP,
+	SIGNER_SEAL,
+	SIGNER__COUNT,
+};
+
+const char *signer_op_name(enum signer_op op);
+
+/* The record that a reply will become part of: seals are bound to it. */
+struct record_ref {
+	struct id id;
+	uint64_t version;
+};
+
+struct signer_start {
+	struct hash root_fingerprint;
+	struct domain_id domain;
+	struct id node;
+	struct designation_list designations;
+	struct span root_certificate;
+};
+
+struct signer_learn {
+	struct signed_list records;
+};
+
+struct signer_sign_batch {
+	struct spans bodies;
+	struct span head; /* empty: none */
+};
+
+struct signer_sign_head {
+	struct span head;
+};
+
+struct signer_issue {
+	struct record_ref generation;
+	struct id credential;
+	uint64_t number;
+	struct texts names;
+	const char *key_type;
+	int64_t not_before;
+	int64_t not_after;
+	struct signed_bytes ca;
+	bool keep_key; /* key_of is given */
+	struct signed_bytes key_of;
+	struct ids access;
+	int64_t activated_at_ms;
+};
+
+struct signer_make_ca {
+	struct record_ref ca;
+	const char *name;
+	const char *key_type;
+	int64_t not_before;
+	int64_t not_after;
+	bool is_default;
+};
+
+struct signer_reseal {
+	struct signed_bytes record;
+	struct record_ref to;
+	struct span public_part;
+	struct ids access;
+};
+
+struct signer_issue_identity {
+	struct span csr;
+	struct id node;
+	const char *name;
+	struct texts addresses;
+	int64_t not_before;
+	int64_t not_after;
+	struct span manager_certificate;
+};
+
+struct signer_make_group {
+	struct record_ref group;
+	bool new_key;
+	bool has_current;
+	struct signed_bytes current;
+	bool built_in;
+};
+
+struct signer_make_membership {
+	struct record_ref membership;
+	struct id group;
+	struct id node;
+	bool has_group_record; /* else the two parts, fresh from make_group */
+	struct signed_bytes group_record;
+	struct span group_public;
+	struct span group_sealed;
+	uint64_t group_version;
+};
+
+struct signer_seal {
+	struct record_ref record;
+	uint32_t kind;
+	struct span public_part;
+	struct span payload;
+	struct ids access;
+};
+
+struct signer_request {
+	uint64_t id;
+	enum signer_op op;
+	union {
+		struct signer_start start;
+		struct signer_learn learn;
+		struct signer_sign_batch sign_batch;
+		struct signer_sign_head sign_head;
+		struct signer_issue issue;
+		struct signer_make_ca make_ca;
+		struct signer_reseal reseal;
+		struct signer_issue_identity issue_identity;
+		struct signer_make_group make_group;
+		struct signer_make_membership make_membership;
+		struct signer_seal seal;
+	};
+	struct arena *memory;
+};
+
+/* ERR_LIMIT above LIMIT_SIGNER_FRAME. */
+NODISCARD int wire_signer_request_encode(
+    const struct signer_request *r, struct buf *out, struct err *err);
+NODISCARD int wire_signer_request_decode(
+    struct span in, struct signer_request *out, struct err *err);
+void signer_request_fini(struct signer_request *r);
+
+struct signer_reply {
+	uint64_t id;
+	int code;         /* 0: done; else a negative err_code */
+	const char *text; /* of the error */
+	struct span done; /* the op's own reply, see below */
+	struct arena *memory;
+};
+
+NODISCARD int wire_signer_reply_encode(
+    const struct signer_reply *r, struct buf *out, struct err *err);
+NODISCARD int wire_signer_reply_decode(struct span in, struct signer_reply *out, struct err *err);
+void signer_reply_fini(struct signer_reply *r);
+
+/*
+ * What is done, one struct for all ops; each uses the fields that its comment names, and the
+ * others stay empty.
+ */
+struct signer_done {
+	struct span sealing_key;    /* start */
+	struct span manager_key;    /* start */
+	uint32_t taken;             /* learn */
+	struct spans signatures;    /* sign_batch */
+	struct span head_signature; /* sign_batch, sign_head */
+	struct span public_part;    /* issue, make_ca, make_group, make_membership */
+	struct span sealed;         /* those, reseal and seal */
+	struct span certificate;    /* issue_identity */
+	struct arena *memory;
+};
+
+NODISCARD int wire_signer_done_encode(
+    enum signer_op op, const struct signer_done *d, struct buf *out, struct err *err);
+NODISCARD int wire_signer_done_decode(
+    enum signer_op op, struct span in, struct signer_done *out, struct err *err);
+void signer_done_fini(struct signer_done *d);
+
+#endif
