@@ -34,7 +34,7 @@ def check(tree, build):
                 if resolve(name, target) not in there:
                     found.append(f"{name}:{line_of(text, m.start())}: no '{target}' in the tree")
         for m in PATH.finditer(text):
-            if m.group(1) not in there and not m.group(1).endswith((".", "-")):
+            if not there.intersection((m.group(1), m.group(1) + ".h")):
                 found.append(f"{name}:{line_of(text, m.start())}: there is no {m.group(1)}")
         for m in WORD.finditer(text):
             found.append(f"{name}:{line_of(text, m.start())}: '{m.group(1)}': "
