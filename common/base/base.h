@@ -69,4 +69,12 @@ void mem_free(void *ptr);
 
 DEFINE_FREEP(char, mem_free)
 
+/*
+ * An allocator for foreign libraries that may hold a secret: memory is wiped when it is freed or
+ * moved. Unlike the functions above these return NULL when there is no memory.
+ */
+void *mem_wiping_alloc(size_t size);
+void *mem_wiping_realloc(void *ptr, size_t size);
+void mem_wiping_free(void *ptr);
+
 #endif

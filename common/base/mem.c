@@ -1,5 +1,6 @@
 #include "common/base/base.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,5 +86,37 @@ mem_printf(const char *fmt, ...)
 void
 mem_free(void *ptr)
 {
+	free(ptr);
+}
+
+void *
+mem_wiping_alloc(size_t size)
+{
+	return malloc(size > 0 ? size : 1);
+}
+
+void *
+mem_wiping_realloc(void *ptr, size_t size)
+{
+	size_t old = ptr != NULL ? malloc_usable_size(ptr) : 0;
+	void *moved;
+
+	if (size <= old && size > old / 2)
+		return ptr;
+	/* Not realloc: what it leaves behind would not be wiped. */
+	moved = malloc(size > 0 ? size : 1);
+	if (moved == NULL)
+		return NULL;
+	if (ptr != NULL)
+		memcpy(moved, ptr, size < old ? size : old);
+	mem_wiping_free(ptr);
+	return moved;
+}
+
+void
+mem_wiping_free(void *ptr)
+{
+	if (ptr != NULL)
+		explicit_bzero(ptr, malloc_usable_size(ptr));
 	free(ptr);
 }
