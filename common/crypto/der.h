@@ -2,19 +2,13 @@
 #define COMMON_CRYPTO_DER_H
 
 /*
- * Writing DER: elements are opened and closed in order, lengths are put in on closing. What is
- * written goes to a struct buf, whose sticky error is looked at once at the end. One owner.
+ * DER, private to common/crypto: one-byte tags, definite and minimal lengths below 16 MiB. The
+ * writer opens and closes elements in order and puts lengths in on closing; what is written goes to
+ * a struct buf, whose sticky error is looked at once at the end. The reader borrows its input and
+ * keeps a sticky error of its own. One owner each.
  */
 
 #include "common/base/buf.h"
-
-#define DER_DEPTH_MAX 16
-
-struct der {
-	struct buf *out;
-	size_t open[DER_DEPTH_MAX]; /* where the content of each open element begins */
-	unsigned depth;
-};
 
 enum der_tag {
 	DER_BOOLEAN = 0x01,
@@ -32,6 +26,14 @@ enum der_tag {
 #define DER_CONTEXT(n) (0x80 | (n))
 #define DER_CONTEXT_CONS(n) (0xa0 | (n))
 
+#define DER_DEPTH_MAX 16
+
+struct der {
+	struct buf *out;
+	size_t open[DER_DEPTH_MAX]; /* where the content of each open element begins */
+	unsigned depth;
+};
+
 #define DER_INIT(buf) ((struct der){(buf), {0}, 0})
 
 void der_begin(struct der *d, unsigned tag);
@@ -44,5 +46,26 @@ void der_put_raw(struct der *d, struct span bytes);
 void der_put_uint(struct der *d, struct span big_endian);
 /* Time as RFC 5280 wants it: UTCTime to 2049, GeneralizedTime after that. */
 void der_put_time(struct der *d, int64_t seconds);
+
+struct der_reader {
+	struct span rest;
+	bool failed;
+};
+
+#define DER_READER(bytes) ((struct der_reader){(bytes), false})
+
+/* Content of the next element, which must have this tag; empty after a failure. */
+struct span der_take(struct der_reader *r, unsigned tag);
+/* As der_take, and the content has exactly len bytes. */
+struct span der_take_fixed(struct der_reader *r, unsigned tag, size_t len);
+struct der_reader der_enter(struct der_reader *r, unsigned tag);
+/* The next bytes must be these, header and all. */
+void der_expect(struct der_reader *r, struct span literal);
+/* Any element: its tag and content. False at the end and after a failure. */
+bool der_next(struct der_reader *r, unsigned *tag, struct span *content);
+/* A non-negative INTEGER below 2^32, minimal. */
+uint32_t der_take_small(struct der_reader *r);
+/* True when everything was read and nothing failed. */
+bool der_done(const struct der_reader *r);
 
 #endif

@@ -28,12 +28,19 @@ const char *key_type_name(enum key_type type);
 NODISCARD int key_type_parse(const char *name, enum key_type *out, struct err *err);
 
 NODISCARD int pkey_generate(enum key_type type, struct pkey **out, struct err *err);
-/* PKCS#8 PrivateKeyInfo DER, whole input; ERR_PARSE, ERR_INVALID for key types not taken. */
+/*
+ * PKCS#8 PrivateKeyInfo DER, whole input; ERR_PARSE, ERR_INVALID for key types not taken,
+ * ERR_CRYPTO when the private part does not belong to the public one.
+ */
 NODISCARD int pkey_from_pkcs8(struct span der, struct pkey **out, struct err *err);
 NODISCARD int pkey_to_pkcs8(const struct pkey *key, struct secret **out, struct err *err);
-/* SubjectPublicKeyInfo DER, whole input, the point checked to be on its curve. */
+/*
+ * SubjectPublicKeyInfo DER, whole input, the point checked to be on its curve. A key has one
+ * encoding here (points uncompressed, curves by name): ERR_PARSE for any other.
+ */
 NODISCARD int pkey_from_spki(struct span der, struct pkey **out, struct err *err);
-/* Appends SubjectPublicKeyInfo DER. */
+/* SubjectPublicKeyInfo DER: borrowed from the key, or appended to a buffer. */
+struct span pkey_spki(const struct pkey *key);
 NODISCARD int pkey_put_spki(const struct pkey *key, struct buf *out, struct err *err);
 
 struct pkey *pkey_ref(const struct pkey *key);
@@ -53,8 +60,8 @@ const char *pkey_describe(const struct pkey *key, char out[static KEY_DESCRIPTIO
 struct key_id {
 	uint8_t bytes[KEY_ID_LEN];
 };
-NODISCARD int pkey_id(const struct pkey *key, struct key_id *out, struct err *err);
-NODISCARD int spki_key_id(struct span spki, struct key_id *out, struct err *err);
+void pkey_id(const struct pkey *key, struct key_id *out);
+void spki_key_id(struct span spki, struct key_id *out);
 
 /*
  * The files that hold a process's own keys: for each key a line "certherd key NAME" and a PEM block
@@ -76,7 +83,9 @@ NODISCARD int keyfile_format(const struct keyfile *f, struct secret **out, struc
 /* NULL when there is none of that name. Borrowed. */
 const struct pkey *keyfile_find(const struct keyfile *f, const char *name);
 
-/* The root and recovery key: PKCS#8 under a passphrase (PBES2: scrypt N=2^16 r=8 p=1, AES-256-CBC).
+/*
+ * The root and recovery key: PKCS#8 under a passphrase (PBES2: scrypt N=2^14 r=8 p=5, AES-256-CBC).
+ * More memory than N=2^14 needs is refused by the openssl program, which must be able to read them.
  */
 NODISCARD int pkey_to_encrypted_pem(
     const struct pkey *key, const struct secret *passphrase, struct buf *out, struct err *err);

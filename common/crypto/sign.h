@@ -14,7 +14,11 @@ enum sign_type {
 	SIGN_HEAD,
 	SIGN_DESIGNATION,
 	SIGN_ROOT,
-	SIGN_JOIN, /* proof of possession of a sealing key cannot be signed; see docs/protocol */
+	/*
+	 * Proof of possession of a sealing key, in a join or identity request: the sealing key
+	 * signs SHA-256 of the request's CSR. It signs nothing else, ever.
+	 */
+	SIGN_JOIN,
 	SIGN__COUNT,
 };
 
