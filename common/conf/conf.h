@@ -14,7 +14,7 @@
 
 enum conf_type {
 	CONF_STRING,   /* char *, NULL without value and default; min and max are its length */
-	CONF_PATH,     /* char *, an absolute path, or a relative one seen from where we started */
+	CONF_PATH,     /* char *, not empty */
 	CONF_CHOICE,   /* int, index into choices */
 	CONF_INT,      /* int64_t */
 	CONF_SIZE,     /* int64_t, bytes: "64k", "8m", "1g" or a bare number */
@@ -73,7 +73,8 @@ void conf_init(const struct conf_schema *schema, void *values);
 void conf_fini(const struct conf_schema *schema, void *values);
 
 /*
- * Reads a file's text over the values; name stands in the errors ("name:line: message"). Unknown
+ * Decodes a file's text; keys it does not have get their defaults, whatever the values were
+ * before. name stands in the errors ("name:line: message"). Unknown
  * keys, keys given twice and values out of range are ERR_PARSE. ${NAME} is text like any other:
  * nothing of the environment enters. The values are as before after an error.
  */

@@ -23,8 +23,8 @@ DEFINE_FREEP(struct json, json_free)
 const struct json *json_member(const struct json *object, const char *name); /* or NULL */
 size_t json_count(const struct json *array);                                 /* 0 if none */
 const struct json *json_item(const struct json *array, size_t at);           /* or NULL */
-bool json_is_object(const struct json *v);
-bool json_is_array(const struct json *v);
+bool json_is_map(const struct json *v);
+bool json_is_list(const struct json *v);
 bool json_is_text(const struct json *v);
 const char *json_text(const struct json *object, const char *name); /* "" if none */
 int64_t json_number(const struct json *object, const char *name);   /* 0 if none */
@@ -42,7 +42,7 @@ enum json_kind {
 	JSON_DURATION, /* int64_t seconds, from "90d"; min and max in seconds */
 	JSON_TEXTS,    /* struct json_texts; min and max are the number of items */
 	JSON_CHOICE,   /* int, index into choices */
-	JSON_OBJECT,   /* a struct inside the struct, by its own fields */
+	JSON_MEMBERS,  /* a struct inside the struct, by its own fields */
 };
 
 struct json_texts {
