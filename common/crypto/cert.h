@@ -72,8 +72,9 @@ NODISCARD int cert_issue_identity(const struct cert *manager, const struct pkey 
 NODISCARD int cert_identity(
     const struct cert *c, struct domain_id *domain, struct id *node, struct err *err);
 /*
- * Chain leaf, intermediates to the pinned root, and nothing else, at the given time; allow_expired
- * accepts a leaf that has run out (renewal): the chain is then judged at the leaf's last second.
+ * Chain leaf, intermediates to the pinned root, and nothing else, at the given time (OpenSSL does
+ * not count the last second itself); allow_expired accepts a leaf that has run out (renewal): the
+ * chain is then judged just before the leaf's end.
  * Whose identity it is, and whether its key is live, is for the caller. ERR_CRYPTO with OpenSSL's
  * reason.
  */

@@ -19,4 +19,8 @@ struct span cert_issuer_der(const struct cert *c);
 /* Subject key identifier, borrowed; empty when there is none. */
 struct span cert_subject_key_id(const struct cert *c);
 
+/* The only URI among the alternative names; false when there is none, or more than one. */
+#define CERT_URI_MAX 160
+bool cert_uri(const struct cert *c, char out[static CERT_URI_MAX]);
+
 #endif
