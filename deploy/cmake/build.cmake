@@ -25,8 +25,8 @@ target_compile_options(certherd_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla
     -Wcast-qual -Wwrite-strings -Wundef -Wpointer-arith -Wnull-dereference -Wswitch-enum
     -Wconversion -Wimplicit-fallthrough
-    # texts in struct err are cut to their size on purpose
-    -Wno-format-truncation
+    # texts in struct err are cut to their size on purpose; clang does not know the warning
+    $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>
     $<$<C_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -Wjump-misses-init>
     $<$<BOOL:${CERTHERD_WERROR}>:-Werror>
     -fno-delete-null-pointer-checks -fno-strict-overflow -fno-common
