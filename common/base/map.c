@@ -28,6 +28,13 @@ seed_init(void)
 		seed[0] = (uint64_t)(uintptr_t)&seed;
 }
 
+void
+map_set_seed(uint64_t first, uint64_t second)
+{
+	seed[0] = first;
+	seed[1] = second;
+}
+
 static uint64_t
 rotl(uint64_t x, int b)
 {

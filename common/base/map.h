@@ -22,6 +22,12 @@ void *map_put(struct map *m, const void *key, size_t len, void *value);
 /* Removes the key and returns its value, or NULL. */
 void *map_del(struct map *m, const void *key, size_t len);
 
+/*
+ * For the simulator, which has to walk the same way twice: the seed of all maps made from now on.
+ * There may be no other map meanwhile.
+ */
+void map_set_seed(uint64_t first, uint64_t second);
+
 /* Walks in no order; the map must not change meanwhile. Start with at = 0; false at the end. */
 bool map_next(const struct map *m, size_t *at, struct span *key, void **value);
 
