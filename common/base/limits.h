@@ -18,9 +18,12 @@
 #define LIMIT_CHAIN 10            /* certificates of one chain */
 #define LIMIT_KEY (16 * 1024)     /* a private key, PKCS#8 DER */
 #define LIMIT_DESIGNATIONS 256    /* chain of designations carried in one message */
+#define LIMIT_DESIGNATION 1024    /* body of a designation */
+#define LIMIT_HEAD 1024           /* body of a head */
 #define LIMIT_ACCESS 63           /* ids of one access list; the group of managers is the 64th */
 #define LIMIT_LABEL 63            /* name of a node or group; also one label of a DNS name */
 #define LIMIT_AUTHOR 127          /* who asked for a change */
+#define LIMIT_ENDPOINT 300        /* host and port as text */
 #define LIMIT_ADDRESSES 32        /* of one node */
 #define LIMIT_GROUP_KEYS 16       /* live keys of one group */
 #define LIMIT_SPKI 1100           /* a public key, DER; RSA 8192 fits */

@@ -46,6 +46,9 @@ NODISCARD int wire_ticket_key_public_encode(
 NODISCARD int wire_ticket_key_public_decode(
     struct span in, struct ticket_key_public *out, struct err *err);
 
+/* Whether a public part can be read as its kind wants it; kinds without one are always right. */
+NODISCARD int wire_public_check(uint32_t kind, struct span in, struct err *err);
+
 /* --- plaintexts of seals ------------------------------------------------------------------- */
 
 /* PrivateKey: PKCS#8 of a GENERATION or CA. */

@@ -1,0 +1,255 @@
+/* Public parts of the kinds that administrators name: credentials, generations, CAs, settings. */
+
+#include "common/wire/public_wire.h"
+
+#include "common/wire/fields.h"
+
+static void
+decode_names(struct fields *f, size_t count, char **in, struct texts *out)
+{
+	*out = get_texts(f, "names", count, in, LIMIT_NAMES, LIMIT_NAME);
+}
+
+int
+wire_credential_public_decode(struct span in, struct credential_public *out, struct err *err)
+{
+	AUTO(fields_fini)
+	struct fields f;
+	struct credential_public p = {0};
+	Certherd__CredentialPublic *m;
+	void *message;
+	int rc = fields_open(
+	    &f, &certherd__credential_public__descriptor, in, LIMIT_PUBLIC, true, &message, err);
+
+	if (rc < 0)
+		return rc;
+	m = message;
+	decode_names(&f, m->n_names, m->names, &p.names);
+	p.key_type = get_text(&f, "key_type", m->key_type, LIMIT_LABEL);
+	if (m->issuer != NULL) {
+		p.issuer = (uint32_t)m->issuer->type;
+		p.has_issuer_record = opt_id(&f, "issuer", m->issuer->record, &p.issuer_record);
+	}
+	if (m->renewal != NULL) {
+		p.lifetime = m->renewal->lifetime;
+		p.fraction_percent = m->renewal->fraction_percent;
+		p.new_key = m->renewal->new_key != 0;
+	}
+	p.has_active = opt_id(&f, "active", m->active, &p.active);
+	p.generations = m->generations;
+	p.archived = m->archived != 0;
+	p.stale_after = m->stale_after;
+	p.state = (uint32_t)m->state;
+	p.error = get_text(&f, "error", m->error, LIMIT_TEXT);
+	p.next_try = m->next_try;
+	p.failures = m->failures;
+	p.created_at = m->created_at;
+	p.subject = get_texts(&f, "subject", m->n_subject, m->subject, LIMIT_NAMES, LIMIT_TEXT);
+	p.exportable = m->exportable != 0;
+	if (f.error < 0)
+		return f.error;
+	p.memory = MOVE(f.arena);
+	*out = p;
+	return 0;
+}
+
+int
+wire_credential_public_encode(const struct credential_public *p, struct buf *out, struct err *err)
+{
+	Certherd__CredentialPublic m = CERTHERD__CREDENTIAL_PUBLIC__INIT;
+	Certherd__Issuer issuer = CERTHERD__ISSUER__INIT;
+	Certherd__Renewal renewal = CERTHERD__RENEWAL__INIT;
+
+	issuer.type = (Certherd__Issuer__Type)p->issuer;
+	issuer.record = put_opt_id(p->has_issuer_record, &p->issuer_record);
+	renewal.lifetime = p->lifetime;
+	renewal.fraction_percent = p->fraction_percent;
+	renewal.new_key = p->new_key;
+	m.n_names = p->names.count;
+	m.names = put_texts(p->names);
+	m.key_type = put_text(p->key_type);
+	m.issuer = &issuer;
+	m.renewal = &renewal;
+	m.active = put_opt_id(p->has_active, &p->active);
+	m.generations = p->generations;
+	m.archived = p->archived;
+	m.stale_after = p->stale_after;
+	m.state = (Certherd__CredentialPublic__State)p->state;
+	m.error = put_text(p->error);
+	m.next_try = p->next_try;
+	m.failures = p->failures;
+	m.created_at = p->created_at;
+	m.n_subject = p->subject.count;
+	m.subject = put_texts(p->subject);
+	m.exportable = p->exportable;
+	return pack(&m.base, LIMIT_PUBLIC, out, err);
+}
+
+int
+wire_generation_public_decode(struct span in, struct generation_public *out, struct err *err)
+{
+	AUTO(fields_fini)
+	struct fields f;
+	struct generation_public p = {0};
+	Certherd__GenerationPublic *m;
+	void *message;
+	int rc = fields_open(
+	    &f, &certherd__generation_public__descriptor, in, LIMIT_PUBLIC, true, &message, err);
+
+	if (rc < 0)
+		return rc;
+	m = message;
+	get_id(&f, "credential", m->credential, &p.credential);
+	p.number = m->number;
+	p.key = get_bytes(&f, "key", m->key, 1, LIMIT_SPKI);
+	p.chain = get_spans(&f, "chain", m->n_chain, m->chain, LIMIT_CHAIN, LIMIT_CERT);
+	p.not_before = m->not_before;
+	p.not_after = m->not_after;
+	p.activated_at_ms = m->activated_at_ms;
+	decode_names(&f, m->n_names, m->names, &p.names);
+	p.revoked = m->revoked != 0;
+	p.withdrawn = m->withdrawn != 0;
+	get_rule(&f, p.chain.count > 0, "it has no certificate");
+	get_rule(&f, p.number > 0, "it has no number");
+	if (f.error < 0)
+		return f.error;
+	p.memory = MOVE(f.arena);
+	*out = p;
+	return 0;
+}
+
+int
+wire_generation_public_encode(const struct generation_public *p, struct buf *out, struct err *err)
+{
+	AUTO(arena_freep)
+	struct arena *arena = arena_new(PACK_BUDGET);
+	Certherd__GenerationPublic m = CERTHERD__GENERATION_PUBLIC__INIT;
+
+	m.credential = put_id(&p->credential);
+	m.number = p->number;
+	m.key = put_span(p->key);
+	m.n_chain = p->chain.count;
+	m.chain = put_spans(arena, p->chain);
+	m.not_before = p->not_before;
+	m.not_after = p->not_after;
+	m.activated_at_ms = p->activated_at_ms;
+	m.n_names = p->names.count;
+	m.names = put_texts(p->names);
+	m.revoked = p->revoked;
+	m.withdrawn = p->withdrawn;
+	return pack(&m.base, LIMIT_PUBLIC, out, err);
+}
+
+int
+wire_ca_public_decode(struct span in, struct ca_public *out, struct err *err)
+{
+	AUTO(fields_fini)
+	struct fields f;
+	struct ca_public p = {0};
+	Certherd__CaPublic *m;
+	void *message;
+	int rc = fields_open(
+	    &f, &certherd__ca_public__descriptor, in, LIMIT_PUBLIC, true, &message, err);
+
+	if (rc < 0)
+		return rc;
+	m = message;
+	p.key_type = get_text(&f, "key_type", m->key_type, LIMIT_LABEL);
+	p.key = get_bytes(&f, "key", m->key, 1, LIMIT_SPKI);
+	p.chain = get_spans(&f, "chain", m->n_chain, m->chain, LIMIT_CHAIN, LIMIT_CERT);
+	p.not_after = m->not_after;
+	p.enabled = m->enabled != 0;
+	p.is_default = m->is_default != 0;
+	get_rule(&f, p.chain.count > 0, "it has no certificate");
+	if (f.error < 0)
+		return f.error;
+	p.memory = MOVE(f.arena);
+	*out = p;
+	return 0;
+}
+
+int
+wire_ca_public_encode(const struct ca_public *p, struct buf *out, struct err *err)
+{
+	AUTO(arena_freep)
+	struct arena *arena = arena_new(PACK_BUDGET);
+	Certherd__CaPublic m = CERTHERD__CA_PUBLIC__INIT;
+
+	m.key_type = put_text(p->key_type);
+	m.key = put_span(p->key);
+	m.n_chain = p->chain.count;
+	m.chain = put_spans(arena, p->chain);
+	m.not_after = p->not_after;
+	m.enabled = p->enabled;
+	m.is_default = p->is_default;
+	return pack(&m.base, LIMIT_PUBLIC, out, err);
+}
+
+int
+wire_setting_public_decode(struct span in, struct setting_public *out, struct err *err)
+{
+	AUTO(fields_fini)
+	struct fields f;
+	struct setting_public p = {0};
+	Certherd__SettingPublic *m;
+	void *message;
+	int rc = fields_open(
+	    &f, &certherd__setting_public__descriptor, in, LIMIT_PUBLIC, true, &message, err);
+
+	if (rc < 0)
+		return rc;
+	m = message;
+	p.value = get_text(&f, "value", m->value, LIMIT_TEXT);
+	p.records = get_ids(&f, "records", m->n_records, m->records, LIMIT_ACCESS);
+	if (f.error < 0)
+		return f.error;
+	p.memory = MOVE(f.arena);
+	*out = p;
+	return 0;
+}
+
+int
+wire_setting_public_encode(const struct setting_public *p, struct buf *out, struct err *err)
+{
+	AUTO(arena_freep)
+	struct arena *arena = arena_new(PACK_BUDGET);
+	Certherd__SettingPublic m = CERTHERD__SETTING_PUBLIC__INIT;
+
+	m.value = put_text(p->value);
+	m.n_records = p->records.count;
+	m.records = put_ids(arena, p->records);
+	return pack(&m.base, LIMIT_PUBLIC, out, err);
+}
+
+int
+wire_ticket_key_public_decode(struct span in, struct ticket_key_public *out, struct err *err)
+{
+	AUTO(fields_fini)
+	struct fields f;
+	struct ticket_key_public p = {0};
+	Certherd__TicketKeyPublic *m;
+	void *message;
+	int rc = fields_open(
+	    &f, &certherd__ticket_key_public__descriptor, in, LIMIT_PUBLIC, true, &message, err);
+
+	if (rc < 0)
+		return rc;
+	m = message;
+	p.current = get_bytes(&f, "current", m->current, ID_LEN, ID_LEN);
+	p.made_at = m->made_at;
+	if (f.error < 0)
+		return f.error;
+	p.memory = MOVE(f.arena);
+	*out = p;
+	return 0;
+}
+
+int
+wire_ticket_key_public_encode(const struct ticket_key_public *p, struct buf *out, struct err *err)
+{
+	Certherd__TicketKeyPublic m = CERTHERD__TICKET_KEY_PUBLIC__INIT;
+
+	m.current = put_span(p->current);
+	m.made_at = p->made_at;
+	return pack(&m.base, LIMIT_PUBLIC, out, err);
+}
