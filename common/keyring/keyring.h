@@ -20,7 +20,8 @@ DEFINE_FREEP(struct keyring, keyring_free)
 
 /*
  * A MEMBERSHIP record, live or removed. One of this node opens and brings its group's keys (those
- * of the version before go); one of another node is ignored; a removed one takes them away.
+ * of the version before go); one of another node is ignored; a removed one takes them away. Returns
+ * 1 when the keys that are held have changed, 0 when not.
  */
 NODISCARD int keyring_learn(struct keyring *k, const struct record *membership, struct err *err);
 

@@ -5,6 +5,8 @@ candidate_compare(const struct candidate *a, const struct candidate *b)
 {
 	if (a->wildcard != b->wildcard)
 		return a->wildcard ? 1 : -1;
+	if (a->rsa != b->rsa)
+		return a->rsa ? 1 : -1;
 	if (a->activated_at_ms != b->activated_at_ms)
 		return a->activated_at_ms > b->activated_at_ms ? -1 : 1;
 	return id_compare(&a->credential, &b->credential);

@@ -3,8 +3,10 @@
 
 /*
  * Which of several credentials that fit a name serves it: one rule for the replica's cache and for
- * explain on both sides. An exact name goes before a wildcard, then the newest activation, then
- * the lowest credential id. Key types are the caller's: it compares only what the client can use.
+ * explain on both sides. An exact name goes before a wildcard, then an EC key before an RSA key
+ * (else the renewal of one would move every client between two credentials of a name), then the
+ * newest activation, then the lowest credential id. The caller compares only what the client can
+ * use.
  */
 
 #include "common/base/id.h"
@@ -12,6 +14,7 @@
 struct candidate {
 	struct id credential;
 	bool wildcard; /* it fits by a wildcard */
+	bool rsa;      /* its key is RSA */
 	int64_t activated_at_ms;
 };
 

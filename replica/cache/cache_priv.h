@@ -1,0 +1,50 @@
+#ifndef REPLICA_CACHE_CACHE_PRIV_H
+#define REPLICA_CACHE_CACHE_PRIV_H
+
+/* The cache's own parts share this; nobody else includes it. */
+
+#include "common/loop/loop.h"
+#include "replica/cache/cache.h"
+#include "replica/cache/facts.h"
+#include "replica/cache/open.h"
+
+#include <pthread.h>
+
+#define BATCH_MAX 256 /* credentials prepared together and swapped in together */
+
+struct cache {
+	struct cache_params p;
+	struct index *index;
+	struct facts facts;
+	struct trust *trust; /* newest clone, for openings at handshakes */
+	struct cache_stats stats;
+	size_t busy; /* openings, batches and loads under way */
+	bool closing;
+	void (*closed)(void *arg);
+	void *closed_arg;
+
+	/* Openings that other threads ask for: filled by them, emptied on the loop. */
+	pthread_mutex_t ask_lock;
+	struct served **asked;
+	size_t asked_count, asked_cap;
+	bool ask_posted;
+	struct posted ask_post;
+
+	struct id *warm; /* credentials that the warm-up has still to open */
+	size_t warm_count;
+};
+
+/* The end of something that counted as busy. */
+void cache_idle(struct cache *c);
+/* Looks at these credentials again; records (may be NULL) are at hand for some generations. */
+void cache_settle(
+    struct cache *c, const struct id *credentials, size_t count, struct map *records, bool lazy);
+/* An opening that nobody has prepared: for a handshake, or the warm-up. */
+void cache_open_served(struct cache *c, struct served *s);
+void cache_warm_up(struct cache *c);
+void cache_receipt(
+    struct cache *c, const struct served *s, const struct id *credential, const struct err *err);
+struct served *cache_make_served(
+    const struct credential_fact *credential, const struct generation_fact *generation);
+
+#endif

@@ -1,0 +1,170 @@
+#include "replica/cache/facts.h"
+
+#include "common/base/str.h"
+#include "common/crypto/sign.h"
+#include "common/wire/public_wire.h"
+
+#include <stdio.h>
+
+void
+facts_init(struct facts *f)
+{
+	f->credentials = map_new();
+	f->generations = map_new();
+}
+
+static void
+credential_free(struct credential_fact *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->name_count; i++)
+		mem_free(c->names[i]);
+	mem_free(c->names);
+	mem_free(c);
+}
+
+static void
+generation_free(struct generation_fact *g)
+{
+	if (g == NULL)
+		return;
+	mem_free(g->access);
+	mem_free(g);
+}
+
+void
+facts_fini(struct facts *f)
+{
+	size_t at = 0;
+	void *value;
+
+	if (f->credentials == NULL)
+		return;
+	while (map_next(f->credentials, &at, NULL, &value))
+		credential_free(value);
+	at = 0;
+	while (map_next(f->generations, &at, NULL, &value))
+		generation_free(value);
+	map_free(f->credentials);
+	map_free(f->generations);
+	*f = (struct facts){NULL, NULL};
+}
+
+struct credential_fact *
+facts_credential(const struct facts *f, const struct id *id)
+{
+	return map_get(f->credentials, id->bytes, ID_LEN);
+}
+
+const struct generation_fact *
+facts_generation(const struct facts *f, const struct id *id)
+{
+	return map_get(f->generations, id->bytes, ID_LEN);
+}
+
+static int
+learn_credential(struct facts *f, const struct record *record, struct err *err)
+{
+	struct credential_public p;
+	struct credential_fact *c, *old = facts_credential(f, &record->id);
+	int r = wire_credential_public_decode(record->public_part, &p, err);
+
+	if (r < 0)
+		return r;
+	c = mem_zalloc(sizeof(*c));
+	c->id = record->id;
+	c->serial = old != NULL ? old->serial : 0;
+	c->names = mem_array(p.names.count, sizeof(char *));
+	for (size_t i = 0; i < p.names.count; i++)
+		c->names[i] = mem_strdup(p.names.items[i]);
+	c->name_count = p.names.count;
+	snprintf(c->key_type, sizeof(c->key_type), "%s", p.key_type);
+	c->active = p.active;
+	c->has_active = p.has_active;
+	c->archived = p.archived;
+	c->revoked = p.state == CREDENTIAL_REVOKED;
+	credential_public_fini(&p);
+	credential_free(map_put(f->credentials, c->id.bytes, ID_LEN, c));
+	return 0;
+}
+
+static int
+learn_generation(
+    struct facts *f, const struct record *record, struct id *credential, struct err *err)
+{
+	struct generation_public p;
+	struct generation_fact *g;
+	int r = wire_generation_public_decode(record->public_part, &p, err);
+
+	if (r < 0)
+		return r;
+	g = mem_zalloc(sizeof(*g));
+	g->id = record->id;
+	g->credential = p.credential;
+	g->access = mem_dup(record->access, record->access_count * sizeof(struct id));
+	g->access_count = record->access_count;
+	g->not_before = p.not_before;
+	g->not_after = p.not_after;
+	g->activated_at_ms = p.activated_at_ms;
+	g->withdrawn = p.withdrawn || p.revoked || p.chain.count == 0;
+	if (p.chain.count > 0)
+		hash_of(p.chain.items[0], &g->fingerprint);
+	*credential = p.credential;
+	generation_public_fini(&p);
+	generation_free(map_put(f->generations, g->id.bytes, ID_LEN, g));
+	return 0;
+}
+
+int
+facts_forget(struct facts *f, uint32_t kind, const struct id *id, struct id *credential)
+{
+	if (kind == KIND_CREDENTIAL) {
+		*credential = *id;
+		credential_free(map_del(f->credentials, id->bytes, ID_LEN));
+		return 0;
+	}
+	if (kind == KIND_GENERATION) {
+		struct generation_fact *g = map_del(f->generations, id->bytes, ID_LEN);
+
+		if (g == NULL)
+			return ERR_NOTFOUND;
+		*credential = g->credential;
+		generation_free(g);
+		return 0;
+	}
+	return ERR_NOTFOUND;
+}
+
+int
+facts_learn(struct facts *f, const struct record *record, struct id *credential, struct err *err)
+{
+	int r = 0;
+
+	if (record->kind != KIND_CREDENTIAL && record->kind != KIND_GENERATION)
+		return ERR_NOTFOUND;
+	if (record->removed)
+		return facts_forget(f, record->kind, &record->id, credential);
+	*credential = record->id;
+	if (record->kind == KIND_CREDENTIAL)
+		r = learn_credential(f, record, err);
+	else
+		r = learn_generation(f, record, credential, err);
+	if (r < 0 && facts_forget(f, record->kind, &record->id, credential) < 0)
+		*credential = record->id;
+	return r;
+}
+
+const struct generation_fact *
+facts_active(const struct facts *f, const struct credential_fact *credential)
+{
+	const struct generation_fact *g;
+
+	if (credential == NULL || !credential->has_active || credential->archived ||
+	    credential->revoked)
+		return NULL;
+	g = facts_generation(f, &credential->active);
+	if (g == NULL || g->withdrawn || !id_equal(&g->credential, &credential->id))
+		return NULL;
+	return g;
+}

@@ -1,0 +1,56 @@
+#ifndef REPLICA_CACHE_FACTS_H
+#define REPLICA_CACHE_FACTS_H
+
+/*
+ * What the cache remembers of CREDENTIAL and GENERATION records, so that it can say at any time
+ * which generation should be served. Small: no chains, no seals. One owner at a time: built by the
+ * loading job, then the loop thread's.
+ */
+
+#include "common/base/map.h"
+#include "common/model/public.h"
+
+struct credential_fact {
+	struct id id;
+	char **names;
+	size_t name_count;
+	char key_type[24];
+	struct id active;
+	bool has_active, archived, revoked;
+	uint64_t serial; /* of the latest look at it: older preparations are void */
+};
+
+struct generation_fact {
+	struct id id, credential;
+	struct id *access;
+	size_t access_count;
+	int64_t not_before, not_after, activated_at_ms;
+	struct hash fingerprint;
+	bool withdrawn; /* or revoked */
+};
+
+struct facts {
+	struct map *credentials, *generations;
+};
+
+void facts_init(struct facts *f);
+void facts_fini(struct facts *f);
+
+/*
+ * Takes a CREDENTIAL or GENERATION record in (removed ones out); other kinds are passed over.
+ * *credential is the one that it is about. ERR_NOTFOUND: nothing to do. ERR_PARSE: a record that
+ * this version cannot read is taken out.
+ */
+NODISCARD int facts_learn(
+    struct facts *f, const struct record *record, struct id *credential, struct err *err);
+/* A record that is gone without a tombstone. */
+NODISCARD int facts_forget(
+    struct facts *f, uint32_t kind, const struct id *id, struct id *credential);
+
+struct credential_fact *facts_credential(const struct facts *f, const struct id *id);
+const struct generation_fact *facts_generation(const struct facts *f, const struct id *id);
+/* The generation that should be served, access aside; NULL: none. */
+const struct generation_fact *facts_active(
+    const struct facts *f, const struct credential_fact *credential);
+
+#endif

@@ -1,0 +1,168 @@
+#include "replica/cache/cache_priv.h"
+
+#include "common/keyring/keyring.h"
+#include "common/log/log.h"
+#include "common/store/store.h"
+#include "common/wire/record_wire.h"
+#include "common/wire/trust.h"
+
+#define WARM_AT_ONCE 2
+
+/*
+ * A look at the whole store: a job reads and decodes, then the loop thread takes the new facts and
+ * settles every credential that is in them or is served.
+ */
+struct load {
+	struct job job;
+	struct cache *cache;
+	struct facts facts;
+	struct record **memberships;
+	size_t membership_count;
+	cache_loaded_cb *loaded;
+	void *arg;
+	int status;
+	struct err err;
+};
+
+static int
+load_record(const struct stored_record *stored, void *arg, struct err *err)
+{
+	struct load *l = arg;
+	struct record *record = mem_zalloc(sizeof(*record));
+	struct id credential;
+	int r = wire_record_decode(stored->body, record, err);
+
+	if (r == 0 && record->kind == KIND_MEMBERSHIP) {
+		l->memberships =
+		    mem_grow(l->memberships, l->membership_count + 1, sizeof(struct record *));
+		l->memberships[l->membership_count++] = record_dup(record);
+	} else if (r == 0) {
+		r = facts_learn(&l->facts, record, &credential, err);
+	}
+	mem_free(record);
+	if (r < 0 && r != ERR_NOTFOUND)
+		log_warning("cache", "passing over a record of '%s': %s", stored->name, err->text);
+	return 0; /* one bad record must not keep the others from being served */
+}
+
+static void
+load_run(struct job *job)
+{
+	static const uint32_t kinds[] = {KIND_MEMBERSHIP, KIND_CREDENTIAL, KIND_GENERATION};
+	struct load *l = CONTAINER_OF(job, struct load, job);
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds) && l->status == 0; i++)
+		l->status = store_each(l->cache->p.store, kinds[i], true, load_record, l, &l->err);
+}
+
+static void
+learn_memberships(struct load *l)
+{
+	struct err err;
+	char hex[ID_HEX_MAX];
+
+	for (size_t i = 0; i < l->membership_count; i++) {
+		if (keyring_learn(l->cache->p.keyring, l->memberships[i], &err) < 0)
+			log_error("cache", "membership=%s not usable: %s",
+			    id_hex(&l->memberships[i]->id, hex), err.text);
+		record_free(l->memberships[i]);
+	}
+	mem_free(l->memberships);
+}
+
+static void
+settle_all(struct cache *c)
+{
+	struct id *served, *all;
+	size_t count = index_credentials(c->index, &served), n = 0, at = 0;
+	void *value;
+
+	all = mem_array(count + map_count(c->facts.credentials), sizeof(struct id));
+	for (size_t i = 0; i < count; i++)
+		if (facts_credential(&c->facts, &served[i]) == NULL)
+			all[n++] = served[i];
+	while (map_next(c->facts.credentials, &at, NULL, &value))
+		all[n++] = ((struct credential_fact *)value)->id;
+	cache_settle(c, all, n, NULL, true);
+	mem_free(served);
+	mem_free(all);
+}
+
+static void
+keep_serials(struct facts *old, struct facts *new)
+{
+	size_t at = 0;
+	void *value;
+
+	/* Preparations that are under way were begun on the old facts: make them void. */
+	while (map_next(new->credentials, &at, NULL, &value)) {
+		struct credential_fact *c = value;
+		const struct credential_fact *was = facts_credential(old, &c->id);
+
+		c->serial = was != NULL ? was->serial : 0;
+	}
+}
+
+static void
+load_done(struct job *job)
+{
+	struct load *l = CONTAINER_OF(job, struct load, job);
+	struct cache *c = l->cache;
+
+	if (l->status < 0) {
+		learn_memberships(l);
+		facts_fini(&l->facts);
+	} else {
+		keep_serials(&c->facts, &l->facts);
+		facts_fini(&c->facts);
+		c->facts = l->facts;
+		learn_memberships(l);
+		settle_all(c);
+		c->stats.known = map_count(c->facts.credentials);
+		mem_free(c->warm);
+		c->warm_count = index_credentials(c->index, &c->warm);
+		if (c->warm_count > c->p.opened_max)
+			c->warm_count = c->p.opened_max;
+		for (int i = 0; i < WARM_AT_ONCE && !c->closing; i++)
+			cache_warm_up(c);
+	}
+	if (l->loaded != NULL)
+		l->loaded(l->arg, l->status, l->status < 0 ? &l->err : NULL);
+	mem_free(l);
+	cache_idle(c);
+}
+
+int
+cache_load(
+    struct cache *c, const struct trust *trust, cache_loaded_cb *loaded, void *arg, struct err *err)
+{
+	struct load *l;
+
+	(void)err;
+	trust_free(c->trust);
+	c->trust = trust_clone(trust);
+	l = mem_zalloc(sizeof(*l));
+	l->cache = c;
+	l->loaded = loaded;
+	l->arg = arg;
+	facts_init(&l->facts);
+	l->job = (struct job){load_run, load_done, NULL};
+	c->busy++;
+	runtime_work(c->p.runtime, &l->job);
+	return 0;
+}
+
+/* One more; each that ends calls this again, so few are under way at any time. */
+void
+cache_warm_up(struct cache *c)
+{
+	while (c->warm_count > 0) {
+		AUTO(served_unrefp)
+		struct served *s = index_of_credential(c->index, &c->warm[--c->warm_count]);
+
+		if (s == NULL || !index_begin_opening(c->index, s))
+			continue;
+		cache_open_served(c, s);
+		return;
+	}
+}

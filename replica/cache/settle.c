@@ -1,0 +1,271 @@
+#include "replica/cache/cache_priv.h"
+
+#include "common/keyring/keyring.h"
+#include "common/log/log.h"
+#include "common/tls/tls_ctx.h"
+#include "common/wire/trust.h"
+
+#include <string.h>
+
+/*
+ * From facts to what is served. A look at a credential finds what should be served and compares it
+ * with what is. The difference is prepared in batches; each batch ends in one swap.
+ */
+
+struct prepared {
+	struct opening opening;
+	struct batch *batch;
+	struct served *next;
+	uint64_t serial;
+};
+
+struct batch {
+	struct cache *cache;
+	struct prepared *items;
+	size_t count, pending;
+	uint64_t begun_ms;
+};
+
+static const struct generation_fact *
+desired_of(struct cache *c, const struct credential_fact *credential)
+{
+	const struct generation_fact *g = facts_active(&c->facts, credential);
+
+	if (g == NULL || !keyring_has_access(c->p.keyring, g->access, g->access_count))
+		return NULL;
+	return g;
+}
+
+struct served *
+cache_make_served(
+    const struct credential_fact *credential, const struct generation_fact *generation)
+{
+	struct texts names = {(const char *const *)credential->names, credential->name_count};
+	struct served *s =
+	    served_new(&credential->id, &generation->id, names, credential->key_type);
+
+	s->activated_at_ms = generation->activated_at_ms;
+	s->not_before = generation->not_before;
+	s->not_after = generation->not_after;
+	s->fingerprint = generation->fingerprint;
+	return s;
+}
+
+static bool
+same(const struct served *s, const struct credential_fact *credential,
+    const struct generation_fact *g)
+{
+	if (!id_equal(&s->generation, &g->id) || s->name_count != credential->name_count ||
+	    !hash_equal(&s->fingerprint, &g->fingerprint) ||
+	    s->activated_at_ms != g->activated_at_ms)
+		return false;
+	for (size_t i = 0; i < s->name_count; i++)
+		if (strcmp(s->names[i], credential->names[i]) != 0)
+			return false;
+	return true;
+}
+
+void
+cache_receipt(
+    struct cache *c, const struct served *s, const struct id *credential, const struct err *err)
+{
+	struct receipt r = {
+	    .credential = *credential,
+	    .has_generation = s != NULL,
+	    .has_fingerprint = s != NULL,
+	    .error = err != NULL ? err->text : "",
+	    .since_ms = runtime_wall_ms(c->p.runtime),
+	};
+
+	if (s != NULL) {
+		r.generation = s->generation;
+		r.fingerprint = s->fingerprint;
+	}
+	if (c->p.events.on_receipt != NULL)
+		c->p.events.on_receipt(c->p.events.arg, &r);
+}
+
+/* Still what should be served, and not looked at again meanwhile? */
+static bool
+is_current(struct cache *c, const struct prepared *p)
+{
+	const struct credential_fact *fact = facts_credential(&c->facts, &p->next->credential);
+
+	return fact != NULL && fact->serial == p->serial;
+}
+
+static void
+batch_swap(struct batch *b)
+{
+	struct cache *c = b->cache;
+	struct index_change *changes = mem_array(b->count, sizeof(*changes));
+	size_t count = 0;
+
+	for (size_t i = 0; i < b->count; i++) {
+		struct prepared *p = &b->items[i];
+
+		if (p->opening.status < 0 || !is_current(c, p))
+			continue;
+		p->next->identity = MOVE(p->opening.identity);
+		changes[count++] = (struct index_change){p->next->credential, served_ref(p->next)};
+	}
+	if (count > 0) {
+		index_swap(c->index, changes, count);
+		c->stats.last_swap_us = (runtime_mono_ms(c->p.runtime) - b->begun_ms) * 1000;
+	}
+	mem_free(changes);
+}
+
+static void
+batch_report(struct batch *b, const struct prepared *p)
+{
+	struct cache *c = b->cache;
+	AUTO(served_unrefp)
+	struct served *old = NULL;
+	char hex[ID_HEX_MAX];
+
+	if (!is_current(c, p))
+		return;
+	if (p->opening.status == 0) {
+		c->stats.opened++;
+		cache_receipt(c, p->next, &p->next->credential, NULL);
+		return;
+	}
+	c->stats.failed++;
+	log_error("cache", "credential=%s not swapped in: %s", id_hex(&p->next->credential, hex),
+	    p->opening.err.text);
+	old = index_of_credential(c->index, &p->next->credential);
+	cache_receipt(c, old, &p->next->credential, &p->opening.err);
+}
+
+static void
+batch_end(struct batch *b)
+{
+	struct cache *c = b->cache;
+
+	batch_swap(b);
+	for (size_t i = 0; i < b->count; i++) {
+		batch_report(b, &b->items[i]);
+		opening_fini(&b->items[i].opening);
+		served_unref(b->items[i].next);
+	}
+	c->stats.preparing -= b->count;
+	mem_free(b->items);
+	mem_free(b);
+	cache_idle(c);
+}
+
+static void
+prepared_done(struct opening *o)
+{
+	struct prepared *p = o->arg;
+
+	if (--p->batch->pending == 0)
+		batch_end(p->batch);
+}
+
+static struct batch *
+batch_new(struct cache *c)
+{
+	struct batch *b = mem_zalloc(sizeof(*b));
+
+	b->cache = c;
+	b->items = mem_array(BATCH_MAX, sizeof(*b->items));
+	b->begun_ms = runtime_mono_ms(c->p.runtime);
+	c->busy++;
+	return b;
+}
+
+static void
+batch_add(
+    struct batch *b, const struct credential_fact *fact, struct served *next, struct map *records)
+{
+	struct cache *c = b->cache;
+	struct prepared *p = &b->items[b->count++];
+	const struct record *at_hand =
+	    records != NULL ? map_get(records, next->generation.bytes, ID_LEN) : NULL;
+
+	p->batch = b;
+	p->next = next;
+	p->serial = fact->serial;
+	p->opening = (struct opening){
+	    .runtime = c->p.runtime,
+	    .loop = c->p.loop,
+	    .store = c->p.store,
+	    .keyring = c->p.keyring,
+	    .trust = at_hand == NULL ? trust_clone(c->trust) : NULL,
+	    .record = at_hand != NULL ? record_dup(at_hand) : NULL,
+	    .generation = next->generation,
+	    .credential = next->credential,
+	    .done = prepared_done,
+	    .arg = p,
+	};
+}
+
+static void
+batch_start(struct batch *b)
+{
+	size_t count = b->count;
+
+	b->cache->stats.preparing += count;
+	b->pending = count;
+	for (size_t i = 0; i < count; i++)
+		opening_start(&b->items[i].opening);
+}
+
+struct look {
+	struct cache *cache;
+	struct map *records;
+	bool lazy;
+	struct index_change *now; /* without preparation */
+	size_t now_count;
+	struct batch *batch;
+};
+
+static void
+look_at(struct look *l, const struct id *id)
+{
+	struct cache *c = l->cache;
+	struct credential_fact *fact = facts_credential(&c->facts, id);
+	const struct generation_fact *g = desired_of(c, fact);
+	AUTO(served_unrefp)
+	struct served *is = index_of_credential(c->index, id);
+
+	if (fact != NULL)
+		fact->serial++;
+	if (g == NULL) {
+		if (is != NULL)
+			l->now[l->now_count++] = (struct index_change){*id, NULL};
+		if (c->p.events.on_receipt_gone != NULL)
+			c->p.events.on_receipt_gone(c->p.events.arg, id);
+	} else if (is != NULL && same(is, fact, g)) {
+		return;
+	} else if (is == NULL && l->lazy) {
+		struct served *next = cache_make_served(fact, g);
+
+		l->now[l->now_count++] = (struct index_change){*id, next};
+		cache_receipt(c, next, id, NULL);
+	} else {
+		if (l->batch == NULL)
+			l->batch = batch_new(c);
+		batch_add(l->batch, fact, cache_make_served(fact, g), l->records);
+		if (l->batch->count == BATCH_MAX)
+			batch_start(MOVE(l->batch));
+	}
+}
+
+void
+cache_settle(
+    struct cache *c, const struct id *credentials, size_t count, struct map *records, bool lazy)
+{
+	struct look l = {.cache = c, .records = records, .lazy = lazy};
+
+	l.now = mem_array(count, sizeof(*l.now));
+	for (size_t i = 0; i < count; i++)
+		look_at(&l, &credentials[i]);
+	if (l.now_count > 0)
+		index_swap(c->index, l.now, l.now_count);
+	if (l.batch != NULL)
+		batch_start(l.batch);
+	mem_free(l.now);
+}
