@@ -1,0 +1,110 @@
+#ifndef SERVER_FLOW_FLOW_H
+#define SERVER_FLOW_FLOW_H
+
+/*
+ * What happens to credentials: made, renewed, given to others, taken away. A flow keeps nothing
+ * that is not in records, so it goes on after a crash or on the next manager. Every operation is
+ * asynchronous: 0 means that done is called exactly once, later, on the loop; a negative code means
+ * that nothing was started. Inputs are copied before the call returns. Loop thread only.
+ */
+
+#include "server/commit/commit.h"
+#include "server/index/index.h"
+
+struct flow;
+struct signer;
+
+struct flow_params {
+	struct runtime *runtime;
+	struct index *index; /* loaded */
+	struct commit *commit;
+	struct signer *signer;
+};
+
+NODISCARD int flow_new(const struct flow_params *params, struct flow **out, struct err *err);
+/* No new operations; those under way end with ERR_CANCELED at their next step. */
+void flow_close(struct flow *f, void (*closed)(void *arg), void *arg);
+
+/* What was done. Borrowed for the time of the call. */
+struct flow_result {
+	struct id id; /* CREDENTIAL or CA record */
+	const char *name;
+	uint64_t generation; /* number of the newest; 0: none */
+	struct id generation_id;
+	int64_t not_after;
+	struct commit_result commit;
+	const char *warning; /* NULL, or what the administrator should know */
+};
+typedef void flow_done_cb(
+    void *arg, int status, const struct flow_result *result, const struct err *err);
+
+#define FLOW_LIFETIME_DEFAULT (90 * INT64_C(86400))
+#define FLOW_LIFETIME_LEAST 60
+#define FLOW_LIFETIME_MOST (10 * 365 * INT64_C(86400))
+#define FLOW_CA_LIFETIME_DEFAULT (10 * 365 * INT64_C(86400))
+#define FLOW_KEY_TYPE_DEFAULT "ec-p256"
+#define FLOW_DEFAULT_CA "default" /* name of the CA that is made on demand */
+
+struct credential_spec {
+	const char *name;     /* NULL: the first of names */
+	struct texts names;   /* DNS names and IP addresses, as the administrator wrote them */
+	const char *key_type; /* NULL: FLOW_KEY_TYPE_DEFAULT */
+	const char *ca;  /* name of a Micro CA; NULL: the default one, made when there is none */
+	bool has_access; /* false: the domain's default access */
+	struct texts access; /* names of nodes and @groups */
+	int64_t lifetime;    /* 0: FLOW_LIFETIME_DEFAULT */
+	uint32_t fraction_percent;
+	bool new_key; /* at each renewal */
+	int64_t stale_after;
+	const char *author;
+};
+
+/* One step: key, certificate, seal, CREDENTIAL and GENERATION in one mutation. */
+NODISCARD int flow_credential_add(struct flow *f, const struct credential_spec *spec,
+    flow_done_cb *done, void *arg, struct err *err);
+
+/* A new generation in force. new_key: also when the policy keeps the key. */
+NODISCARD int flow_credential_renew(struct flow *f, const char *name, bool new_key,
+    const char *author, flow_done_cb *done, void *arg, struct err *err);
+/* The same for a credential that is due; a failure is written into its record. */
+NODISCARD int flow_credential_due(
+    struct flow *f, const struct id *credential, flow_done_cb *done, void *arg, struct err *err);
+
+/*
+ * Changes who may open it. Whoever is taken away keeps the key that it has seen, so a new
+ * generation with a new key follows in the same mutation unless keep_key is set.
+ */
+struct access_change {
+	const char *name; /* of the credential */
+	struct texts add, remove;
+	bool keep_key;
+	const char *author;
+};
+NODISCARD int flow_credential_access(struct flow *f, const struct access_change *change,
+    flow_done_cb *done, void *arg, struct err *err);
+
+/* Archived: served by nobody, and not renewed. false brings it back. */
+NODISCARD int flow_credential_archive(struct flow *f, const char *name, bool archived,
+    const char *author, flow_done_cb *done, void *arg, struct err *err);
+/* The credential and all its generations. */
+NODISCARD int flow_credential_delete(struct flow *f, const char *name, const char *author,
+    flow_done_cb *done, void *arg, struct err *err);
+
+struct ca_spec {
+	const char *name;
+	const char *key_type; /* NULL: ec-p384 */
+	int64_t lifetime;     /* 0: FLOW_CA_LIFETIME_DEFAULT */
+	bool is_default;
+	const char *author;
+};
+NODISCARD int flow_ca_create(
+    struct flow *f, const struct ca_spec *spec, flow_done_cb *done, void *arg, struct err *err);
+
+struct flow_stats {
+	uint64_t issued, failed, resealed;
+	size_t under_way;
+	size_t to_reseal; /* generations whose recipients are not those of their access */
+};
+void flow_stats(const struct flow *f, struct flow_stats *out);
+
+#endif

@@ -1,0 +1,146 @@
+#ifndef SERVER_INDEX_INDEX_H
+#define SERVER_INDEX_INDEX_H
+
+/*
+ * The manager's view of all live records in memory: by id, by name, and by what belongs together
+ * (generations of a credential, members of a group, credentials for a host name). Filled from the
+ * store at start, then kept up as an observer of commit. Small: chains and seals stay in the
+ * store, index_fetch gets them. Loop thread only, except index_load's job. What is returned is
+ * borrowed until the next turn of the loop, unless the comment says otherwise.
+ */
+
+#include "common/model/access.h"
+#include "server/commit/commit.h"
+
+struct index;
+
+/* What stays of a generation. */
+struct index_generation {
+	struct id credential;
+	uint64_t number;
+	struct hash key;         /* SHA-256 of its SubjectPublicKeyInfo */
+	struct hash fingerprint; /* SHA-256 of the leaf */
+	int64_t not_before, not_after, activated_at_ms;
+	bool revoked, withdrawn;
+	bool is_rsa;            /* by the credential's key type */
+	struct hash recipients; /* SHA-256 of the sorted key identifiers that it is sealed to */
+	size_t recipient_count;
+};
+
+/* A live record. The member of the union is that of its kind; NULL for kinds without one here. */
+struct index_record {
+	struct id id;
+	uint32_t kind;
+	uint64_t version;
+	struct position at;
+	int64_t committed_at_ms;
+	const char *name;
+	struct ids access;
+	union {
+		const struct node_public *node;
+		const struct group_public *group;
+		const struct membership_public *membership;
+		const struct credential_public *credential;
+		const struct index_generation *generation;
+		const struct ca_public *ca;
+		const struct setting_public *setting;
+	};
+	/* NODE, GROUP, MEMBERSHIP, CA, ROOT, DESIGNATION: as signed. Others: empty. */
+	struct signed_bytes signed_record;
+};
+
+struct index *index_new(struct runtime *rt, struct store *store);
+void index_free(struct index *ix);
+DEFINE_FREEP(struct index, index_free)
+
+typedef void index_loaded_cb(void *arg, int status, const struct err *err);
+/* Reads the whole store in one job; the index is empty until loaded is called, exactly once. */
+void index_load(struct index *ix, index_loaded_cb *loaded, void *arg);
+
+/* To be given to commit: its look-up, and the observer (arg is the index). */
+struct commit_lookup index_commit_lookup(struct index *ix);
+void index_observe(void *arg, const struct committed *records, size_t count,
+    const struct head *head, struct signed_bytes signed_head);
+
+/* NULL: there is no such live record. */
+const struct index_record *index_get(const struct index *ix, const struct id *id);
+const struct index_record *index_named(const struct index *ix, uint32_t kind, const char *name);
+/* The live record with that id, when it is of that kind. */
+const struct index_record *index_of_kind(
+    const struct index *ix, uint32_t kind, const struct id *id);
+/* Version of an id, tombstones included; 0: never seen. */
+uint64_t index_version(const struct index *ix, const struct id *id, bool *removed);
+size_t index_count(const struct index *ix, uint32_t kind);
+
+/*
+ * Live records of a kind in the order of their names, those behind the name `after` (NULL: from
+ * the first), at most max. Returns how many; *more: there are others.
+ */
+size_t index_list(const struct index *ix, uint32_t kind, const char *after,
+    const struct index_record **out, size_t max, bool *more);
+
+/* Each calls cb until it returns false. */
+typedef bool index_each_cb(void *arg, const struct index_record *record);
+void index_each(const struct index *ix, uint32_t kind, index_each_cb *cb, void *arg);
+/* GENERATION records of a credential, the newest number first. */
+void index_generations(
+    const struct index *ix, const struct id *credential, index_each_cb *cb, void *arg);
+/* The generation in force, NULL: none. */
+const struct index_record *index_active(
+    const struct index *ix, const struct index_record *credential);
+/* MEMBERSHIP records of a group, and of a node. */
+void index_members(const struct index *ix, const struct id *group, index_each_cb *cb, void *arg);
+void index_memberships(const struct index *ix, const struct id *node, index_each_cb *cb, void *arg);
+/* CREDENTIAL records that have exactly this name (a wildcard is a name) in their list. */
+void index_for_name(const struct index *ix, const char *name, index_each_cb *cb, void *arg);
+/* CREDENTIAL and GENERATION records that name this node or group in their access. */
+void index_with_access(const struct index *ix, const struct id *id, index_each_cb *cb, void *arg);
+
+/* The group `managers`, the CA that is used when none is named, the value of a setting; or NULL. */
+const struct index_record *index_managers(const struct index *ix);
+const struct index_record *index_default_ca(const struct index *ix);
+const struct setting_public *index_setting(const struct index *ix, const char *name);
+
+/*
+ * A whole record from the store: body and signature as well. status 0: record is borrowed for the
+ * time of the call. ERR_NOTFOUND.
+ */
+typedef void index_fetch_cb(void *arg, int status, const struct record *record,
+    struct signed_bytes signed_record, const struct err *err);
+void index_fetch(struct index *ix, const struct id *id, index_fetch_cb *cb, void *arg);
+
+/* --- questions (index_query.c) --- */
+
+struct access_lookup index_access_lookup(const struct index *ix);
+
+/*
+ * Names of nodes and @groups to ids, each once. ERR_NOTFOUND names the one that is not there,
+ * ERR_LIMIT. out has room for LIMIT_ACCESS.
+ */
+NODISCARD int index_resolve_access(const struct index *ix, struct texts names,
+    struct id out[static LIMIT_ACCESS], size_t *count, struct err *err);
+/* "web1", "@mail", or the id in hexadecimal when nothing of it is left. */
+const char *index_access_name(
+    const struct index *ix, const struct id *id, char out[static LIMIT_NAME + 2]);
+
+/* Servers that can open the newest generation (by its own access), managers included. */
+NODISCARD int index_who_can_read(
+    const struct index *ix, const char *credential, struct access_list *out, struct err *err);
+/* Why a node does not serve a credential. ERR_NOTFOUND for neither: the answer says so. */
+enum why_not index_why_not(
+    const struct index *ix, const char *node, const char *credential, int64_t now);
+
+/* Which credential serves a host name on a node, and what else fits, the best first. */
+#define EXPLAIN_MAX 32
+struct explained {
+	const struct index_record *credential, *generation;
+	bool wildcard;
+	enum why_not
+	    why; /* WHY_NOT_NOTHING: it can be served; the first such one of its key type is */
+	bool serves;
+};
+/* node NULL: any node. name in normal form. Returns the count. */
+size_t index_explain(const struct index *ix, const struct id *node, const char *name, int64_t now,
+    struct explained out[static EXPLAIN_MAX]);
+
+#endif
