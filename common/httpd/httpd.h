@@ -54,7 +54,10 @@ struct httpd_params {
 	 */
 	int (*admit)(const struct httpd_request *req, const struct httpd_route *route, void *arg,
 	    struct err *err);
-	/* 0 for each: LIMIT_HTTP_CONNECTIONS, LIMIT_HTTP_BODY, LIMIT_IDLE_HTTP_MS, 10 s. */
+	/*
+	 * 0 for each: LIMIT_HTTP_CONNECTIONS of each kind of peer, so that strangers cannot keep
+	 * the host's administrator out; LIMIT_HTTP_BODY; LIMIT_IDLE_HTTP_MS; 10 s.
+	 */
 	unsigned max_connections;
 	size_t max_body;
 	unsigned idle_ms;
@@ -75,10 +78,11 @@ NODISCARD int httpd_listen(struct httpd *h, int fd, struct err *err);
 unsigned httpd_connections(const struct httpd *h);
 
 /*
- * Ends everything: unanswered requests get 503 (their on_gone is called first), streams are cut,
- * then closed is called on a later turn of the loop; h is gone then.
+ * Ends everything at once: on_gone is called for what is not answered, which gets 503, and streams
+ * are cut. NULL is fine. Not from inside a handler.
  */
-void httpd_close(struct httpd *h, void (*closed)(void *arg), void *arg);
+void httpd_free(struct httpd *h);
+DEFINE_FREEP(struct httpd, httpd_free)
 
 /* What the request says; all borrowed from it. */
 const struct httpd_peer *httpd_peer(const struct httpd_request *req);
@@ -95,7 +99,7 @@ struct span httpd_body(const struct httpd_request *req);
  */
 void httpd_reply(
     struct httpd_request *req, unsigned status, const char *content_type, struct span body);
-/* {"error":{"code":"notfound","text":"..."}} with the status that fits err->code. */
+/* {"error":{"code":"not-found","text":"..."}} with the status that fits err->code. */
 void httpd_fail(struct httpd_request *req, const struct err *err);
 unsigned httpd_status_of(int code);
 
