@@ -15,6 +15,7 @@
 
 #include "common/base/id.h"
 
+struct arena;
 struct sqlite3;
 struct store;
 
@@ -61,7 +62,8 @@ struct stored_record {
 struct store_records {
 	struct stored_record *items;
 	size_t count;
-	size_t bytes; /* of bodies and signatures */
+	size_t bytes; /* of bodies and signatures, and 16 for each record */
+	struct arena *memory;
 };
 
 void store_records_free(struct store_records *list);
@@ -104,7 +106,8 @@ NODISCARD int store_get(
 NODISCARD int store_page(struct store *s, struct position after, size_t max_bytes, size_t max_count,
     struct store_records **out, bool *more, struct err *err);
 
-/* A record borrowed for the call; a negative code ends the walk and is returned. */
+/* A record borrowed for the call, which does not use the store; a negative code ends the walk and
+ * is returned. */
 typedef int store_each_cb(const struct stored_record *record, void *arg, struct err *err);
 
 #define STORE_ALL_KINDS UINT32_MAX
