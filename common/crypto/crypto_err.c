@@ -7,6 +7,26 @@
 #include <openssl/cryptoerr.h>
 #include <openssl/err.h>
 
+#define SMALL_PIECE 64
+
+static const char heap_full[] = "the secure heap is full";
+
+/*
+ * Some versions of OpenSSL tell a full secure heap from other failures to allocate, some do not. A
+ * small piece that cannot be had tells.
+ */
+static bool
+heap_is_full(void)
+{
+	void *piece;
+
+	if (!CRYPTO_secure_malloc_initialized())
+		return false;
+	piece = OPENSSL_secure_malloc(SMALL_PIECE);
+	OPENSSL_secure_free(piece);
+	return piece == NULL;
+}
+
 int
 crypto_err(struct err *err, enum err_code code, const char *fmt, ...)
 {
@@ -23,10 +43,10 @@ crypto_err(struct err *err, enum err_code code, const char *fmt, ...)
 		if (ERR_GET_LIB(e) == ERR_LIB_CRYPTO &&
 		    ERR_GET_REASON(e) == CRYPTO_R_SECURE_MALLOC_FAILURE) {
 			code = ERR_NOMEM;
-			reason = "the secure heap is full";
+			reason = heap_full;
 		} else if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE && code != ERR_NOMEM) {
 			code = ERR_NOMEM;
-			reason = "no memory";
+			reason = heap_is_full() ? heap_full : "no memory";
 		} else if (reason == NULL) {
 			reason = ERR_reason_error_string(e);
 		}
@@ -40,4 +60,10 @@ void
 crypto_err_forget(void)
 {
 	ERR_clear_error();
+}
+
+bool
+crypto_err_pending(void)
+{
+	return ERR_peek_error() != 0;
 }

@@ -17,4 +17,7 @@ int crypto_err(struct err *err, enum err_code code, const char *fmt, ...) PRINTF
 /* Empties the queue after a failure that is no error. */
 void crypto_err_forget(void);
 
+/* That something lies in the queue: somebody did not look at a failure. */
+bool crypto_err_pending(void);
+
 #endif

@@ -85,7 +85,7 @@ take_entry(struct span *text, struct keyfile *f, struct err *err)
 		err_wrap(err, "key '%s'", entry.name);
 		return r;
 	}
-	if (starts(*text, "\n"))
+	while (starts(*text, "\n"))
 		*text = SPAN(text->data + 1, text->len - 1);
 	f->entries[f->count++] = entry;
 	return 0;

@@ -84,7 +84,8 @@ secret_new(size_t len, struct secret **out, struct err *err)
 	struct secret *s;
 
 	if (bytes == NULL)
-		return crypto_err(err, ERR_NOMEM, "no room for %zu secret bytes", len);
+		return crypto_err(
+		    err, ERR_NOMEM, "no room for %zu secret bytes: the secure heap is full", len);
 	s = mem_zalloc(sizeof(*s));
 	s->bytes = bytes;
 	s->len = len;
