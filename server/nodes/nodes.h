@@ -71,7 +71,7 @@ struct join_request {
 	const char *name;
 	struct span csr;           /* PKCS#10, DER: proves the identity key */
 	struct span sealing_key;   /* SubjectPublicKeyInfo, DER */
-	struct span sealing_proof; /* PKCS#10 by the sealing key: it is held too */
+	struct span sealing_proof; /* sign_put(sealing key, SIGN_JOIN, domain, SHA-256 of csr) */
 	struct texts addresses;
 	const char *software;
 };
