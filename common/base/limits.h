@@ -7,28 +7,29 @@
  */
 
 /* records and seals */
-#define LIMIT_NAME 253            /* a DNS name in text; also the name of any record */
-#define LIMIT_NAMES 100           /* names of one credential */
-#define LIMIT_RECIPIENTS 64       /* of one seal; larger audiences are groups */
-#define LIMIT_PUBLIC (64 * 1024)  /* public part of a record */
-#define LIMIT_SEALED (256 * 1024) /* envelope */
-#define LIMIT_RECORD (384 * 1024) /* body of a record */
-#define LIMIT_MUTATION 512        /* records of one mutation */
-#define LIMIT_CERT (32 * 1024)    /* one certificate, DER */
-#define LIMIT_CHAIN 10            /* certificates of one chain */
-#define LIMIT_KEY (16 * 1024)     /* a private key, PKCS#8 DER */
-#define LIMIT_DESIGNATIONS 256    /* chain of designations carried in one message */
-#define LIMIT_DESIGNATION 1024    /* body of a designation */
-#define LIMIT_HEAD 1024           /* body of a head */
-#define LIMIT_ACCESS 63           /* ids of one access list; the group of managers is the 64th */
-#define LIMIT_LABEL 63            /* name of a node or group; also one label of a DNS name */
-#define LIMIT_AUTHOR 127          /* who asked for a change */
-#define LIMIT_ENDPOINT 300        /* host and port as text */
-#define LIMIT_ADDRESSES 32        /* of one node */
-#define LIMIT_GROUP_KEYS 16       /* live keys of one group */
-#define LIMIT_SPKI 1100           /* a public key, DER; RSA 8192 fits */
-#define LIMIT_SIGNATURE 112       /* ECDSA, DER; P-384 fits */
-#define LIMIT_TEXT 1024           /* an error or a value of a setting */
+#define LIMIT_NAME 253                         /* a DNS name in text; also the name of any record */
+#define LIMIT_NAMES 100                        /* names of one credential */
+#define LIMIT_RECIPIENTS 64                    /* of one seal; larger audiences are groups */
+#define LIMIT_PUBLIC (64 * 1024)               /* public part of a record */
+#define LIMIT_SEALED (256 * 1024)              /* envelope */
+#define LIMIT_RECORD (384 * 1024)              /* body of a record */
+#define LIMIT_MUTATION 512                     /* records of one mutation */
+#define LIMIT_MUTATION_BYTES (3 * 1024 * 1024) /* of bodies; fits a Delta and a signer's frame */
+#define LIMIT_CERT (32 * 1024)                 /* one certificate, DER */
+#define LIMIT_CHAIN 10                         /* certificates of one chain */
+#define LIMIT_KEY (16 * 1024)                  /* a private key, PKCS#8 DER */
+#define LIMIT_DESIGNATIONS 256                 /* chain of designations carried in one message */
+#define LIMIT_DESIGNATION 1024                 /* body of a designation */
+#define LIMIT_HEAD 1024                        /* body of a head */
+#define LIMIT_ACCESS 63     /* ids of one access list; the group of managers is the 64th */
+#define LIMIT_LABEL 63      /* name of a node or group; also one label of a DNS name */
+#define LIMIT_AUTHOR 127    /* who asked for a change */
+#define LIMIT_ENDPOINT 300  /* host and port as text */
+#define LIMIT_ADDRESSES 32  /* of one node */
+#define LIMIT_GROUP_KEYS 16 /* live keys of one group */
+#define LIMIT_SPKI 1100     /* a public key, DER; RSA 8192 fits */
+#define LIMIT_SIGNATURE 112 /* ECDSA, DER; P-384 fits */
+#define LIMIT_TEXT 1024     /* an error or a value of a setting */
 
 /* the link */
 #define LIMIT_REQUEST (512 * 1024)     /* Request of a follower; a full list of receipts fits */

@@ -78,7 +78,10 @@ struct commit_lookup {
 	bool (*by_name)(void *arg, uint32_t kind, const char *name, struct id *out);
 };
 
-/* Written in the transaction of the batch, one for each mutation. */
+/*
+ * Written in the transaction of the batch, one for each mutation; chain_head is the last link then.
+ * Called with count 0 at start, only to learn chain_head: all zeroes when there is no entry.
+ */
 struct audit_entry {
 	int64_t at_ms;
 	const char *actor, *action, *object;
@@ -111,6 +114,7 @@ void commit_close(struct commit *c, void (*closed)(void *arg), void *arg);
 
 /* Observers are called in the order in which they were added. At most 8. */
 void commit_observe(struct commit *c, commit_observer_cb *cb, void *arg);
+void commit_unobserve(struct commit *c, commit_observer_cb *cb, void *arg);
 
 /* Takes the mutation, always. 0: done comes exactly once, later. */
 NODISCARD int commit_submit(
