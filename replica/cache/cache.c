@@ -17,7 +17,7 @@ cache_new(const struct cache_params *params, struct cache **out, struct err *err
 	c->p = *params;
 	if (c->p.opened_max == 0)
 		c->p.opened_max = CACHE_OPENED_DEFAULT;
-	c->index = index_new(c->p.opened_max);
+	c->serving = serving_new(c->p.opened_max);
 	facts_init(&c->facts);
 	CHECK(pthread_mutex_init(&c->ask_lock, NULL) == 0);
 	c->ask_post.cb = on_asked;
@@ -31,7 +31,7 @@ cache_end(struct cache *c)
 	void (*closed)(void *arg) = c->closed;
 	void *arg = c->closed_arg;
 
-	index_free(c->index);
+	serving_free(c->serving);
 	facts_fini(&c->facts);
 	trust_free(c->trust);
 	mem_free(c->asked);
@@ -183,7 +183,7 @@ single_done(struct opening *o)
 	} else {
 		c->stats.opened++;
 	}
-	index_opened(c->index, s->served, MOVE(o->identity));
+	serving_opened(c->serving, s->served, MOVE(o->identity));
 	opening_fini(o);
 	served_unref(s->served);
 	mem_free(s);
@@ -263,28 +263,28 @@ ask_to_open(struct cache *c, struct served *s)
 bool
 cache_knows(struct cache *c, const char *name)
 {
-	return index_knows(c->index, name);
+	return serving_knows(c->serving, name);
 }
 
 static enum cache_answer
-find_one(
-    struct cache *c, const char *name, unsigned can, struct index_wait *w, struct cache_found *out)
+find_one(struct cache *c, const char *name, unsigned can, struct serving_wait *w,
+    struct cache_found *out)
 {
 	/* One that turns out to be broken is not found again, so this ends. */
 	for (;;) {
 		AUTO(served_unrefp)
-		struct served *s = index_find(c->index, name, can);
-		enum index_answer answer;
+		struct served *s = serving_find(c->serving, name, can);
+		enum serving_answer answer;
 		bool must_open;
 
 		if (s == NULL)
 			return CACHE_NONE;
-		answer = index_open(c->index, s, w, &out->identity, &must_open);
+		answer = serving_open(c->serving, s, w, &out->identity, &must_open);
 		if (must_open)
 			ask_to_open(c, s);
-		if (answer == INDEX_WAIT)
+		if (answer == SERVING_WAIT)
 			return CACHE_WAIT;
-		if (answer == INDEX_BROKEN)
+		if (answer == SERVING_BROKEN)
 			continue;
 		out->credential = s->credential;
 		out->generation = s->generation;
@@ -294,7 +294,7 @@ find_one(
 
 enum cache_answer
 cache_find(struct cache *c, const char *name, const char *fallback, unsigned can,
-    struct index_wait *w, struct cache_found *out)
+    struct serving_wait *w, struct cache_found *out)
 {
 	enum cache_answer answer = CACHE_NONE;
 
@@ -306,21 +306,21 @@ cache_find(struct cache *c, const char *name, const char *fallback, unsigned can
 }
 
 void
-cache_wait_cancel(struct cache *c, struct index_wait *w)
+cache_wait_cancel(struct cache *c, struct serving_wait *w)
 {
-	index_wait_cancel(c->index, w);
+	serving_wait_cancel(c->serving, w);
 }
 
 bool
 cache_serves(
     struct cache *c, const char *name, const struct id *credential, const struct id *generation)
 {
-	return index_serves(c->index, name, credential, generation);
+	return serving_serves(c->serving, name, credential, generation);
 }
 
 void
 cache_stats(struct cache *c, struct cache_stats *out)
 {
 	*out = c->stats;
-	index_counts(c->index, &out->index);
+	serving_counts(c->serving, &out->serving);
 }

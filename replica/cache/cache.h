@@ -13,7 +13,7 @@
 
 #include "common/base/runtime.h"
 #include "common/follow/follow.h"
-#include "replica/cache/index.h"
+#include "replica/cache/serving.h"
 
 struct cache;
 struct keyring;
@@ -64,20 +64,20 @@ struct cache_found {
 };
 enum cache_answer {
 	CACHE_READY,
-	CACHE_WAIT, /* w->cb will be called (see index.h); then ask again */
+	CACHE_WAIT, /* w->cb will be called (see serving.h); then ask again */
 	CACHE_NONE,
 };
 /* name in normal form; fallback (NULL: none) is tried when nothing serves name. */
 bool cache_knows(struct cache *c, const char *name);
 enum cache_answer cache_find(struct cache *c, const char *name, const char *fallback, unsigned can,
-    struct index_wait *w, struct cache_found *out);
-void cache_wait_cancel(struct cache *c, struct index_wait *w);
+    struct serving_wait *w, struct cache_found *out);
+void cache_wait_cancel(struct cache *c, struct serving_wait *w);
 /* For tickets: is that generation still what this name gets? */
 bool cache_serves(
     struct cache *c, const char *name, const struct id *credential, const struct id *generation);
 
 struct cache_stats {
-	struct index_counts index;
+	struct serving_counts serving;
 	size_t known;     /* credentials that there are records of */
 	size_t preparing; /* now */
 	uint64_t opened, failed;

@@ -14,7 +14,7 @@
 
 struct cache {
 	struct cache_params p;
-	struct index *index;
+	struct serving *serving;
 	struct facts facts;
 	struct trust *trust; /* newest clone, for openings at handshakes */
 	struct cache_stats stats;

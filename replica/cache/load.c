@@ -74,7 +74,7 @@ static void
 settle_all(struct cache *c)
 {
 	struct id *served, *all;
-	size_t count = index_credentials(c->index, &served), n = 0, at = 0;
+	size_t count = serving_credentials(c->serving, &served), n = 0, at = 0;
 	void *value;
 
 	all = mem_array(count + map_count(c->facts.credentials), sizeof(struct id));
@@ -120,7 +120,7 @@ load_done(struct job *job)
 		settle_all(c);
 		c->stats.known = map_count(c->facts.credentials);
 		mem_free(c->warm);
-		c->warm_count = index_credentials(c->index, &c->warm);
+		c->warm_count = serving_credentials(c->serving, &c->warm);
 		if (c->warm_count > c->p.opened_max)
 			c->warm_count = c->p.opened_max;
 		for (int i = 0; i < WARM_AT_ONCE && !c->closing; i++)
@@ -158,9 +158,9 @@ cache_warm_up(struct cache *c)
 {
 	while (c->warm_count > 0) {
 		AUTO(served_unrefp)
-		struct served *s = index_of_credential(c->index, &c->warm[--c->warm_count]);
+		struct served *s = serving_of_credential(c->serving, &c->warm[--c->warm_count]);
 
-		if (s == NULL || !index_begin_opening(c->index, s))
+		if (s == NULL || !serving_begin_opening(c->serving, s))
 			continue;
 		cache_open_served(c, s);
 		return;

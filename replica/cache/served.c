@@ -1,4 +1,4 @@
-#include "replica/cache/index.h"
+#include "replica/cache/serving.h"
 
 #include "common/base/str.h"
 #include "common/tls/tls_ctx.h"

@@ -98,7 +98,7 @@ static void
 batch_swap(struct batch *b)
 {
 	struct cache *c = b->cache;
-	struct index_change *changes = mem_array(b->count, sizeof(*changes));
+	struct serving_change *changes = mem_array(b->count, sizeof(*changes));
 	size_t count = 0;
 
 	for (size_t i = 0; i < b->count; i++) {
@@ -107,10 +107,11 @@ batch_swap(struct batch *b)
 		if (p->opening.status < 0 || !is_current(c, p))
 			continue;
 		p->next->identity = MOVE(p->opening.identity);
-		changes[count++] = (struct index_change){p->next->credential, served_ref(p->next)};
+		changes[count++] =
+		    (struct serving_change){p->next->credential, served_ref(p->next)};
 	}
 	if (count > 0) {
-		index_swap(c->index, changes, count);
+		serving_swap(c->serving, changes, count);
 		c->stats.last_swap_us = (runtime_mono_ms(c->p.runtime) - b->begun_ms) * 1000;
 	}
 	mem_free(changes);
@@ -134,7 +135,7 @@ batch_report(struct batch *b, const struct prepared *p)
 	c->stats.failed++;
 	log_error("cache", "credential=%s not swapped in: %s", id_hex(&p->next->credential, hex),
 	    p->opening.err.text);
-	old = index_of_credential(c->index, &p->next->credential);
+	old = serving_of_credential(c->serving, &p->next->credential);
 	cache_receipt(c, old, &p->next->credential, &p->opening.err);
 }
 
@@ -217,7 +218,7 @@ struct look {
 	struct cache *cache;
 	struct map *records;
 	bool lazy;
-	struct index_change *now; /* without preparation */
+	struct serving_change *now; /* without preparation */
 	size_t now_count;
 	struct batch *batch;
 };
@@ -229,13 +230,13 @@ look_at(struct look *l, const struct id *id)
 	struct credential_fact *fact = facts_credential(&c->facts, id);
 	const struct generation_fact *g = desired_of(c, fact);
 	AUTO(served_unrefp)
-	struct served *is = index_of_credential(c->index, id);
+	struct served *is = serving_of_credential(c->serving, id);
 
 	if (fact != NULL)
 		fact->serial++;
 	if (g == NULL) {
 		if (is != NULL)
-			l->now[l->now_count++] = (struct index_change){*id, NULL};
+			l->now[l->now_count++] = (struct serving_change){*id, NULL};
 		if (c->p.events.on_receipt_gone != NULL)
 			c->p.events.on_receipt_gone(c->p.events.arg, id);
 	} else if (is != NULL && same(is, fact, g)) {
@@ -243,7 +244,7 @@ look_at(struct look *l, const struct id *id)
 	} else if (is == NULL && l->lazy) {
 		struct served *next = cache_make_served(fact, g);
 
-		l->now[l->now_count++] = (struct index_change){*id, next};
+		l->now[l->now_count++] = (struct serving_change){*id, next};
 		cache_receipt(c, next, id, NULL);
 	} else {
 		if (l->batch == NULL)
@@ -264,7 +265,7 @@ cache_settle(
 	for (size_t i = 0; i < count; i++)
 		look_at(&l, &credentials[i]);
 	if (l.now_count > 0)
-		index_swap(c->index, l.now, l.now_count);
+		serving_swap(c->serving, l.now, l.now_count);
 	if (l.batch != NULL)
 		batch_start(l.batch);
 	mem_free(l.now);

@@ -1,5 +1,5 @@
-#ifndef REPLICA_CACHE_INDEX_H
-#define REPLICA_CACHE_INDEX_H
+#ifndef REPLICA_CACHE_SERVING_H
+#define REPLICA_CACHE_SERVING_H
 
 /*
  * The names that this node serves, and what serves each. Handshakes on any thread look up; the loop
@@ -11,9 +11,9 @@
 
 #include <stdatomic.h>
 
-struct index;
+struct serving;
 struct tls_identity;
-struct index_wait;
+struct serving_wait;
 
 struct served {
 	atomic_uint refs;
@@ -26,7 +26,7 @@ struct served {
 	size_t name_count;
 	/* Guarded by the index from here on. */
 	struct tls_identity *identity; /* NULL: not opened */
-	struct index_wait *waits;
+	struct serving_wait *waits;
 	bool opening, broken;
 	atomic_bool used; /* since the clock hand was here */
 };
@@ -37,67 +37,67 @@ struct served *served_ref(struct served *s);
 void served_unref(struct served *s);
 DEFINE_FREEP(struct served, served_unref)
 
-struct index *index_new(size_t opened_max);
+struct serving *serving_new(size_t opened_max);
 /* Nobody may wait or look any more. */
-void index_free(struct index *x);
-DEFINE_FREEP(struct index, index_free)
+void serving_free(struct serving *x);
+DEFINE_FREEP(struct serving, serving_free)
 
 /* One credential in a swap: next takes the place of what is served for it; NULL: nothing does. */
-struct index_change {
+struct serving_change {
 	struct id credential;
 	struct served *next; /* a reference, taken over */
 };
 /* All at once. Identities that are not served any more are released, those who wait are woken. */
-void index_swap(struct index *x, const struct index_change *changes, size_t count);
+void serving_swap(struct serving *x, const struct serving_change *changes, size_t count);
 
 /* What is served for a credential: a new reference, or NULL. */
-struct served *index_of_credential(struct index *x, const struct id *credential);
+struct served *serving_of_credential(struct serving *x, const struct id *credential);
 /* Appends the ids of all credentials that are served; the caller frees *out. */
-size_t index_credentials(struct index *x, struct id **out);
+size_t serving_credentials(struct serving *x, struct id **out);
 
 /* Is there anything for a name (normal form)? */
-bool index_knows(struct index *x, const char *name);
+bool serving_knows(struct serving *x, const char *name);
 /*
  * The one that serves a name for a client that can verify what `can` says (0: any client), by the
  * rule of common/model/choose.h. A new reference, or NULL.
  */
-struct served *index_find(struct index *x, const char *name, unsigned can);
+struct served *serving_find(struct serving *x, const char *name, unsigned can);
 /* Whether that generation of that credential is what is served, and for that name. */
-bool index_serves(
-    struct index *x, const char *name, const struct id *credential, const struct id *generation);
+bool serving_serves(
+    struct serving *x, const char *name, const struct id *credential, const struct id *generation);
 
 /*
- * Whoever waits for an identity to be opened. Owned by the waiter until cb or index_wait_cancel. cb
- * comes on the thread that opened or swapped, under the index's lock: it may only post.
+ * Whoever waits for an identity to be opened. Owned by the waiter until cb or serving_wait_cancel.
+ * cb comes on the thread that opened or swapped, under the index's lock: it may only post.
  */
-struct index_wait {
-	void (*cb)(struct index_wait *w);
-	struct index_wait *next;
+struct serving_wait {
+	void (*cb)(struct serving_wait *w);
+	struct serving_wait *next;
 	struct served *on; /* NULL: not waiting; else a reference */
 };
 
-enum index_answer {
-	INDEX_READY,  /* *out is a new reference */
-	INDEX_WAIT,   /* w stands in line; *must_open: the caller sees to the opening */
-	INDEX_BROKEN, /* it could not be opened, or is not served any more */
+enum serving_answer {
+	SERVING_READY,  /* *out is a new reference */
+	SERVING_WAIT,   /* w stands in line; *must_open: the caller sees to the opening */
+	SERVING_BROKEN, /* it could not be opened, or is not served any more */
 };
-enum index_answer index_open(struct index *x, struct served *s, struct index_wait *w,
+enum serving_answer serving_open(struct serving *x, struct served *s, struct serving_wait *w,
     struct tls_identity **out, bool *must_open);
 /* For an opening that nobody waits for: false when it is open, being opened, or broken. */
-bool index_begin_opening(struct index *x, struct served *s);
+bool serving_begin_opening(struct serving *x, struct served *s);
 /* After it returned, cb will not be called. Any thread. */
-void index_wait_cancel(struct index *x, struct index_wait *w);
+void serving_wait_cancel(struct serving *x, struct serving_wait *w);
 
 /*
  * The end of an opening: identity (a reference, taken over) or NULL when it failed. Wakes those who
  * wait. When more than opened_max are open, one that was not used lately is closed.
  */
-void index_opened(struct index *x, struct served *s, struct tls_identity *identity);
+void serving_opened(struct serving *x, struct served *s, struct tls_identity *identity);
 
-struct index_counts {
+struct serving_counts {
 	size_t credentials, names, opened;
 	uint64_t swaps;
 };
-void index_counts(struct index *x, struct index_counts *out);
+void serving_counts(struct serving *x, struct serving_counts *out);
 
 #endif

@@ -1,4 +1,4 @@
-#include "replica/cache/index.h"
+#include "replica/cache/serving.h"
 
 #include "common/base/map.h"
 #include "common/model/choose.h"
@@ -14,7 +14,7 @@ struct slot {
 	size_t count;
 };
 
-struct index {
+struct serving {
 	pthread_rwlock_t lock;
 	struct map *names;       /* name -> struct slot */
 	struct map *credentials; /* id -> struct served, the index's reference */
@@ -30,10 +30,10 @@ struct released {
 	size_t served_count, identity_count;
 };
 
-struct index *
-index_new(size_t opened_max)
+struct serving *
+serving_new(size_t opened_max)
 {
-	struct index *x = mem_zalloc(sizeof(*x));
+	struct serving *x = mem_zalloc(sizeof(*x));
 
 	CHECK(pthread_rwlock_init(&x->lock, NULL) == 0);
 	x->names = map_new();
@@ -44,19 +44,19 @@ index_new(size_t opened_max)
 }
 
 static void
-read_lock(struct index *x)
+read_lock(struct serving *x)
 {
 	CHECK(pthread_rwlock_rdlock(&x->lock) == 0);
 }
 
 static void
-write_lock(struct index *x)
+write_lock(struct serving *x)
 {
 	CHECK(pthread_rwlock_wrlock(&x->lock) == 0);
 }
 
 static void
-unlock(struct index *x)
+unlock(struct serving *x)
 {
 	CHECK(pthread_rwlock_unlock(&x->lock) == 0);
 }
@@ -90,7 +90,7 @@ static void
 wake(struct served *s, struct released *r)
 {
 	while (s->waits != NULL) {
-		struct index_wait *w = s->waits;
+		struct serving_wait *w = s->waits;
 
 		s->waits = w->next;
 		w->next = NULL;
@@ -101,7 +101,7 @@ wake(struct served *s, struct released *r)
 }
 
 static void
-slot_add(struct index *x, const char *name, struct served *s)
+slot_add(struct serving *x, const char *name, struct served *s)
 {
 	size_t len = strlen(name);
 	struct slot *slot = map_get(x->names, name, len);
@@ -115,7 +115,7 @@ slot_add(struct index *x, const char *name, struct served *s)
 }
 
 static void
-slot_remove(struct index *x, const char *name, const struct served *s)
+slot_remove(struct serving *x, const char *name, const struct served *s)
 {
 	size_t len = strlen(name), i = 0;
 	struct slot *slot = map_get(x->names, name, len);
@@ -133,7 +133,7 @@ slot_remove(struct index *x, const char *name, const struct served *s)
 }
 
 static void
-ring_remove(struct index *x, size_t at, struct released *r)
+ring_remove(struct serving *x, size_t at, struct released *r)
 {
 	struct served *s = x->ring[at];
 
@@ -144,7 +144,7 @@ ring_remove(struct index *x, size_t at, struct released *r)
 
 /* One that was not used since the hand came by is closed; at most two rounds find one. */
 static void
-ring_make_room(struct index *x, struct released *r)
+ring_make_room(struct serving *x, struct released *r)
 {
 	while (x->ring_count == x->ring_max) {
 		x->hand = x->hand + 1 < x->ring_count ? x->hand + 1 : 0;
@@ -154,7 +154,7 @@ ring_make_room(struct index *x, struct released *r)
 }
 
 static void
-ring_add(struct index *x, struct served *s, struct tls_identity *identity, struct released *r)
+ring_add(struct serving *x, struct served *s, struct tls_identity *identity, struct released *r)
 {
 	ring_make_room(x, r);
 	s->identity = identity;
@@ -163,7 +163,7 @@ ring_add(struct index *x, struct served *s, struct tls_identity *identity, struc
 }
 
 static void
-take_out(struct index *x, struct served *s, struct released *r)
+take_out(struct serving *x, struct served *s, struct released *r)
 {
 	for (size_t i = 0; i < s->name_count; i++)
 		slot_remove(x, s->names[i], s);
@@ -176,7 +176,7 @@ take_out(struct index *x, struct served *s, struct released *r)
 }
 
 static void
-put_in(struct index *x, struct served *s, struct released *r)
+put_in(struct serving *x, struct served *s, struct released *r)
 {
 	struct tls_identity *identity = MOVE(s->identity);
 
@@ -187,13 +187,13 @@ put_in(struct index *x, struct served *s, struct released *r)
 }
 
 void
-index_swap(struct index *x, const struct index_change *changes, size_t count)
+serving_swap(struct serving *x, const struct serving_change *changes, size_t count)
 {
 	struct released r = {0};
 
 	write_lock(x);
 	for (size_t i = 0; i < count; i++) {
-		const struct index_change *c = &changes[i];
+		const struct serving_change *c = &changes[i];
 		struct served *old = c->next != NULL
 		    ? map_put(x->credentials, c->credential.bytes, ID_LEN, c->next)
 		    : map_del(x->credentials, c->credential.bytes, ID_LEN);
@@ -210,19 +210,19 @@ index_swap(struct index *x, const struct index_change *changes, size_t count)
 }
 
 void
-index_free(struct index *x)
+serving_free(struct serving *x)
 {
 	struct released r = {0};
-	struct index_change change = {0};
+	struct serving_change change = {0};
 	struct id *ids;
 	size_t count;
 
 	if (x == NULL)
 		return;
-	count = index_credentials(x, &ids);
+	count = serving_credentials(x, &ids);
 	for (size_t i = 0; i < count; i++) {
 		change.credential = ids[i];
-		index_swap(x, &change, 1);
+		serving_swap(x, &change, 1);
 	}
 	CHECK(x->ring_count == 0 && map_count(x->names) == 0);
 	release_now(&r);
@@ -235,7 +235,7 @@ index_free(struct index *x)
 }
 
 struct served *
-index_of_credential(struct index *x, const struct id *credential)
+serving_of_credential(struct serving *x, const struct id *credential)
 {
 	struct served *s;
 
@@ -248,7 +248,7 @@ index_of_credential(struct index *x, const struct id *credential)
 }
 
 size_t
-index_credentials(struct index *x, struct id **out)
+serving_credentials(struct serving *x, struct id **out)
 {
 	size_t at = 0, count = 0;
 	void *value;
@@ -262,7 +262,7 @@ index_credentials(struct index *x, struct id **out)
 }
 
 static struct slot *
-slot_of(const struct index *x, const char *name, bool wildcard)
+slot_of(const struct serving *x, const char *name, bool wildcard)
 {
 	char pattern[NAME_TEXT_MAX];
 
@@ -274,7 +274,7 @@ slot_of(const struct index *x, const char *name, bool wildcard)
 }
 
 bool
-index_knows(struct index *x, const char *name)
+serving_knows(struct serving *x, const char *name)
 {
 	bool known;
 
@@ -310,7 +310,7 @@ choose(const struct slot *slot, unsigned can, bool wildcard)
 }
 
 struct served *
-index_find(struct index *x, const char *name, unsigned can)
+serving_find(struct serving *x, const char *name, unsigned can)
 {
 	struct served *s;
 
@@ -325,8 +325,8 @@ index_find(struct index *x, const char *name, unsigned can)
 }
 
 bool
-index_serves(
-    struct index *x, const char *name, const struct id *credential, const struct id *generation)
+serving_serves(
+    struct serving *x, const char *name, const struct id *credential, const struct id *generation)
 {
 	struct served *s;
 	bool found = false;
@@ -340,28 +340,28 @@ index_serves(
 	return found;
 }
 
-enum index_answer
-index_open(struct index *x, struct served *s, struct index_wait *w, struct tls_identity **out,
+enum serving_answer
+serving_open(struct serving *x, struct served *s, struct serving_wait *w, struct tls_identity **out,
     bool *must_open)
 {
-	enum index_answer answer = INDEX_WAIT;
+	enum serving_answer answer = SERVING_WAIT;
 
 	*must_open = false;
 	read_lock(x);
 	if (s->identity != NULL) {
 		*out = tls_identity_ref(s->identity);
 		atomic_store(&s->used, true);
-		answer = INDEX_READY;
+		answer = SERVING_READY;
 	}
 	unlock(x);
-	if (answer == INDEX_READY)
+	if (answer == SERVING_READY)
 		return answer;
 	write_lock(x);
 	if (s->identity != NULL) { /* opened between the two locks */
 		*out = tls_identity_ref(s->identity);
-		answer = INDEX_READY;
+		answer = SERVING_READY;
 	} else if (s->broken) {
-		answer = INDEX_BROKEN;
+		answer = SERVING_BROKEN;
 	} else {
 		CHECK(w->on == NULL);
 		w->on = served_ref(s);
@@ -375,7 +375,7 @@ index_open(struct index *x, struct served *s, struct index_wait *w, struct tls_i
 }
 
 bool
-index_begin_opening(struct index *x, struct served *s)
+serving_begin_opening(struct serving *x, struct served *s)
 {
 	bool begin;
 
@@ -387,14 +387,14 @@ index_begin_opening(struct index *x, struct served *s)
 }
 
 void
-index_wait_cancel(struct index *x, struct index_wait *w)
+serving_wait_cancel(struct serving *x, struct serving_wait *w)
 {
 	struct served *s;
 
 	write_lock(x);
 	s = w->on;
 	if (s != NULL) {
-		struct index_wait **at = &s->waits;
+		struct serving_wait **at = &s->waits;
 
 		while (*at != w) {
 			CHECK(*at != NULL);
@@ -409,7 +409,7 @@ index_wait_cancel(struct index *x, struct index_wait *w)
 }
 
 void
-index_opened(struct index *x, struct served *s, struct tls_identity *identity)
+serving_opened(struct serving *x, struct served *s, struct tls_identity *identity)
 {
 	struct released r = {0};
 
@@ -427,10 +427,10 @@ index_opened(struct index *x, struct served *s, struct tls_identity *identity)
 }
 
 void
-index_counts(struct index *x, struct index_counts *out)
+serving_counts(struct serving *x, struct serving_counts *out)
 {
 	read_lock(x);
-	*out = (struct index_counts){
+	*out = (struct serving_counts){
 	    map_count(x->credentials), map_count(x->names), x->ring_count, x->swaps};
 	unlock(x);
 }
