@@ -202,6 +202,7 @@ put_make_membership(const struct signer_make_membership *s, struct op_messages *
 	m->group_public = put_span(s->group_public);
 	m->group_sealed = put_span(s->group_sealed);
 	m->group_version = s->group_version;
+	m->node_public = put_span(s->node_public);
 }
 
 static void

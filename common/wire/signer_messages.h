@@ -113,6 +113,7 @@ struct signer_make_membership {
 	struct span group_public;
 	struct span group_sealed;
 	uint64_t group_version;
+	struct span node_public; /* of the first mutation; else empty: a node that was learnt */
 };
 
 struct signer_seal {

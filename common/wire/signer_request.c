@@ -131,6 +131,7 @@ get_make_membership(
 	out->group_public = get_bytes(f, "group_public", m->group_public, 0, LIMIT_PUBLIC);
 	out->group_sealed = get_bytes(f, "group_sealed", m->group_sealed, 0, LIMIT_SEALED);
 	out->group_version = m->group_version;
+	out->node_public = get_bytes(f, "node_public", m->node_public, 0, LIMIT_PUBLIC);
 }
 
 static void

@@ -39,7 +39,7 @@ SIGNER_SAMPLE(make_group, SIGNER_MAKE_GROUP, .group = REF, .new_key = true, .has
     .current = pair, .built_in = true)
 SIGNER_SAMPLE(make_membership, SIGNER_MAKE_MEMBERSHIP, .membership = REF, .group = id_b,
     .node = id_c, .has_group_record = true, .group_record = pair, .group_public = BYTES("public"),
-    .group_sealed = BYTES("sealed"), .group_version = 9)
+    .group_sealed = BYTES("sealed"), .group_version = 9, .node_public = BYTES("node"))
 SIGNER_SAMPLE(seal, SIGNER_SEAL, .record = REF, .kind = KIND_TICKET_KEY,
     .public_part = BYTES("public"), .payload = BYTES("payload"), .access = TWO_IDS)
 
