@@ -1,0 +1,125 @@
+/* What the index keeps of a record, by its kind. */
+
+#include "common/crypto/envelope.h"
+#include "common/crypto/sign.h"
+#include "common/wire/public_wire.h"
+#include "server/index/index_priv.h"
+
+#include <string.h>
+
+/* AlgorithmIdentifier of rsaEncryption, as it stands at the front of each RSA public key. */
+static bool
+spki_is_rsa(struct span spki)
+{
+	static const uint8_t oid[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01};
+
+	return memmem(spki.data, spki.len < 40 ? spki.len : 40, oid, sizeof(oid)) != NULL;
+}
+
+static int
+generation_new(struct index_record *out, const struct record *r, struct err *err)
+{
+	struct key_id ids[LIMIT_RECIPIENTS];
+	struct generation_public p;
+	struct index_generation *g;
+	size_t count = 0;
+	int rc = wire_generation_public_decode(r->public_part, &p, err);
+
+	if (rc < 0)
+		return rc;
+	if (r->sealed.len > 0)
+		rc = envelope_recipients(r->sealed, ids, &count, err);
+	if (rc < 0) {
+		generation_public_fini(&p);
+		return rc;
+	}
+	g = mem_zalloc(sizeof(*g));
+	g->credential = p.credential;
+	g->number = p.number;
+	hash_of(p.key, &g->key);
+	hash_of(p.chain.items[0], &g->fingerprint);
+	g->not_before = p.not_before;
+	g->not_after = p.not_after;
+	g->activated_at_ms = p.activated_at_ms;
+	g->revoked = p.revoked;
+	g->withdrawn = p.withdrawn;
+	g->is_rsa = spki_is_rsa(p.key);
+	hash_of(SPAN(ids, count * sizeof(ids[0])), &g->recipients);
+	g->recipient_count = count;
+	generation_public_fini(&p);
+	out->generation = g;
+	return 0;
+}
+
+#define DEFINE_NEW(type)                                                                           \
+	static int type##_new(struct index_record *out, const struct record *r, struct err *err)   \
+	{                                                                                          \
+		struct type##_public *p = mem_zalloc(sizeof(*p));                                  \
+		int rc = wire_##type##_public_decode(r->public_part, p, err);                      \
+                                                                                                   \
+		if (rc < 0)                                                                        \
+			mem_free(p);                                                               \
+		else                                                                               \
+			out->type = p;                                                             \
+		return rc;                                                                         \
+	}                                                                                          \
+	static void type##_free(struct index_record *r)                                            \
+	{                                                                                          \
+		struct type##_public *p = (struct type##_public *)(uintptr_t)r->type;              \
+                                                                                                   \
+		type##_public_fini(p);                                                             \
+		mem_free(p);                                                                       \
+	}
+
+DEFINE_NEW(node)
+DEFINE_NEW(group)
+DEFINE_NEW(membership)
+DEFINE_NEW(credential)
+DEFINE_NEW(ca)
+DEFINE_NEW(setting)
+
+static void
+generation_free(struct index_record *r)
+{
+	mem_free((void *)(uintptr_t)r->generation);
+}
+
+static const struct part {
+	int (*new)(struct index_record *out, const struct record *r, struct err *err);
+	void (*free)(struct index_record *r);
+	bool keeps_signed;
+} parts[KIND__COUNT] = {
+    [KIND_ROOT] = {NULL, NULL, true},
+    [KIND_DESIGNATION] = {NULL, NULL, true},
+    [KIND_NODE] = {node_new, node_free, true},
+    [KIND_GROUP] = {group_new, group_free, true},
+    [KIND_MEMBERSHIP] = {membership_new, membership_free, true},
+    [KIND_CREDENTIAL] = {credential_new, credential_free, false},
+    [KIND_GENERATION] = {generation_new, generation_free, false},
+    [KIND_CA] = {ca_new, ca_free, true},
+    [KIND_SETTING] = {setting_new, setting_free, false},
+};
+
+int
+entry_part_new(
+    struct index_record *out, const struct record *r, struct signed_bytes s, struct err *err)
+{
+	const struct part *part = r->kind < KIND__COUNT ? &parts[r->kind] : NULL;
+	int rc = part != NULL && part->new != NULL ? part->new (out, r, err) : 0;
+
+	if (rc < 0 || part == NULL || !part->keeps_signed)
+		return rc;
+	out->signed_record.body = SPAN(mem_dup(s.body.data, s.body.len), s.body.len);
+	out->signed_record.signature =
+	    SPAN(mem_dup(s.signature.data, s.signature.len), s.signature.len);
+	return 0;
+}
+
+void
+entry_part_free(struct index_record *r)
+{
+	if (r->kind < KIND__COUNT && parts[r->kind].free != NULL)
+		parts[r->kind].free(r);
+	mem_free((void *)(uintptr_t)r->signed_record.body.data);
+	mem_free((void *)(uintptr_t)r->signed_record.signature.data);
+}

@@ -1,0 +1,148 @@
+/* Lists of the index. */
+
+#include "server/index/index_priv.h"
+
+#include <string.h>
+
+size_t
+index_list(const struct index *ix, uint32_t kind, const char *after,
+    const struct index_record **out, size_t max, bool *more)
+{
+	struct entry_list *l;
+	size_t at, n = 0;
+
+	*more = false;
+	if (kind >= KIND__COUNT)
+		return 0;
+	/* The order is no part of what the index says, so that asking may make it. */
+	l = (struct entry_list *)(uintptr_t)&ix->kinds[kind];
+	entry_list_sort(l);
+	at = after != NULL ? entry_list_above(l, after) : 0;
+	while (at < l->count && n < max)
+		out[n++] = &l->items[at++]->r;
+	*more = at < l->count;
+	return n;
+}
+
+void
+index_each(const struct index *ix, uint32_t kind, index_each_cb *cb, void *arg)
+{
+	const struct entry_list *l;
+
+	if (kind >= KIND__COUNT)
+		return;
+	l = &ix->kinds[kind];
+	for (size_t i = 0; i < l->count; i++)
+		if (l->items[i] != NULL && !cb(arg, &l->items[i]->r))
+			return;
+}
+
+static void
+each_of(const struct multi *m, struct span key, index_each_cb *cb, void *arg)
+{
+	const struct entry_vec *v = multi_get(m, key);
+
+	for (size_t i = 0; v != NULL && i < v->count; i++)
+		if (!cb(arg, &v->items[i]->r))
+			return;
+}
+
+void
+index_generations(const struct index *ix, const struct id *credential, index_each_cb *cb, void *arg)
+{
+	const struct entry_vec *v = multi_get(&ix->generations, SPAN(credential->bytes, ID_LEN));
+
+	if (v == NULL)
+		return;
+	/* Few, and nearly in order: an insertion sort where they stand. */
+	for (size_t i = 1; i < v->count; i++)
+		for (size_t k = i; k > 0 &&
+		     v->items[k]->r.generation->number > v->items[k - 1]->r.generation->number;
+		     k--) {
+			struct entry *e = v->items[k];
+
+			v->items[k] = v->items[k - 1];
+			v->items[k - 1] = e;
+		}
+	each_of(&ix->generations, SPAN(credential->bytes, ID_LEN), cb, arg);
+}
+
+const struct index_record *
+index_active(const struct index *ix, const struct index_record *credential)
+{
+	if (!credential->credential->has_active)
+		return NULL;
+	return index_of_kind(ix, KIND_GENERATION, &credential->credential->active);
+}
+
+void
+index_members(const struct index *ix, const struct id *group, index_each_cb *cb, void *arg)
+{
+	each_of(&ix->members, SPAN(group->bytes, ID_LEN), cb, arg);
+}
+
+void
+index_memberships(const struct index *ix, const struct id *node, index_each_cb *cb, void *arg)
+{
+	each_of(&ix->memberships, SPAN(node->bytes, ID_LEN), cb, arg);
+}
+
+void
+index_for_name(const struct index *ix, const char *name, index_each_cb *cb, void *arg)
+{
+	each_of(&ix->names, span_str(name), cb, arg);
+}
+
+void
+index_with_access(const struct index *ix, const struct id *id, index_each_cb *cb, void *arg)
+{
+	const struct map *set = map_get(ix->access, id->bytes, ID_LEN);
+	size_t at = 0;
+	void *value;
+
+	while (set != NULL && map_next(set, &at, NULL, &value)) {
+		const struct entry *e = value;
+
+		if (!cb(arg, &e->r))
+			return;
+	}
+}
+
+const struct index_record *
+index_managers(const struct index *ix)
+{
+	return index_named(ix, KIND_GROUP, GROUP_MANAGERS);
+}
+
+struct search {
+	const struct index_record *found;
+};
+
+/* The one that says so; of several that do (two writers), the lowest id. */
+static bool
+on_ca(void *arg, const struct index_record *r)
+{
+	struct search *s = arg;
+
+	if (r->ca->is_default && r->ca->enabled &&
+	    (s->found == NULL || id_compare(&r->id, &s->found->id) < 0))
+		s->found = r;
+	return true;
+}
+
+const struct index_record *
+index_default_ca(const struct index *ix)
+{
+	struct search s = {NULL};
+
+	index_each(ix, KIND_CA, on_ca, &s);
+	return s.found;
+}
+
+const struct setting_public *
+index_setting(const struct index *ix, const char *name)
+{
+	const struct index_record *r = index_named(ix, KIND_SETTING, name);
+
+	return r != NULL ? r->setting : NULL;
+}
