@@ -24,7 +24,7 @@ struct tls_identity;
 /* chain: the leaf first, a self-signed root left out. ERR_CRYPTO when the key is not the leaf's. */
 NODISCARD int tls_identity_new(const struct cert *const *chain, size_t count,
     const struct pkey *key, struct tls_identity **out, struct err *err);
-struct tls_identity *tls_identity_ref(const struct tls_identity *id);
+struct tls_identity *tls_identity_ref(struct tls_identity *id);
 void tls_identity_unref(struct tls_identity *id);
 DEFINE_FREEP(struct tls_identity, tls_identity_unref)
 const struct cert *tls_identity_leaf(const struct tls_identity *id); /* borrowed */
@@ -87,7 +87,10 @@ struct tls_select_ops {
 	/* Called again after a resume. */
 	enum tls_select (*select)(void *arg, struct tls_stream *s, const struct tls_hello *hello,
 	    struct tls_identity **identity, uint8_t ticket[static TLS_TICKET_LEN]);
-	/* May this ticket be resumed? False: a full handshake follows. */
+	/*
+	 * May this ticket be resumed? False: a full handshake follows. name: of the handshake in
+	 * which the ticket was made, or NULL.
+	 */
 	bool (*may_resume)(
 	    void *arg, const char *name, const uint8_t ticket[static TLS_TICKET_LEN]);
 };
