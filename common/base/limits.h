@@ -7,13 +7,14 @@
  */
 
 /* records and seals */
-#define LIMIT_NAME 253                         /* a DNS name in text; also the name of any record */
-#define LIMIT_NAMES 100                        /* names of one credential */
-#define LIMIT_RECIPIENTS 64                    /* of one seal; larger audiences are groups */
-#define LIMIT_PUBLIC (64 * 1024)               /* public part of a record */
-#define LIMIT_SEALED (256 * 1024)              /* envelope */
-#define LIMIT_RECORD (384 * 1024)              /* body of a record */
-#define LIMIT_MUTATION 512                     /* records of one mutation */
+#define LIMIT_NAME 253            /* a DNS name in text; also the name of any record */
+#define LIMIT_NAMES 100           /* names of one credential */
+#define LIMIT_RECIPIENTS 64       /* of one seal; larger audiences are groups */
+#define LIMIT_PUBLIC (64 * 1024)  /* public part of a record */
+#define LIMIT_SEALED (256 * 1024) /* envelope */
+#define LIMIT_RECORD (384 * 1024) /* body of a record */
+#define LIMIT_MUTATION 1536       /* records of one mutation: a new key for the largest group */
+#define LIMIT_MEMBERS 1500        /* of one group */
 #define LIMIT_MUTATION_BYTES (3 * 1024 * 1024) /* of bodies; fits a Delta and a signer's frame */
 #define LIMIT_CERT (32 * 1024)                 /* one certificate, DER */
 #define LIMIT_CHAIN 10                         /* certificates of one chain */
@@ -53,7 +54,7 @@
 
 /* main and signer */
 #define LIMIT_SIGNER_FRAME (4 * 1024 * 1024)
-#define LIMIT_SIGN_BATCH 512
+#define LIMIT_SIGN_BATCH 1536
 
 /* files */
 #define LIMIT_CONFIG (64 * 1024)

@@ -19,20 +19,12 @@ spki_is_rsa(struct span spki)
 static int
 generation_new(struct index_record *out, const struct record *r, struct err *err)
 {
-	struct key_id ids[LIMIT_RECIPIENTS];
 	struct generation_public p;
 	struct index_generation *g;
-	size_t count = 0;
 	int rc = wire_generation_public_decode(r->public_part, &p, err);
 
 	if (rc < 0)
 		return rc;
-	if (r->sealed.len > 0)
-		rc = envelope_recipients(r->sealed, ids, &count, err);
-	if (rc < 0) {
-		generation_public_fini(&p);
-		return rc;
-	}
 	g = mem_zalloc(sizeof(*g));
 	g->credential = p.credential;
 	g->number = p.number;
@@ -44,8 +36,6 @@ generation_new(struct index_record *out, const struct record *r, struct err *err
 	g->revoked = p.revoked;
 	g->withdrawn = p.withdrawn;
 	g->is_rsa = spki_is_rsa(p.key);
-	hash_of(SPAN(ids, count * sizeof(ids[0])), &g->recipients);
-	g->recipient_count = count;
 	generation_public_fini(&p);
 	out->generation = g;
 	return 0;

@@ -22,9 +22,7 @@ struct index_generation {
 	struct hash fingerprint; /* SHA-256 of the leaf */
 	int64_t not_before, not_after, activated_at_ms;
 	bool revoked, withdrawn;
-	bool is_rsa;            /* by the credential's key type */
-	struct hash recipients; /* SHA-256 of the sorted key identifiers that it is sealed to */
-	size_t recipient_count;
+	bool is_rsa; /* by the credential's key type */
 };
 
 /* A live record. The member of the union is that of its kind; NULL for kinds without one here. */
@@ -36,6 +34,8 @@ struct index_record {
 	int64_t committed_at_ms;
 	const char *name;
 	struct ids access;
+	struct hash recipients; /* SHA-256 of the sorted key identifiers that it is sealed to */
+	size_t recipient_count; /* 0: not sealed */
 	union {
 		const struct node_public *node;
 		const struct group_public *group;
