@@ -102,6 +102,8 @@ void json_put_uint(struct json_writer *w, const char *name, uint64_t v);
 void json_put_bool(struct json_writer *w, const char *name, bool v);
 void json_put_null(struct json_writer *w, const char *name);
 void json_put_time(struct json_writer *w, const char *name, int64_t seconds); /* RFC 3339; 0 null */
+/* A value that is JSON already. */
+void json_put_raw(struct json_writer *w, const char *name, struct span value);
 /* Only the escaped text in its quotes, for lines that are not written by a writer. */
 void json_put_quoted(struct buf *out, struct span text);
 

@@ -160,6 +160,13 @@ json_put_text(struct json_writer *w, const char *name, const char *text)
 }
 
 void
+json_put_raw(struct json_writer *w, const char *name, struct span value)
+{
+	begin(w, name);
+	buf_put_span(w->out, value);
+}
+
+void
 json_put_textf(struct json_writer *w, const char *name, const char *fmt, ...)
 {
 	struct buf text = BUF_INIT(LIMIT_JSON_TEXT);

@@ -1,0 +1,129 @@
+#ifndef SERVER_API_API_PRIV_H
+#define SERVER_API_API_PRIV_H
+
+/* The inside of the API: what the files of handlers share. */
+
+#include "common/json/json.h"
+#include "server/api/api.h"
+
+#define API_MAGIC 0x41504931
+#define OP_MAGIC 0x4150494f
+#define WATCHER_MAGIC 0x41504957
+
+#define API_REPLY_MAX (16 * 1024 * 1024)
+#define API_PAGE_BYTES (4 * 1024 * 1024) /* a list stops here and says that there is more */
+#define API_PAGE_MOST 1000
+
+/* httpd_route.access */
+enum api_access {
+	API_LOCAL,  /* on the UNIX socket, by those who may open it */
+	API_PUBLIC, /* anybody on the public port too */
+};
+
+struct receipt;
+struct watcher;
+
+struct api {
+	uint32_t magic;
+	struct api_params p;
+	struct runtime *rt;
+	struct httpd *httpd;
+	uint64_t started_ms;
+	struct watcher *watchers;
+	unsigned watcher_count;
+};
+
+/* ------------------------------------------------------------------------- replies */
+
+/* A reply that is being written; ends with api_send. */
+struct api_reply {
+	struct buf body;
+	struct json_writer w;
+};
+
+/* Opens the outermost object. */
+void api_begin(struct api_reply *r);
+/* Closes it and answers 200; the reply is gone then. */
+void api_send(struct httpd_request *req, struct api_reply *r);
+/* The error with a hint what to do, by the code and the address. */
+void api_fail(struct httpd_request *req, const struct err *err);
+
+/* Decodes the body by a table; no body is an empty object. */
+NODISCARD int api_decode(const struct httpd_request *req, const struct json_field *fields,
+    size_t count, void *out, struct err *err);
+
+/* A query member that must be there. ERR_INVALID names it. */
+NODISCARD int api_query(
+    const struct httpd_request *req, const char *name, const char **out, struct err *err);
+
+static inline struct texts
+api_texts(const struct json_texts *t)
+{
+	return (struct texts){(const char *const *)t->items, t->count};
+}
+
+/* Common members. */
+void api_put_id(struct json_writer *w, const char *name, const struct id *id);
+void api_put_hash(struct json_writer *w, const char *name, const struct hash *hash);
+void api_put_texts(struct json_writer *w, const char *name, struct texts texts);
+/* durability, term, seq, and warnings when there are any (NULL: none). */
+void api_put_commit(struct json_writer *w, const struct commit_result *commit, const char *warning);
+/* Names of the nodes and @groups with access. */
+void api_put_access(const struct api *a, struct json_writer *w, struct ids access);
+
+/* ------------------------------------------------------------------------- later answers */
+
+/*
+ * A request that waits for another part. It outlives the request when that ends earlier, and the
+ * api when the other part answers later still.
+ */
+struct op {
+	uint32_t magic;
+	struct api *api;
+	struct httpd_request *req; /* NULL: nobody waits any more */
+};
+
+struct op *op_new(struct api *a, struct httpd_request *req);
+/*
+ * After the operation was started with the op as argument: defers the request (r 0), or answers
+ * with err and frees the op.
+ */
+void op_started(struct op *op, int r, const struct err *err);
+/* In the operation's callback: the request to be answered, or NULL; the op is gone. */
+struct httpd_request *op_end(void *arg);
+
+/* The callbacks of most operations: id, name, what was done, or the error. */
+void op_on_flow(void *arg, int status, const struct flow_result *result, const struct err *err);
+void op_on_nodes(void *arg, int status, const struct nodes_result *result, const struct err *err);
+
+/* Who asks, for the audit log. Borrowed from the request. */
+const char *api_author(const struct httpd_request *req);
+
+/* ------------------------------------------------------------------------- handlers */
+
+httpd_handler handle_root, handle_join, handle_tokens, handle_token_create;
+httpd_handler handle_nodes, handle_node, handle_node_remove;
+httpd_handler handle_groups, handle_group, handle_group_create, handle_group_delete;
+httpd_handler handle_member_add, handle_member_remove;
+httpd_handler handle_default_access, handle_default_access_set;
+httpd_handler handle_certs, handle_cert, handle_cert_chain, handle_cert_add, handle_cert_renew;
+httpd_handler handle_cert_access, handle_cert_archive, handle_cert_delete;
+httpd_handler handle_cas, handle_ca, handle_ca_create;
+httpd_handler handle_status, handle_watch;
+httpd_handler handle_explain, handle_who_can_read, handle_why_not;
+
+/* ------------------------------------------------------------------------- shared look-ups */
+
+/* The replicas that should serve a credential, and those that do serve its active generation. */
+struct serving {
+	size_t expected, served;
+};
+void serving_count(const struct api *a, const struct index_record *credential, struct serving *out);
+/* One node's receipt as members of an object: generation (its number), fingerprint, error, since.
+ */
+void api_put_receipt(const struct api *a, struct json_writer *w, const struct receipt *receipt);
+
+/* Ends all streams; before httpd goes. */
+void watch_close(struct api *a);
+
+#endif

@@ -1,0 +1,513 @@
+#include "server/api/api_priv.h"
+
+#include "common/crypto/cert.h"
+#include "common/wire/public_wire.h"
+#include "server/publish/publish.h"
+#include "server/sched/sched.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_DEFAULT 200
+
+/* ------------------------------------------------------------------------- who serves it */
+
+void
+serving_count(const struct api *a, const struct index_record *credential, struct serving *out)
+{
+	const struct index_record *active = index_active(a->p.index, credential);
+	struct access_lookup lookup = index_access_lookup(a->p.index);
+	struct access_list readers = {NULL, 0, 0};
+
+	*out = (struct serving){0, 0};
+	if (active == NULL || credential->credential->archived)
+		return;
+	access_expand(&lookup, active->access, NULL, &readers);
+	for (size_t i = 0; i < readers.count; i++) {
+		const struct receipt *receipt;
+
+		/* Managers and the recovery key can open it, and serve nothing. */
+		if (readers.items[i].node.role != ROLE_REPLICA)
+			continue;
+		out->expected++;
+		receipt = publish_receipt(a->p.publish, &readers.items[i].node.id, &credential->id);
+		if (receipt != NULL && receipt->has_generation &&
+		    id_equal(&receipt->generation, &active->id))
+			out->served++;
+	}
+	access_list_fini(&readers);
+}
+
+void
+api_put_receipt(const struct api *a, struct json_writer *w, const struct receipt *receipt)
+{
+	const struct index_record *generation = receipt->has_generation
+	    ? index_of_kind(a->p.index, KIND_GENERATION, &receipt->generation)
+	    : NULL;
+
+	if (generation != NULL)
+		json_put_uint(w, "generation", generation->generation->number);
+	else
+		json_put_null(w, "generation");
+	if (receipt->has_fingerprint)
+		api_put_hash(w, "fingerprint", &receipt->fingerprint);
+	if (receipt->error != NULL && receipt->error[0] != '\0')
+		json_put_text(w, "error", receipt->error);
+	json_put_time(w, "since", receipt->since_ms / 1000);
+}
+
+/* ------------------------------------------------------------------------- lists */
+
+static void
+put_active(const struct api *a, struct json_writer *w, const struct index_record *r)
+{
+	const struct index_record *active = index_active(a->p.index, r);
+	struct serving serving;
+
+	if (active == NULL) {
+		json_put_null(w, "generation");
+		return;
+	}
+	json_put_uint(w, "generation", active->generation->number);
+	json_put_time(w, "not_before", active->generation->not_before);
+	json_put_time(w, "not_after", active->generation->not_after);
+	api_put_hash(w, "fingerprint", &active->generation->fingerprint);
+	json_put_time(w, "renew_at", sched_due_at(a->p.sched, &r->id));
+	serving_count(a, r, &serving);
+	json_put_uint(w, "served", serving.served);
+	json_put_uint(w, "expected", serving.expected);
+}
+
+static void
+put_cert(const struct api *a, struct json_writer *w, const struct index_record *r)
+{
+	const struct credential_public *c = r->credential;
+	const struct index_record *ca =
+	    c->has_issuer_record ? index_of_kind(a->p.index, KIND_CA, &c->issuer_record) : NULL;
+
+	api_put_id(w, "id", &r->id);
+	json_put_text(w, "name", r->name);
+	api_put_texts(w, "names", c->names);
+	json_put_text(w, "key_type", c->key_type);
+	json_put_text(w, "issuer", issuer_type_name(c->issuer));
+	if (ca != NULL)
+		json_put_text(w, "ca", ca->name);
+	json_put_text(w, "state", c->archived ? "archived" : credential_state_name(c->state));
+	if (c->error != NULL && c->error[0] != '\0') {
+		json_put_text(w, "error", c->error);
+		json_put_time(w, "next_try", c->next_try);
+	}
+	api_put_access(a, w, r->access);
+	put_active(a, w, r);
+}
+
+static bool
+matches(const struct index_record *r, const char *filter)
+{
+	if (filter == NULL || strstr(r->name, filter) != NULL)
+		return true;
+	for (size_t i = 0; i < r->credential->names.count; i++)
+		if (strstr(r->credential->names.items[i], filter) != NULL)
+			return true;
+	return false;
+}
+
+struct list_query {
+	const char *after, *filter;
+	size_t limit;
+};
+
+/* Writes up to limit matching credentials; true when there are others. */
+static bool
+put_page(const struct api *a, struct api_reply *r, struct list_query q)
+{
+	const struct index_record *page[64];
+	size_t written = 0;
+	bool more = true;
+
+	while (more) {
+		size_t n =
+		    index_list(a->p.index, KIND_CREDENTIAL, q.after, page, ARRAY_LEN(page), &more);
+
+		for (size_t i = 0; i < n; i++) {
+			if (!matches(page[i], q.filter))
+				continue;
+			if (written == q.limit || r->body.len > API_PAGE_BYTES)
+				return true;
+			json_put_object(&r->w, NULL);
+			put_cert(a, &r->w, page[i]);
+			json_put_end(&r->w);
+			written++;
+		}
+		if (n == 0)
+			break;
+		q.after = page[n - 1]->name;
+	}
+	return false;
+}
+
+static int
+read_limit(const struct httpd_request *req, size_t *out, struct err *err)
+{
+	const char *text = httpd_query(req, "limit");
+	char *end = NULL;
+	unsigned long v = text != NULL ? strtoul(text, &end, 10) : PAGE_DEFAULT;
+
+	if (text != NULL && (*text < '0' || *text > '9' || *end != '\0'))
+		return err_set(err, ERR_INVALID, "the query member 'limit' is not a number");
+	if (v < 1 || v > API_PAGE_MOST)
+		return err_set(err, ERR_LIMIT, "the query member 'limit' must be between 1 and %d",
+		    API_PAGE_MOST);
+	*out = v;
+	return 0;
+}
+
+void
+handle_certs(struct httpd_request *req, void *arg)
+{
+	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct list_query q = {
+	    .after = httpd_query(req, "after"), .filter = httpd_query(req, "filter")};
+	struct api_reply r;
+	struct err err;
+	bool more;
+
+	if (read_limit(req, &q.limit, &err) < 0) {
+		api_fail(req, &err);
+		return;
+	}
+	api_begin(&r);
+	json_put_array(&r.w, "certs");
+	more = put_page(a, &r, q);
+	json_put_end(&r.w);
+	json_put_bool(&r.w, "more", more);
+	json_put_uint(&r.w, "total", index_count(a->p.index, KIND_CREDENTIAL));
+	api_send(req, &r);
+}
+
+/* ------------------------------------------------------------------------- one */
+
+/* NULL: it has been answered with not-found. */
+static const struct index_record *
+find_cert(const struct api *a, struct httpd_request *req)
+{
+	const char *name = httpd_param(req, "name");
+	const struct index_record *r = index_named(a->p.index, KIND_CREDENTIAL, name);
+	struct err err;
+
+	if (r == NULL) {
+		err_set(&err, ERR_NOTFOUND, "there is no credential '%.200s'", name);
+		api_fail(req, &err);
+	}
+	return r;
+}
+
+struct put_arg {
+	const struct api *api;
+	struct json_writer *w;
+	const struct index_record *active;
+};
+
+static bool
+put_generation(void *arg, const struct index_record *r)
+{
+	struct put_arg *p = arg;
+	const struct index_generation *g = r->generation;
+
+	json_put_object(p->w, NULL);
+	api_put_id(p->w, "id", &r->id);
+	json_put_uint(p->w, "number", g->number);
+	json_put_bool(p->w, "active", p->active != NULL && id_equal(&r->id, &p->active->id));
+	json_put_time(p->w, "not_before", g->not_before);
+	json_put_time(p->w, "not_after", g->not_after);
+	api_put_hash(p->w, "fingerprint", &g->fingerprint);
+	api_put_hash(p->w, "key", &g->key);
+	json_put_bool(p->w, "revoked", g->revoked);
+	json_put_bool(p->w, "withdrawn", g->withdrawn);
+	json_put_end(p->w);
+	return true;
+}
+
+static void
+put_node_receipt(void *arg, const struct id *node, const struct receipt *receipt)
+{
+	struct put_arg *p = arg;
+	char name[LIMIT_NAME + 2];
+
+	json_put_object(p->w, NULL);
+	json_put_text(p->w, "node", index_access_name(p->api->p.index, node, name));
+	api_put_receipt(p->api, p->w, receipt);
+	json_put_end(p->w);
+}
+
+void
+handle_cert(struct httpd_request *req, void *arg)
+{
+	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	const struct index_record *c = find_cert(a, req);
+	struct put_arg put = {.api = a};
+	struct api_reply r;
+
+	if (c == NULL)
+		return;
+	api_begin(&r);
+	put.w = &r.w;
+	put.active = index_active(a->p.index, c);
+	put_cert(a, &r.w, c);
+	json_put_time(&r.w, "created_at", c->credential->created_at);
+	json_put_int(&r.w, "lifetime", c->credential->lifetime);
+	json_put_bool(&r.w, "new_key", c->credential->new_key);
+	json_put_int(&r.w, "stale_after", c->credential->stale_after);
+	json_put_array(&r.w, "generations");
+	index_generations(a->p.index, &c->id, put_generation, &put);
+	json_put_end(&r.w);
+	json_put_array(&r.w, "nodes");
+	publish_receipts(a->p.publish, &c->id, put_node_receipt, &put);
+	json_put_end(&r.w);
+	api_send(req, &r);
+}
+
+static void
+on_chain(void *arg, int status, const struct record *record, struct signed_bytes signed_record,
+    const struct err *err)
+{
+	struct httpd_request *req = op_end(arg);
+	struct generation_public g = {0};
+	struct buf pem = BUF_INIT(LIMIT_PEM_FILE);
+	struct err bad;
+	struct api_reply r;
+
+	(void)signed_record;
+	if (req == NULL)
+		return;
+	if (status < 0) {
+		api_fail(req, err);
+		return;
+	}
+	if (wire_generation_public_decode(record->public_part, &g, &bad) < 0) {
+		api_fail(req, &bad);
+		return;
+	}
+	for (size_t i = 0; i < g.chain.count; i++)
+		cert_put_pem(g.chain.items[i], &pem);
+	api_begin(&r);
+	json_put_uint(&r.w, "generation", g.number);
+	json_put_span(&r.w, "chain", buf_span(&pem));
+	api_send(req, &r);
+	buf_fini(&pem);
+	generation_public_fini(&g);
+}
+
+void
+handle_cert_chain(struct httpd_request *req, void *arg)
+{
+	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	const struct index_record *c = find_cert(a, req), *active;
+	struct op *op;
+	struct err err;
+
+	if (c == NULL)
+		return;
+	active = index_active(a->p.index, c);
+	if (active == NULL) {
+		err_set(&err, ERR_NOTFOUND, "credential '%.200s' has no certificate yet", c->name);
+		api_fail(req, &err);
+		return;
+	}
+	op = op_new(OBJ_CAST(struct api, arg, API_MAGIC), req);
+	op_started(op, 0, NULL);
+	index_fetch(a->p.index, &active->id, on_chain, op);
+}
+
+/* ------------------------------------------------------------------------- changes */
+
+struct add_body {
+	char *name, *key_type, *ca;
+	struct json_texts names, access;
+	bool has_access, new_key;
+	int issuer;
+	int64_t lifetime, renew_percent, stale_after;
+};
+
+/* What can be asked for here; the other issuers come with their flows. */
+static const char *const issuers[] = {"micro", NULL};
+
+static const struct json_field add_fields[] = {
+    {.name = "names",
+	.kind = JSON_TEXTS,
+	.flags = JSON_REQUIRED,
+	.offset = offsetof(struct add_body, names),
+	.min = 1,
+	.max = LIMIT_NAMES},
+    {.name = "name",
+	.kind = JSON_TEXT,
+	.offset = offsetof(struct add_body, name),
+	.min = 1,
+	.max = LIMIT_NAME},
+    {.name = "key_type",
+	.kind = JSON_TEXT,
+	.offset = offsetof(struct add_body, key_type),
+	.min = 1,
+	.max = 32},
+    {.name = "issuer",
+	.kind = JSON_CHOICE,
+	.offset = offsetof(struct add_body, issuer),
+	.choices = issuers},
+    {.name = "ca",
+	.kind = JSON_TEXT,
+	.offset = offsetof(struct add_body, ca),
+	.min = 1,
+	.max = LIMIT_NAME},
+    {.name = "access",
+	.kind = JSON_TEXTS,
+	.offset = offsetof(struct add_body, access),
+	.min = 0,
+	.max = LIMIT_ACCESS,
+	.given = offsetof(struct add_body, has_access)},
+    {.name = "lifetime",
+	.kind = JSON_DURATION,
+	.offset = offsetof(struct add_body, lifetime),
+	.min = FLOW_LIFETIME_LEAST,
+	.max = FLOW_LIFETIME_MOST},
+    {.name = "renew_percent",
+	.kind = JSON_INT,
+	.offset = offsetof(struct add_body, renew_percent),
+	.min = 1,
+	.max = 95},
+    {.name = "new_key", .kind = JSON_BOOL, .offset = offsetof(struct add_body, new_key)},
+    {.name = "stale_after",
+	.kind = JSON_DURATION,
+	.offset = offsetof(struct add_body, stale_after),
+	.min = 60,
+	.max = FLOW_LIFETIME_MOST},
+};
+
+void
+handle_cert_add(struct httpd_request *req, void *arg)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct op *op = op_new(a, req);
+	struct add_body b = {0};
+	struct err err;
+	int r = api_decode(req, add_fields, ARRAY_LEN(add_fields), &b, &err);
+
+	if (r == 0) {
+		struct credential_spec spec = {.name = b.name,
+		    .names = api_texts(&b.names),
+		    .key_type = b.key_type,
+		    .ca = b.ca,
+		    .has_access = b.has_access,
+		    .access = api_texts(&b.access),
+		    .lifetime = b.lifetime,
+		    .fraction_percent = (uint32_t)b.renew_percent,
+		    .new_key = b.new_key,
+		    .stale_after = b.stale_after,
+		    .author = api_author(req)};
+
+		r = flow_credential_add(a->p.flow, &spec, op_on_flow, op, &err);
+	}
+	json_release(add_fields, ARRAY_LEN(add_fields), &b);
+	op_started(op, r, &err);
+}
+
+struct renew_body {
+	bool new_key;
+};
+
+static const struct json_field renew_fields[] = {
+    {.name = "new_key", .kind = JSON_BOOL, .offset = offsetof(struct renew_body, new_key)},
+};
+
+void
+handle_cert_renew(struct httpd_request *req, void *arg)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct op *op = op_new(a, req);
+	struct renew_body b = {false};
+	struct err err;
+	int r = api_decode(req, renew_fields, ARRAY_LEN(renew_fields), &b, &err);
+
+	if (r == 0)
+		r = flow_credential_renew(a->p.flow, httpd_param(req, "name"), b.new_key,
+		    api_author(req), op_on_flow, op, &err);
+	op_started(op, r, &err);
+}
+
+struct change_body {
+	struct json_texts add, remove;
+	bool keep_key;
+};
+
+static const struct json_field change_fields[] = {
+    {.name = "add",
+	.kind = JSON_TEXTS,
+	.offset = offsetof(struct change_body, add),
+	.min = 0,
+	.max = LIMIT_ACCESS},
+    {.name = "remove",
+	.kind = JSON_TEXTS,
+	.offset = offsetof(struct change_body, remove),
+	.min = 0,
+	.max = LIMIT_ACCESS},
+    {.name = "keep_key", .kind = JSON_BOOL, .offset = offsetof(struct change_body, keep_key)},
+};
+
+void
+handle_cert_access(struct httpd_request *req, void *arg)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct op *op = op_new(a, req);
+	struct change_body b = {0};
+	struct err err;
+	int r = api_decode(req, change_fields, ARRAY_LEN(change_fields), &b, &err);
+
+	if (r == 0 && b.add.count + b.remove.count == 0)
+		r = err_set(&err, ERR_INVALID, "neither 'add' nor 'remove' names anybody");
+	if (r == 0) {
+		struct access_change change = {.name = httpd_param(req, "name"),
+		    .add = api_texts(&b.add),
+		    .remove = api_texts(&b.remove),
+		    .keep_key = b.keep_key,
+		    .author = api_author(req)};
+
+		r = flow_credential_access(a->p.flow, &change, op_on_flow, op, &err);
+	}
+	json_release(change_fields, ARRAY_LEN(change_fields), &b);
+	op_started(op, r, &err);
+}
+
+struct archive_body {
+	bool archived;
+};
+
+static const struct json_field archive_fields[] = {
+    {.name = "archived", .kind = JSON_BOOL, .offset = offsetof(struct archive_body, archived)},
+};
+
+void
+handle_cert_archive(struct httpd_request *req, void *arg)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct op *op = op_new(a, req);
+	struct archive_body b = {true};
+	struct err err;
+	int r = api_decode(req, archive_fields, ARRAY_LEN(archive_fields), &b, &err);
+
+	if (r == 0)
+		r = flow_credential_archive(a->p.flow, httpd_param(req, "name"), b.archived,
+		    api_author(req), op_on_flow, op, &err);
+	op_started(op, r, &err);
+}
+
+void
+handle_cert_delete(struct httpd_request *req, void *arg)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct op *op = op_new(a, req);
+	struct err err;
+
+	op_started(op,
+	    flow_credential_delete(
+		a->p.flow, httpd_param(req, "name"), api_author(req), op_on_flow, op, &err),
+	    &err);
+}

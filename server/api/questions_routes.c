@@ -1,0 +1,171 @@
+#include "server/api/api_priv.h"
+
+#include "common/base/runtime.h"
+#include "common/model/names.h"
+#include "server/publish/publish.h"
+
+#include <string.h>
+
+/* ------------------------------------------------------------------------- explain */
+
+static void
+put_candidate(const struct api *a, struct json_writer *w, const struct explained *e)
+{
+	(void)a;
+	json_put_object(w, NULL);
+	json_put_text(w, "cert", e->credential->name);
+	json_put_text(w, "key_type", e->credential->credential->key_type);
+	json_put_text(w, "match", e->wildcard ? "wildcard" : "exact");
+	json_put_bool(w, "serves", e->serves);
+	if (e->generation != NULL) {
+		json_put_uint(w, "generation", e->generation->generation->number);
+		json_put_time(w, "not_after", e->generation->generation->not_after);
+		api_put_hash(w, "fingerprint", &e->generation->generation->fingerprint);
+	}
+	json_put_text(w, "why",
+	    e->serves                       ? "it is the best that fits"
+		: e->why == WHY_NOT_NOTHING ? "another one goes before it"
+					    : why_not_text(e->why));
+	json_put_end(w);
+}
+
+/* The node of a query; 0 with *out NULL when none is named. */
+static int
+query_node(const struct api *a, const struct httpd_request *req, const struct index_record **out,
+    struct err *err)
+{
+	const char *name = httpd_query(req, "node");
+
+	*out = NULL;
+	if (name == NULL || *name == '\0')
+		return 0;
+	*out = index_named(a->p.index, KIND_NODE, name);
+	if (*out == NULL)
+		return err_set(err, ERR_NOTFOUND,
+		    "there is no node '%.100s'; 'certherd node list' shows the nodes", name);
+	return 0;
+}
+
+void
+handle_explain(struct httpd_request *req, void *arg)
+{
+	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct explained found[EXPLAIN_MAX];
+	char name[NAME_TEXT_MAX];
+	const struct index_record *node;
+	const char *text;
+	enum name_type type;
+	struct api_reply r;
+	struct err err;
+	size_t n;
+
+	if (api_query(req, "name", &text, &err) < 0 ||
+	    name_normalise(text, name, &type, &err) < 0 || query_node(a, req, &node, &err) < 0) {
+		api_fail(req, &err);
+		return;
+	}
+	n = index_explain(
+	    a->p.index, node != NULL ? &node->id : NULL, name, runtime_wall_s(a->rt), found);
+	api_begin(&r);
+	json_put_text(&r.w, "name", name);
+	if (node != NULL)
+		json_put_text(&r.w, "node", node->name);
+	json_put_array(&r.w, "candidates");
+	for (size_t i = 0; i < n; i++)
+		put_candidate(a, &r.w, &found[i]);
+	json_put_end(&r.w);
+	api_send(req, &r);
+}
+
+/* ------------------------------------------------------------------------- who can read */
+
+void
+handle_who_can_read(struct httpd_request *req, void *arg)
+{
+	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct access_list readers = {NULL, 0, 0};
+	char group[LIMIT_NAME + 2];
+	const char *cert;
+	struct api_reply r;
+	struct err err;
+
+	if (api_query(req, "cert", &cert, &err) < 0 ||
+	    index_who_can_read(a->p.index, cert, &readers, &err) < 0) {
+		api_fail(req, &err);
+		return;
+	}
+	api_begin(&r);
+	json_put_text(&r.w, "cert", cert);
+	json_put_array(&r.w, "readers");
+	for (size_t i = 0; i < readers.count; i++) {
+		const struct access_reader *reader = &readers.items[i];
+
+		json_put_object(&r.w, NULL);
+		json_put_text(&r.w, "node", reader->node.name);
+		json_put_text(&r.w, "role", node_role_name(reader->node.role));
+		json_put_text(&r.w, "by",
+		    reader->by_group ? index_access_name(a->p.index, &reader->group, group)
+				     : "its own name");
+		json_put_end(&r.w);
+	}
+	json_put_end(&r.w);
+	json_put_uint(&r.w, "unknown", readers.unknown);
+	api_send(req, &r);
+	access_list_fini(&readers);
+}
+
+/* ------------------------------------------------------------------------- why not */
+
+/* Everything is as it should be here, so what the node says decides. */
+static const char *
+explain_receipt(const struct api *a, const struct receipt *receipt,
+    const struct index_record *credential, const struct id *node)
+{
+	const struct index_record *active = index_active(a->p.index, credential);
+	struct publish_follower f;
+
+	if (receipt != NULL && receipt->has_generation && active != NULL &&
+	    id_equal(&receipt->generation, &active->id))
+		return "nothing: it serves the newest generation";
+	if (receipt != NULL && receipt->error != NULL && receipt->error[0] != '\0')
+		return "the node has it and cannot use it; 'receipt' has its reason";
+	if (!publish_follower(a->p.publish, node, &f) || !f.in_touch)
+		return "the node is not connected, so it has not got it yet, or cannot say so";
+	return "the node is connected and has not confirmed it yet";
+}
+
+void
+handle_why_not(struct httpd_request *req, void *arg)
+{
+	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	const struct index_record *node, *credential;
+	const struct receipt *receipt = NULL;
+	const char *node_name, *cert;
+	enum why_not why;
+	struct api_reply r;
+	struct err err;
+
+	if (api_query(req, "node", &node_name, &err) < 0 ||
+	    api_query(req, "cert", &cert, &err) < 0) {
+		api_fail(req, &err);
+		return;
+	}
+	why = index_why_not(a->p.index, node_name, cert, runtime_wall_s(a->rt));
+	node = index_named(a->p.index, KIND_NODE, node_name);
+	credential = index_named(a->p.index, KIND_CREDENTIAL, cert);
+	if (node != NULL && credential != NULL)
+		receipt = publish_receipt(a->p.publish, &node->id, &credential->id);
+	api_begin(&r);
+	json_put_text(&r.w, "node", node_name);
+	json_put_text(&r.w, "cert", cert);
+	json_put_bool(&r.w, "should_serve", why == WHY_NOT_NOTHING);
+	json_put_text(&r.w, "why",
+	    why == WHY_NOT_NOTHING ? explain_receipt(a, receipt, credential, &node->id)
+				   : why_not_text(why));
+	if (receipt != NULL) {
+		json_put_object(&r.w, "receipt");
+		api_put_receipt(a, &r.w, receipt);
+		json_put_end(&r.w);
+	}
+	api_send(req, &r);
+}

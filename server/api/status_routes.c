@@ -1,0 +1,162 @@
+#include "server/api/api_priv.h"
+
+#include "common/base/runtime.h"
+#include "server/publish/publish.h"
+#include "server/sched/sched.h"
+
+#include <string.h>
+
+/* Counts that need a walk over a kind. */
+struct counts {
+	const struct api *api;
+	size_t replicas, in_touch;
+	size_t states[CREDENTIAL__COUNT], archived;
+	/* the first certificate to run out if nobody renews anything any more */
+	int64_t first_end;
+	const struct index_record *first;
+};
+
+static bool
+count_node(void *arg, const struct index_record *r)
+{
+	struct counts *c = arg;
+	struct publish_follower f;
+
+	if (r->node->role == ROLE_RECOVERY || id_equal(&r->id, &c->api->p.self))
+		return true;
+	c->replicas++;
+	if (publish_follower(c->api->p.publish, &r->id, &f) && f.in_touch)
+		c->in_touch++;
+	return true;
+}
+
+static bool
+count_credential(void *arg, const struct index_record *r)
+{
+	struct counts *c = arg;
+	const struct index_record *active = index_active(c->api->p.index, r);
+
+	if (r->credential->archived) {
+		c->archived++;
+		return true;
+	}
+	if (r->credential->state < CREDENTIAL__COUNT)
+		c->states[r->credential->state]++;
+	if (active != NULL && (c->first == NULL || active->generation->not_after < c->first_end)) {
+		c->first = r;
+		c->first_end = active->generation->not_after;
+	}
+	return true;
+}
+
+static void
+put_log(const struct api *a, struct json_writer *w)
+{
+	const struct head *head = commit_head(a->p.commit, NULL);
+	char text[TERM_TEXT_MAX];
+
+	if (head == NULL)
+		return;
+	json_put_text(w, "term", term_text(head->term, text));
+	json_put_uint(w, "term_number", head->term);
+	json_put_uint(w, "seq", head->seq);
+	json_put_uint(w, "beat", head->beat);
+	api_put_hash(w, "digest", &head->digest);
+}
+
+static void
+put_counts(const struct api *a, struct json_writer *w)
+{
+	struct counts c = {.api = a};
+
+	index_each(a->p.index, KIND_NODE, count_node, &c);
+	index_each(a->p.index, KIND_CREDENTIAL, count_credential, &c);
+	json_put_object(w, "nodes");
+	json_put_uint(w, "total", c.replicas);
+	json_put_uint(w, "connected", c.in_touch);
+	json_put_end(w);
+	json_put_object(w, "certs");
+	json_put_uint(w, "total", index_count(a->p.index, KIND_CREDENTIAL));
+	for (uint32_t i = 0; i < CREDENTIAL__COUNT; i++)
+		json_put_uint(w, credential_state_name(i), c.states[i]);
+	json_put_uint(w, "archived", c.archived);
+	json_put_end(w);
+	json_put_object(w, "runway");
+	json_put_time(w, "until", c.first_end);
+	if (c.first != NULL)
+		json_put_textf(w, "because", "credential '%s' runs out then", c.first->name);
+	json_put_end(w);
+}
+
+static void
+put_work(const struct api *a, struct json_writer *w)
+{
+	struct commit_stats commit;
+	struct flow_stats flow;
+	struct sched_stats sched;
+
+	commit_stats(a->p.commit, &commit);
+	flow_stats(a->p.flow, &flow);
+	sched_stats(a->p.sched, &sched);
+	json_put_object(w, "commit");
+	json_put_uint(w, "batches", commit.batches);
+	json_put_uint(w, "mutations", commit.mutations);
+	json_put_uint(w, "records", commit.records);
+	json_put_uint(w, "refused", commit.refused);
+	json_put_uint(w, "failed", commit.failed);
+	json_put_uint(w, "queued", commit.queued);
+	json_put_end(w);
+	json_put_object(w, "flow");
+	json_put_uint(w, "issued", flow.issued);
+	json_put_uint(w, "failed", flow.failed);
+	json_put_uint(w, "under_way", flow.under_way);
+	json_put_uint(w, "to_reseal", flow.to_reseal);
+	json_put_end(w);
+	json_put_object(w, "renewals");
+	json_put_uint(w, "waiting", sched.waiting);
+	json_put_uint(w, "running", sched.running);
+	json_put_time(w, "next_at", sched.next_at);
+	json_put_end(w);
+}
+
+/* What an operator should look at now; empty when all is well. */
+static void
+put_troubles(const struct api *a, struct json_writer *w)
+{
+	const char *signer =
+	    a->p.signer_trouble != NULL ? a->p.signer_trouble(a->p.signer_arg) : NULL;
+	struct commit_stats commit;
+
+	commit_stats(a->p.commit, &commit);
+	json_put_array(w, "troubles");
+	if (commit.trouble != NULL)
+		json_put_textf(w, NULL, "nothing can be changed: %s", commit.trouble);
+	if (signer != NULL)
+		json_put_textf(w, NULL, "the signer is not at work: %s", signer);
+	json_put_end(w);
+}
+
+void
+handle_status(struct httpd_request *req, void *arg)
+{
+	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	const struct index_record *self = index_of_kind(a->p.index, KIND_NODE, &a->p.self);
+	struct api_reply r;
+
+	api_begin(&r);
+	json_put_text(&r.w, "domain", a->p.domain_name);
+	json_put_text(&r.w, "role", "manager");
+	json_put_text(&r.w, "software", "certherd " CERTHERD_VERSION);
+	json_put_object(&r.w, "node");
+	api_put_id(&r.w, "id", &a->p.self);
+	json_put_text(&r.w, "name", self != NULL ? self->name : "");
+	json_put_end(&r.w);
+	json_put_uint(&r.w, "uptime_s", (runtime_mono_ms(a->rt) - a->started_ms) / 1000);
+	api_put_texts(&r.w, "public", a->p.endpoints);
+	api_put_hash(&r.w, "root_fingerprint", trust_root_fingerprint(a->p.trust));
+	put_log(a, &r.w);
+	put_counts(a, &r.w);
+	put_work(a, &r.w);
+	put_troubles(a, &r.w);
+	api_send(req, &r);
+}

@@ -1,0 +1,164 @@
+#include "server/api/api_priv.h"
+
+#include "common/base/runtime.h"
+#include "server/publish/publish.h"
+
+#include <string.h>
+
+#define LINE_MAX_BYTES (64 * 1024)
+#define RECORDS_SHOWN 64 /* of one commit; the rest is counted */
+
+/* A client that is told what happens, one JSON object a line. */
+struct watcher {
+	uint32_t magic;
+	struct api *api;
+	struct httpd_request *req;
+	struct watcher *prev, *next;
+};
+
+static void
+watcher_free(struct watcher *v)
+{
+	struct api *a = v->api;
+
+	if (v->prev != NULL)
+		v->prev->next = v->next;
+	else
+		a->watchers = v->next;
+	if (v->next != NULL)
+		v->next->prev = v->prev;
+	a->watcher_count--;
+	v->magic = 0;
+	mem_free(v);
+}
+
+static void
+on_gone(void *arg)
+{
+	watcher_free(OBJ_CAST(struct watcher, arg, WATCHER_MAGIC));
+}
+
+void
+watch_close(struct api *a)
+{
+	while (a->watchers != NULL) {
+		struct httpd_request *req = a->watchers->req;
+
+		watcher_free(a->watchers);
+		httpd_stream_end(req);
+	}
+}
+
+static void
+tell(struct api *a, const struct buf *line)
+{
+	/* A line that is cut off is no JSON: nothing is better. */
+	if (line->error != 0)
+		return;
+	for (struct watcher *v = a->watchers; v != NULL; v = v->next)
+		httpd_stream_line(v->req, buf_span(line));
+}
+
+void
+handle_watch(struct httpd_request *req, void *arg)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	const struct head *head = commit_head(a->p.commit, NULL);
+	struct buf line = BUF_INIT(4096);
+	struct json_writer w = JSON_WRITER(&line);
+	struct watcher *v;
+	struct err err;
+
+	if (a->watcher_count >= LIMIT_WATCHERS) {
+		err_set(&err, ERR_BUSY, "there are %d watchers already", LIMIT_WATCHERS);
+		api_fail(req, &err);
+		return;
+	}
+	v = mem_zalloc(sizeof(*v));
+	v->magic = WATCHER_MAGIC;
+	v->api = a;
+	v->req = req;
+	v->next = a->watchers;
+	if (v->next != NULL)
+		v->next->prev = v;
+	a->watchers = v;
+	a->watcher_count++;
+	httpd_stream_begin(req, "application/jsonl", on_gone, v);
+	json_put_object(&w, NULL);
+	json_put_text(&w, "event", "begin");
+	json_put_uint(&w, "term", head != NULL ? head->term : 0);
+	json_put_uint(&w, "seq", head != NULL ? head->seq : 0);
+	json_put_end(&w);
+	httpd_stream_line(req, buf_span(&line));
+	buf_fini(&line);
+}
+
+static void
+put_record(struct json_writer *w, const struct committed *c)
+{
+	const struct record *r = c->record;
+
+	json_put_object(w, NULL);
+	json_put_text(w, "kind", kind_name(r->kind));
+	json_put_text(w, "name", r->name);
+	api_put_id(w, "id", &r->id);
+	json_put_uint(w, "version", r->version);
+	json_put_bool(w, "removed", r->removed);
+	json_put_end(w);
+}
+
+void
+api_observe(void *arg, const struct committed *records, size_t count, const struct head *head,
+    struct signed_bytes signed_head)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct buf line = BUF_INIT(LINE_MAX_BYTES);
+	struct json_writer w = JSON_WRITER(&line);
+
+	(void)signed_head;
+	if (count == 0 || a->watchers == NULL)
+		return;
+	json_put_object(&w, NULL);
+	json_put_text(&w, "event", "commit");
+	json_put_uint(&w, "term", head->term);
+	json_put_uint(&w, "seq", head->seq);
+	json_put_int(&w, "time_ms", head->time_ms);
+	json_put_uint(&w, "count", count);
+	json_put_array(&w, "records");
+	for (size_t i = 0; i < count && i < RECORDS_SHOWN; i++)
+		put_record(&w, &records[i]);
+	json_put_end(&w);
+	json_put_end(&w);
+	tell(a, &line);
+	buf_fini(&line);
+}
+
+void
+api_on_receipt(void *arg, const struct id *node, const struct id *credential)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct buf line = BUF_INIT(LINE_MAX_BYTES);
+	struct json_writer w = JSON_WRITER(&line);
+	const struct receipt *receipt;
+	const struct index_record *c;
+	char name[LIMIT_NAME + 2];
+
+	if (a->watchers == NULL)
+		return;
+	json_put_object(&w, NULL);
+	json_put_text(&w, "event", "served");
+	json_put_int(&w, "time_ms", runtime_wall_ms(a->rt));
+	json_put_text(&w, "node", index_access_name(a->p.index, node, name));
+	if (credential != NULL) {
+		c = index_of_kind(a->p.index, KIND_CREDENTIAL, credential);
+		json_put_text(&w, "cert", c != NULL ? c->name : "");
+		receipt = publish_receipt(a->p.publish, node, credential);
+		if (receipt != NULL)
+			api_put_receipt(a, &w, receipt);
+		else
+			json_put_null(&w, "generation");
+	}
+	json_put_end(&w);
+	tell(a, &line);
+	buf_fini(&line);
+}
