@@ -84,47 +84,86 @@ common_flag(const struct option *o, struct common *c)
 }
 
 /*
- * Walks the options. Without apply it only looks for the common ones and for words that are wrong,
- * so that the file can be read before the command line is laid over it.
+ * One option at argv[*at], which is moved behind it and its value. Without apply it is only looked
+ * at, so that the file can be read before the command line is laid over it.
  */
 static int
-walk(const struct conf_schema *schema, int argc, char **argv, bool apply, void *values,
-    struct common *common, int *rest, struct err *err)
+take_option(const struct conf_schema *schema, int argc, char **argv, int *at, bool apply,
+    void *values, struct common *common, struct err *err)
 {
-	int i = 1;
+	const char *word = argv[(*at)++];
+	const struct conf_key *k;
+	struct option o;
+	int r = option_split(str_equal(word, "-h") ? "--help" : word, &o, err);
 
-	for (; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
-		struct option o;
-		int r;
+	if (r < 0)
+		return r;
+	if (common_flag(&o, common) || bool_option(schema, &o, values, apply))
+		return 0;
+	k = conf_key_find(schema->keys, schema->key_count, o.name);
+	if (!str_equal(o.name, "config") &&
+	    (k == NULL || k->type == CONF_SECTION || (k->flags & CONF_FILE_ONLY) != 0))
+		return unknown_option(schema, o.name, err);
+	if (o.value == NULL && *at >= argc)
+		return err_set(err, ERR_INVALID, "option --%s needs a value", o.name);
+	if (o.value == NULL)
+		o.value = argv[(*at)++];
+	if (str_equal(o.name, "config"))
+		common->config = o.value;
+	else if (apply && conf_set(schema, values, o.name, o.value, err) < 0)
+		return err_wrap(err, "command line");
+	return 0;
+}
 
-		if (str_equal(argv[i], "--")) {
-			i++;
+static bool
+is_word(const char *text)
+{
+	return text[0] != '-' || text[1] == '\0';
+}
+
+/* Moves the options to the front of argv, in order, and the words behind them, in order. */
+static int
+sort_words(const struct conf_schema *schema, int argc, char **argv, struct common *common,
+    int *rest, struct err *err)
+{
+	char **words = mem_array((size_t)argc, sizeof(*words));
+	int at = 1, front = 1, count = 0, r = 0;
+
+	while (r == 0 && at < argc) {
+		int from = at;
+
+		if (str_equal(argv[at], "--")) {
+			for (at++; at < argc; at++)
+				words[count++] = argv[at];
 			break;
 		}
-		r = option_split(str_equal(argv[i], "-h") ? "--help" : argv[i], &o, err);
-		if (r < 0)
-			return r;
-		if (common_flag(&o, common) || bool_option(schema, &o, values, apply))
+		if (is_word(argv[at])) {
+			words[count++] = argv[at++];
 			continue;
-		if (!str_equal(o.name, "config")) {
-			const struct conf_key *k =
-			    conf_key_find(schema->keys, schema->key_count, o.name);
-
-			if (k == NULL || k->type == CONF_SECTION ||
-			    (k->flags & CONF_FILE_ONLY) != 0)
-				return unknown_option(schema, o.name, err);
 		}
-		if (o.value == NULL && i + 1 >= argc)
-			return err_set(err, ERR_INVALID, "option --%s needs a value", o.name);
-		if (o.value == NULL)
-			o.value = argv[++i];
-		if (str_equal(o.name, "config"))
-			common->config = o.value;
-		else if (apply && conf_set(schema, values, o.name, o.value, err) < 0)
-			return err_wrap(err, "command line");
+		r = take_option(schema, argc, argv, &at, false, NULL, common, err);
+		for (; r == 0 && from < at; from++)
+			argv[front++] = argv[from];
 	}
-	*rest = i;
-	return 0;
+	/* A "--" was dropped: the place that it leaves is the last. */
+	for (int i = 0; r == 0 && i < count; i++)
+		argv[argc - count + i] = words[i];
+	*rest = argc - count;
+	for (; r == 0 && front < *rest; front++)
+		argv[front] = NULL;
+	mem_free(words);
+	return r;
+}
+
+static int
+apply_options(const struct conf_schema *schema, int rest, char **argv, void *values,
+    struct common *common, struct err *err)
+{
+	int at = 1, r = 0;
+
+	while (r == 0 && at < rest && argv[at] != NULL)
+		r = take_option(schema, rest, argv, &at, true, values, common, err);
+	return r;
 }
 
 static int
@@ -179,7 +218,7 @@ conf_from_args(const struct conf_schema *schema, int argc, char **argv, void *va
 	struct common common = {NULL, false, false, false, false};
 	int r, at = argc;
 
-	r = walk(schema, argc, argv, false, values, &common, &at, err);
+	r = sort_words(schema, argc, argv, &common, &at, err);
 	if (r < 0)
 		return r;
 	*rest = at;
@@ -188,7 +227,7 @@ conf_from_args(const struct conf_schema *schema, int argc, char **argv, void *va
 		return print_asked(schema, &common, err);
 	r = read_file(schema, common.config, values, err);
 	if (r == 0)
-		r = walk(schema, argc, argv, true, values, &common, &at, err);
+		r = apply_options(schema, at, argv, values, &common, err);
 	if (r == 0)
 		r = conf_complete(schema, values, err);
 	if (r < 0)

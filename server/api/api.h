@@ -51,5 +51,7 @@ void api_observe(void *arg, const struct committed *records, size_t count, const
     struct signed_bytes signed_head);
 /* As on_receipt of publish: what a node serves has changed; credential NULL: all of it. */
 void api_on_receipt(void *arg, const struct id *node, const struct id *credential);
+/* A node's connection has come or ended. */
+void api_on_node(struct api *a, const struct id *node, bool connected);
 
 #endif

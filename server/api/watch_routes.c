@@ -162,3 +162,22 @@ api_on_receipt(void *arg, const struct id *node, const struct id *credential)
 	tell(a, &line);
 	buf_fini(&line);
 }
+
+void
+api_on_node(struct api *a, const struct id *node, bool connected)
+{
+	struct buf line = BUF_INIT(4096);
+	struct json_writer w = JSON_WRITER(&line);
+	char name[LIMIT_NAME + 2];
+
+	if (a->watchers == NULL)
+		return;
+	json_put_object(&w, NULL);
+	json_put_text(&w, "event", "node");
+	json_put_int(&w, "time_ms", runtime_wall_ms(a->rt));
+	json_put_text(&w, "node", index_access_name(a->p.index, node, name));
+	json_put_bool(&w, "connected", connected);
+	json_put_end(&w);
+	tell(a, &line);
+	buf_fini(&line);
+}

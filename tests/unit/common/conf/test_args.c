@@ -17,16 +17,17 @@ static int
 run(const char *const *words, struct sample_conf *c, int *rest, enum conf_action *action,
     struct err *err)
 {
-	char *argv[MAX_WORDS + 2] = {NULL};
+	char *argv[MAX_WORDS + 2] = {NULL}, *owned[MAX_WORDS + 2];
 	int argc = 0, r;
 
 	argv[argc++] = mem_strdup("sample");
 	for (; words[argc - 1] != NULL; argc++)
 		argv[argc] = mem_strdup(words[argc - 1]);
+	memcpy(owned, argv, sizeof(argv));
 	conf_init(&sample_schema, c);
 	r = conf_from_args(&sample_schema, argc, argv, c, rest, action, err);
 	while (argc > 0)
-		mem_free(argv[--argc]);
+		mem_free(owned[--argc]);
 	return r;
 }
 
@@ -65,8 +66,7 @@ test_options_over_the_file(void **state)
 	(void)state;
 	/* The order on the command line does not matter: it is over the file. */
 	assert_int_equal(
-	    RUN("--workers", "9", "--config", file, "--no-verbose", "--peer=q:1", "go", "--data"),
-	    0);
+	    RUN("--workers", "9", "--config", file, "--no-verbose", "--peer=q:1", "go"), 0);
 	assert_int_equal(action, CONF_RUN);
 	assert_int_equal(rest, 7);
 	assert_string_equal(c.data, "/from/file");
@@ -91,6 +91,38 @@ test_no_file_is_needed(void **state)
 	assert_string_equal(c.data, "/x");
 	assert_true(c.verbose);
 	conf_fini(&sample_schema, &c);
+}
+
+/* Options before, between and behind the words; what is behind "--" is words. */
+static void
+test_words_come_last(void **state)
+{
+	static const char *const words[] = {
+	    "join", "--data", "/x", "-", "--verbose", "two", "--workers=3", "--", "--four", "five"};
+	static const char *const rest_words[] = {"join", "-", "two", "--four", "five"};
+	char *argv[ARRAY_LEN(words) + 2] = {NULL};
+	int argc = 0, rest = 0;
+	enum conf_action action = CONF_DONE;
+	struct sample_conf c;
+	struct err err = {0, ""};
+
+	(void)state;
+	argv[argc++] = mem_strdup("sample");
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		argv[argc++] = mem_strdup(words[i]);
+	char *owned[ARRAY_LEN(argv)];
+	memcpy(owned, argv, sizeof(argv));
+	conf_init(&sample_schema, &c);
+	assert_int_equal(conf_from_args(&sample_schema, argc, argv, &c, &rest, &action, &err), 0);
+	assert_string_equal(c.data, "/x");
+	assert_int_equal(c.workers, 3);
+	assert_true(c.verbose);
+	assert_int_equal(argc - rest, ARRAY_LEN(rest_words));
+	for (size_t i = 0; i < ARRAY_LEN(rest_words); i++)
+		assert_string_equal(argv[rest + (int)i], rest_words[i]);
+	conf_fini(&sample_schema, &c);
+	for (int i = 0; i < argc; i++)
+		mem_free(owned[i]);
 }
 
 static void
@@ -168,6 +200,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_options_over_the_file),
 	    cmocka_unit_test(test_no_file_is_needed),
+	    cmocka_unit_test(test_words_come_last),
 	    cmocka_unit_test(test_bad_words),
 	    cmocka_unit_test(test_what_only_prints),
 	    cmocka_unit_test(test_check_config),

@@ -538,6 +538,9 @@ test_watch(void **state)
 	f.wanted = "\"node\":\"web1\",\"cert\":\"www.example.org\",\"generation\":1";
 	assert_true(wait_until(f.loop, has_come, NULL));
 	api_on_receipt(f.api, &web1, NULL);
+	api_on_node(f.api, &web1, false);
+	f.wanted = "\"node\":\"web1\",\"connected\":false}";
+	assert_true(wait_until(f.loop, has_come, NULL));
 }
 
 /* The client leaves, and the server goes, before the operation ends: its callback finds nobody. */
