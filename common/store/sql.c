@@ -89,10 +89,15 @@ store_sql_error(struct store *s, int rc, struct err *err, const char *fmt, ...)
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	if (code == ERR_PARSE)
-		return err_set(err, code, "%s: database '%s' is damaged (%s)", what, s->path,
-		    sqlite3_errstr(rc));
+		if (code == ERR_NOSPACE)
+			return err_set(
+			    err, code, "%s: no space is left for database '%s'", what, s->path);
+	return err_set(
+	    err, code, "%s: database '%s' is damaged (%s)", what, s->path, sqlite3_errstr(rc));
 	if (code == ERR_BUSY)
 		return err_set(err, code, "%s: another process uses database '%s'", what, s->path);
+	if (code == ERR_NOSPACE)
+		return err_set(err, code, "%s: no space is left for database '%s'", what, s->path);
 	return err_set(err, code, "%s: database '%s': %s", what, s->path,
 	    s->db != NULL && sqlite3_errcode(s->db) == (rc & 0xff) ? sqlite3_errmsg(s->db)
 								   : sqlite3_errstr(rc));
@@ -193,7 +198,7 @@ store_step(struct store *s, sqlite3_stmt *st, struct err *err)
 		return 1;
 	if (rc == SQLITE_DONE)
 		return 0;
-	return store_sql_error(s, rc, err, "'%.24s...'", sqlite3_sql(st));
+	return store_sql_error(s, rc, err, "statement '%.24s'", sqlite3_sql(st));
 }
 
 int

@@ -105,7 +105,8 @@ typedef void commit_ready_cb(void *arg, int status, const struct err *err);
 
 /*
  * Loads digest and position in a job, reserves seqs and beats, signs a first head and calls ready.
- * Mutations may be submitted at once; they wait.
+ * Mutations may be submitted at once; they wait. ready comes exactly once, with ERR_CANCELED when
+ * the committer is closed before.
  */
 NODISCARD int commit_new(const struct commit_params *params, commit_ready_cb *ready, void *arg,
     struct commit **out, struct err *err);

@@ -1,0 +1,103 @@
+#include "server/commit/commit_priv.h"
+
+#include <stdio.h>
+
+struct mutation *
+mutation_new(const char *author, const char *action, const char *object)
+{
+	struct mutation *m = mem_zalloc(sizeof(*m));
+
+	snprintf(m->author, sizeof(m->author), "%s", author);
+	snprintf(m->action, sizeof(m->action), "%s", action);
+	snprintf(m->object, sizeof(m->object), "%s", object);
+	return m;
+}
+
+struct draft *
+mutation_add(struct mutation *m)
+{
+	struct draft *d;
+
+	/* Room grows at each power of two. */
+	if ((m->count & (m->count - 1)) == 0)
+		m->drafts =
+		    mem_grow(m->drafts, m->count > 0 ? 2 * m->count : 1, sizeof(*m->drafts));
+	d = &m->drafts[m->count++];
+	*d = (struct draft){.public_part = buf_new(LIMIT_PUBLIC)};
+	return d;
+}
+
+void
+mutation_free(struct mutation *m)
+{
+	if (m == NULL)
+		return;
+	for (size_t i = 0; i < m->count; i++) {
+		buf_free(m->drafts[i].public_part);
+		buf_free(m->drafts[i].sealed);
+	}
+	mem_free(m->drafts);
+	mem_free(m);
+}
+
+void
+queue_init(struct queue *q)
+{
+	*q = (struct queue){.tail = &q->head};
+}
+
+void
+queue_push(struct queue *q, struct queued *item)
+{
+	item->next = NULL;
+	*q->tail = item;
+	q->tail = &item->next;
+	q->count++;
+}
+
+struct queued *
+queue_pop(struct queue *q)
+{
+	struct queued *item = q->head;
+
+	if (item == NULL)
+		return NULL;
+	q->head = item->next;
+	if (q->head == NULL)
+		q->tail = &q->head;
+	q->count--;
+	item->next = NULL;
+	return item;
+}
+
+#define RESERVE_VERSION 1
+
+void
+reserve_encode(const struct reserve *r, struct buf *out)
+{
+	buf_put_u8(out, RESERVE_VERSION);
+	buf_put_be64(out, r->seq);
+	buf_put_be64(out, r->beat);
+	buf_put_be64(out, r->last_seq);
+	buf_put_be64(out, r->floor.term);
+	buf_put_be64(out, r->floor.seq);
+}
+
+int
+reserve_decode(struct span in, struct reserve *out, struct err *err)
+{
+	struct cursor c = {.rest = in};
+	uint8_t version = cursor_u8(&c);
+	struct reserve r;
+
+	r.seq = cursor_be64(&c);
+	r.beat = cursor_be64(&c);
+	r.last_seq = cursor_be64(&c);
+	r.floor.term = cursor_be64(&c);
+	r.floor.seq = cursor_be64(&c);
+	if (c.failed || c.rest.len > 0 || version != RESERVE_VERSION)
+		return err_set(
+		    err, ERR_PARSE, "the row that keeps the numbers of the log is damaged");
+	*out = r;
+	return 0;
+}
