@@ -375,6 +375,17 @@ serving_open(struct serving *x, struct served *s, struct serving_wait *w, struct
 }
 
 bool
+serving_is_broken(struct serving *x, const struct served *s)
+{
+	bool broken;
+
+	read_lock(x);
+	broken = s->broken;
+	unlock(x);
+	return broken;
+}
+
+bool
 serving_begin_opening(struct serving *x, struct served *s)
 {
 	bool begin;

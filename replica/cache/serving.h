@@ -83,6 +83,8 @@ enum serving_answer {
 };
 enum serving_answer serving_open(struct serving *x, struct served *s, struct serving_wait *w,
     struct tls_identity **out, bool *must_open);
+/* It could not be opened: whatever changed about it since, it is worth another try. */
+bool serving_is_broken(struct serving *x, const struct served *s);
 /* For an opening that nobody waits for: false when it is open, being opened, or broken. */
 bool serving_begin_opening(struct serving *x, struct served *s);
 /* After it returned, cb will not be called. Any thread. */

@@ -239,7 +239,7 @@ look_at(struct look *l, const struct id *id)
 			l->now[l->now_count++] = (struct serving_change){*id, NULL};
 		if (c->p.events.on_receipt_gone != NULL)
 			c->p.events.on_receipt_gone(c->p.events.arg, id);
-	} else if (is != NULL && same(is, fact, g)) {
+	} else if (is != NULL && same(is, fact, g) && !serving_is_broken(c->serving, is)) {
 		return;
 	} else if (is == NULL && l->lazy) {
 		struct served *next = cache_make_served(fact, g);
