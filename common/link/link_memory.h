@@ -55,4 +55,11 @@ NODISCARD int link_memory_client_new(struct link_net *net, const struct id *node
     const struct id *server, size_t request_max, size_t reply_max, struct link_client **out,
     struct err *err);
 
+/*
+ * A crash: gone at once, no callback comes any more. Not from inside a callback of that end. The
+ * other side sees the connection end, unless it is cut off.
+ */
+void link_memory_server_kill(struct link_server *s);
+void link_memory_client_kill(struct link_client *c);
+
 #endif

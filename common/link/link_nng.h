@@ -27,12 +27,15 @@ enum link_drop {
 const char *link_drop_name(enum link_drop why);
 
 #define LINK_ATTACH_MS 5000 /* for nng to take a new connection */
-#define LINK_GRAVE_MS 1000  /* between the end of a connection and the close of its listener */
+#define LINK_GRAVE_MS                                                                              \
+	1000 /* of silence before nng is told an end; then to its listener's close                 \
+	      */
 
 struct link_nng_server_params {
 	struct loop *loop;
-	size_t request_max;    /* LIMIT_REQUEST */
-	unsigned contexts_max; /* at least twice the connections that there may be, and 16 */
+	size_t request_max;           /* LIMIT_REQUEST */
+	unsigned contexts_max;        /* at least twice the connections that there may be, and 16 */
+	uint64_t attach_ms, grave_ms; /* 0: LINK_ATTACH_MS, LINK_GRAVE_MS */
 	/*
 	 * End the connection that was attached with this conn: close both of its ends, then call
 	 * link_nng_detach, inside the call or later. Comes at most once for each attached peer, on
@@ -51,12 +54,22 @@ struct link_peer;
 /*
  * A connection of the node has been authenticated, and the first bytes of its protocol have come
  * (not earlier: who connects and leaves must not cost a listener). Gives a connected nonblocking
- * descriptor that the caller owns: it pumps the peer's bytes into it and out of it, and takes its
- * end of file as the end of the connection. ERR_UNAVAIL when nng has no listener to give, ERR_BUSY
- * while the server closes.
+ * descriptor that the caller owns: it pumps the peer's bytes into it, each first through
+ * link_nng_check, and out of it, and takes its end of file as the end of the connection.
+ * ERR_UNAVAIL when nng has no listener to give, ERR_BUSY while the server closes.
+ *
+ * The link keeps a duplicate, so that a connection costs five descriptors with the public one: nng
+ * must not meet the end of a connection while it writes to it.
  */
 NODISCARD int link_nng_attach(struct link_server *s, const struct id *node, void *conn,
     struct link_peer **out, int *fd, struct err *err);
+
+/*
+ * Bytes of the follower, all of them and in order, before they are passed on to nng. ERR_PROTO
+ * when they are not the framing of requests that are short enough: the connection must end then
+ * without their being passed on, because nng may not be made to end it.
+ */
+NODISCARD int link_nng_check(struct link_peer *peer, struct span bytes, struct err *err);
 
 /* The connection has ended and its descriptor is closed. NULL is fine. */
 void link_nng_detach(struct link_peer *peer);
@@ -72,9 +85,20 @@ struct link_nng_client_params {
 	const char *url;    /* abstract://NAME or ipc:///PATH of the originator's socket */
 	size_t request_max; /* LIMIT_REQUEST */
 	size_t reply_max;   /* LIMIT_DELTA: a longer reply ends the connection */
+	/*
+	 * End the connection that the originator carries for this client, if there is one, by
+	 * closing its own end; nng dials again by itself. On the loop; asked for when a request is
+	 * given up that may have been sent.
+	 */
+	void (*hang_up)(void *arg);
+	void *arg;
 };
 
-/* Dials at once and goes on dialling, between LINK_RECONNECT_MIN_MS and _MAX_MS with jitter. */
+/*
+ * Dials at once and goes on dialling, between LINK_RECONNECT_MIN_MS and _MAX_MS with jitter. Close
+ * the originator before the client: nng 1.5.2 leaks a connection that it is just making when it is
+ * closed. The originator must not close a connection that it has not read from.
+ */
 NODISCARD int link_nng_client_new(
     const struct link_nng_client_params *p, struct link_client **out, struct err *err);
 

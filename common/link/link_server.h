@@ -44,7 +44,10 @@ link_request_bytes(const struct link_request *r)
 	return r->bytes;
 }
 
-/* body is copied once, into the message that is sent; many requests may be given the same. */
+/*
+ * body is copied once, into the message that is sent; many requests may be given the same, and it
+ * may lie in the bytes of the request.
+ */
 void link_reply(struct link_request *r, struct span body);
 /* No answer: the follower waits until its own deadline, or asks again. */
 void link_request_forget(struct link_request *r);
