@@ -196,7 +196,7 @@ tls_ctx_unref(struct tls_ctx *c)
 	SSL_CTX_free(c->ssl);
 	cert_unref(c->pinned);
 	tls_identity_unref(c->identity);
-	ticket_keys_unref(c->ticket_keys);
+	ticket_key_set_unref(c->ticket_keys);
 	pthread_mutex_destroy(&c->lock);
 	mem_free(c);
 }

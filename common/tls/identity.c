@@ -26,10 +26,11 @@ tls_identity_new(const struct cert *const *chain, size_t count, const struct pke
 	if (id->chain == NULL)
 		return crypto_err(err, ERR_NOMEM, "cannot keep a certificate chain");
 	for (size_t i = 1; i < count; i++) {
-		struct cert *issuer = cert_ref(chain[i]);
-
-		id->issuers[id->issuer_count++] = issuer;
-		CHECK(sk_X509_push(id->chain, cert_x509(issuer)) > 0);
+		/* Whoever believes in a root has it, and whoever has not, does not. */
+		if (span_equal(cert_subject_der(chain[i]), cert_issuer_der(chain[i])))
+			continue;
+		id->issuers[id->issuer_count++] = cert_ref(chain[i]);
+		CHECK(sk_X509_push(id->chain, cert_x509(chain[i])) > 0);
 	}
 	*out = MOVE(id);
 	return 0;

@@ -13,10 +13,10 @@
 #define AES_LEN 32
 #define MAC_LEN 32
 
-static struct ticket_keys *
+static struct ticket_key_set *
 keys_of(struct tls_ctx *c)
 {
-	struct ticket_keys *keys;
+	struct ticket_key_set *keys;
 
 	pthread_mutex_lock(&c->lock);
 	keys = c->ticket_keys;
@@ -26,7 +26,7 @@ keys_of(struct tls_ctx *c)
 }
 
 void
-ticket_keys_unref(struct ticket_keys *keys)
+ticket_key_set_unref(struct ticket_key_set *keys)
 {
 	if (keys == NULL || atomic_fetch_sub(&keys->refs, 1) != 1)
 		return;
@@ -34,13 +34,13 @@ ticket_keys_unref(struct ticket_keys *keys)
 	mem_free(keys);
 }
 
-DEFINE_FREEP(struct ticket_keys, ticket_keys_unref)
+DEFINE_FREEP(struct ticket_key_set, ticket_key_set_unref)
 
 int
 tls_ctx_set_ticket_keys(struct tls_ctx *c, const struct secret *keys, struct err *err)
 {
 	size_t len = secret_span(keys).len;
-	struct ticket_keys *fresh, *old;
+	struct ticket_key_set *fresh, *old;
 	struct secret *copy;
 	int r;
 
@@ -59,13 +59,13 @@ tls_ctx_set_ticket_keys(struct tls_ctx *c, const struct secret *keys, struct err
 	old = c->ticket_keys;
 	c->ticket_keys = fresh;
 	pthread_mutex_unlock(&c->lock);
-	ticket_keys_unref(old);
+	ticket_key_set_unref(old);
 	return 0;
 }
 
 /* The key of that name, or the first one for NULL; NULL if there is none of that name. */
 static const uint8_t *
-find_key(const struct ticket_keys *keys, const uint8_t *name)
+find_key(const struct ticket_key_set *keys, const uint8_t *name)
 {
 	struct span all = secret_span(keys->bytes);
 
@@ -100,8 +100,8 @@ on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *
     EVP_MAC_CTX *mac, int encrypt)
 {
 	struct tls_ctx *c = STREAM_OF(ssl)->ctx;
-	AUTO(ticket_keys_unrefp)
-	struct ticket_keys *keys = keys_of(c);
+	AUTO(ticket_key_set_unrefp)
+	struct ticket_key_set *keys = keys_of(c);
 	const uint8_t *key = find_key(keys, encrypt ? NULL : name);
 	const EVP_CIPHER *aes = algorithms()->aes256_cbc;
 

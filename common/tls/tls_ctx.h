@@ -21,7 +21,8 @@ struct tls_stream;
  */
 struct tls_identity;
 
-/* chain: the leaf first, a self-signed root left out. ERR_CRYPTO when the key is not the leaf's. */
+/* chain: the leaf first; self-signed roots behind it are not sent. ERR_CRYPTO: not the leaf's key.
+ */
 NODISCARD int tls_identity_new(const struct cert *const *chain, size_t count,
     const struct pkey *key, struct tls_identity **out, struct err *err);
 struct tls_identity *tls_identity_ref(struct tls_identity *id);

@@ -22,7 +22,7 @@ struct tls_identity {
 /* Gives the certificate and key to one handshake. ERR_CRYPTO. */
 NODISCARD int tls_identity_use(const struct tls_identity *id, SSL *ssl, struct err *err);
 
-struct ticket_keys {
+struct ticket_key_set {
 	atomic_uint refs;
 	struct secret *bytes;
 };
@@ -41,7 +41,7 @@ struct tls_ctx {
 	const struct tls_select_ops *select;
 	pthread_mutex_t lock; /* of the two below */
 	struct tls_identity *identity;
-	struct ticket_keys *ticket_keys;
+	struct ticket_key_set *ticket_keys;
 };
 
 /* New reference, or NULL. */
@@ -57,7 +57,7 @@ void tls_select_install(struct tls_ctx *c);
 
 /* ticket.c */
 void tls_ticket_install(struct tls_ctx *c);
-void ticket_keys_unref(struct ticket_keys *keys);
+void ticket_key_set_unref(struct ticket_key_set *keys);
 
 /* bio.c: a BIO over a socket that never raises SIGPIPE. NULL without memory. */
 BIO *tls_bio_new(int fd);
