@@ -65,13 +65,9 @@ identity_of(struct cert *leaf, struct cert *issuer, struct pkey *key)
 	return id;
 }
 
-struct tls_identity *
-pki_node(struct pki *p, const struct id *node, bool expired)
+struct cert *
+pki_node_leaf(struct pki *p, const struct id *node, const struct pkey *key, bool expired)
 {
-	AUTO(pkey_unrefp)
-	struct pkey *key = key_of(KEY_EC_P256);
-	AUTO(cert_unrefp)
-	struct cert *leaf = NULL;
 	static const char *const addresses[] = {"localhost", "127.0.0.1"};
 	const struct identity_params params = {
 	    .key = key,
@@ -83,8 +79,20 @@ pki_node(struct pki *p, const struct id *node, bool expired)
 	    .not_before = p->now - 5 * DAY,
 	    .not_after = expired ? p->now - DAY : p->now + 365 * DAY,
 	};
+	struct cert *leaf = NULL;
 
 	CHECK(cert_issue_identity(p->manager, p->manager_key, &params, &leaf, NULL) == 0);
+	return leaf;
+}
+
+struct tls_identity *
+pki_node(struct pki *p, const struct id *node, bool expired)
+{
+	AUTO(pkey_unrefp)
+	struct pkey *key = key_of(KEY_EC_P256);
+	AUTO(cert_unrefp)
+	struct cert *leaf = pki_node_leaf(p, node, key, expired);
+
 	return identity_of(leaf, p->manager, key);
 }
 

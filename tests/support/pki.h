@@ -20,7 +20,10 @@ struct pki {
 void pki_init(struct pki *p);
 void pki_fini(struct pki *p);
 
-/* An identity of this domain, valid for a year from now, or until yesterday. */
+/* The certificate of a node of this domain, valid for a year from now, or until yesterday. */
+struct cert *pki_node_leaf(
+    struct pki *p, const struct id *node, const struct pkey *key, bool expired);
+/* The same with a fresh key and the manager's certificate behind it. */
 struct tls_identity *pki_node(struct pki *p, const struct id *node, bool expired);
 /* A server leaf of the Micro CA, one name, as PEM-free objects. */
 struct cert *pki_leaf(struct pki *p, const char *name, const struct pkey *key);

@@ -1,0 +1,72 @@
+#ifndef TESTS_SUPPORT_TEST_NODE_H
+#define TESTS_SUPPORT_TEST_NODE_H
+
+/*
+ * A member of a domain for tests of what a replica serves: trust, keyring, store and cache, and a
+ * manager that signs and seals whatever the test wants. Aborts when something cannot be made.
+ */
+
+#include "common/store/store.h"
+#include "common/wire/trust.h"
+#include "replica/cache/cache.h"
+#include "tests/support/pki.h"
+#include "tests/support/wait.h"
+
+#define TEST_NAMES_MAX 4
+#define TEST_CHANGES_MAX 2048
+
+/* A credential as the manager would have it; test_node_put publishes its present state. */
+struct test_credential {
+	struct id id, generation;
+	const char *names[TEST_NAMES_MAX]; /* NULL behind the last */
+	enum key_type type;
+	struct pkey *key;
+	struct cert *leaf;
+	uint64_t version, generations, generation_version;
+	int64_t activated_at_ms;
+	struct hash print; /* of the leaf */
+	/* for the next test_node_put */
+	bool archived, withdrawn, removed, foreign; /* foreign: sealed to somebody else */
+	bool wrong_key;                             /* what is sealed is another key */
+};
+
+struct test_node {
+	struct loop *loop;
+	struct pki pki;
+	struct id id;
+	struct pkey *sealing, *other, *term_key;
+	struct keyring *keyring;
+	struct trust *trust;
+	struct store *store;
+	char dir[64];
+	struct cache *cache;
+	uint64_t seq;
+	struct change changes[TEST_CHANGES_MAX]; /* since the last test_node_apply */
+	size_t change_count;
+	/* what the cache has told */
+	size_t receipts, gone, settled;
+	struct id receipt_generation; /* of the last one */
+	char receipt_error[256];
+	bool loaded, closed;
+};
+
+void test_node_init(struct test_node *n, struct loop *l, size_t opened_max);
+void test_node_fini(struct test_node *n);
+
+/* A new generation for it (a new key and certificate), not yet published. */
+void test_node_issue(struct test_node *n, struct test_credential *c);
+/* Publishes the credential and its generation as they are now. */
+void test_node_put(struct test_node *n, struct test_credential *c);
+/* Hands what was published to the store and the cache; waits until it is settled. */
+void test_node_apply(struct test_node *n);
+/* The same for the store alone. */
+void test_node_store(struct test_node *n);
+/* Lets the cache look at the whole store and waits. */
+void test_node_load(struct test_node *n);
+
+/* A credential with one name, issued, published, applied. */
+void test_node_add(
+    struct test_node *n, struct test_credential *c, const char *name, enum key_type type);
+void test_credential_fini(struct test_credential *c);
+
+#endif
