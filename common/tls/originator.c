@@ -17,12 +17,15 @@
 
 /*
  * One connection of nng on its way to the server:
- * resolve -> connect and handshake (the stream) -> pump.
+ * first bytes -> resolve -> connect and handshake (the stream) -> pump.
+ * nng's bytes are waited for, because its dialer stops for ever when a connection is closed just
+ * as it writes there.
  */
 struct session {
 	struct originator *o;
 	struct session *next;
 	int local; /* nng's end, until the pump has it; -1 then */
+	struct loop_fd *first;
 	struct resolve *resolve;
 	struct address list[RESOLVE_MAX];
 	size_t count, at;
@@ -71,6 +74,7 @@ session_free(struct session *s)
 	*at = s->next;
 	s->o->session_count--;
 	runtime_timer_stop(runtime_of(s->o), &s->deadline);
+	loop_fd_close(s->first);
 	resolve_cancel(s->resolve);
 	tls_stream_close(s->stream);
 	pump_close(s->pump);
@@ -195,9 +199,22 @@ on_resolved(void *arg, int status, const struct address *list, size_t count, con
 }
 
 static void
+on_first(void *arg, unsigned events)
+{
+	struct session *s = arg;
+
+	loop_fd_close(MOVE(s->first));
+	if ((events & LOOP_ERROR) != 0)
+		session_free(s); /* nng has left */
+	else
+		s->resolve = resolve_start(s->o->loop, s->o->host, s->o->port, on_resolved, s);
+}
+
+static void
 session_start(struct originator *o, int local)
 {
 	struct session *s = mem_zalloc(sizeof(*s));
+	struct err err;
 
 	s->o = o;
 	s->local = local;
@@ -208,7 +225,10 @@ session_start(struct originator *o, int local)
 	s->deadline.arg = s;
 	/* Over the parts, each of which has its own deadline, and the look-up, which has none. */
 	runtime_timer_start(runtime_of(o), &s->deadline, 2 * o->connect_ms);
-	s->resolve = resolve_start(o->loop, o->host, o->port, on_resolved, s);
+	if (loop_fd_open(o->loop, local, on_first, s, &s->first, &err) < 0)
+		session_end(s, &err);
+	else
+		loop_fd_watch(s->first, LOOP_READ);
 }
 
 /* ------------------------------------------------------------------------- listener */
@@ -312,8 +332,14 @@ originator_new(const struct originator_params *p, struct originator **out, struc
 void
 originator_drop(struct originator *o)
 {
-	while (o->sessions != NULL)
-		session_free(o->sessions);
+	struct session *s = o->sessions, *next;
+
+	for (; s != NULL; s = next) {
+		next = s->next;
+		/* One that has brought no bytes yet has nothing to end. */
+		if (s->first == NULL)
+			session_free(s);
+	}
 }
 
 void
@@ -321,7 +347,8 @@ originator_close(struct originator *o)
 {
 	if (o == NULL)
 		return;
-	originator_drop(o);
+	while (o->sessions != NULL)
+		session_free(o->sessions);
 	loop_fd_close(o->watch);
 	if (o->listener >= 0)
 		close(o->listener);

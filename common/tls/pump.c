@@ -25,6 +25,7 @@ struct pump {
 	struct timer timer; /* idle, then linger */
 	bool lingering;
 	struct pump_stats stats;
+	int (*check)(void *arg, struct span bytes, struct err *err);
 	void (*on_end)(void *arg, const struct pump_stats *stats, const struct err *err);
 	void *arg;
 };
@@ -119,6 +120,14 @@ flush(struct pump *p, struct lane *lane, send_fn *send_to, struct err *err)
 /* ------------------------------------------------------------------------- sources */
 
 static int
+take_in(struct pump *p, struct span bytes, struct err *err)
+{
+	int r = p->check != NULL ? p->check(p->arg, bytes, err) : 0;
+
+	return r < 0 ? r : give(p, &p->in, fd_send, bytes, err);
+}
+
+static int
 read_tls(struct pump *p, struct err *err)
 {
 	uint8_t bytes[PUMP_BUFFER];
@@ -137,7 +146,7 @@ read_tls(struct pump *p, struct err *err)
 			return 0;
 		}
 		p->stats.in += len;
-		r = give(p, &p->in, fd_send, SPAN(bytes, len), err);
+		r = take_in(p, SPAN(bytes, len), err);
 		if (r < 0)
 			return r;
 	}
@@ -302,12 +311,15 @@ pump_new(const struct pump_params *params, struct pump **out, struct err *err)
 	p->half_close = params->half_close;
 	p->linger_ms = params->linger_ms;
 	p->idle_ms = params->idle_ms;
+	p->check = params->check;
 	p->on_end = params->on_end;
 	p->arg = params->arg;
 	p->timer.cb = on_timer;
 	p->timer.arg = p;
 	tls_stream_set_owner(p->stream, &stream_events, p);
-	r = loop_fd_open(p->loop, p->fd, on_fd, p, &p->watch, err);
+	r = p->check != NULL ? p->check(p->arg, params->first, err) : 0;
+	if (r == 0)
+		r = loop_fd_open(p->loop, p->fd, on_fd, p, &p->watch, err);
 	if (r < 0) {
 		pump_close(p);
 		return r;

@@ -24,6 +24,11 @@ struct pump_params {
 	int fd;                    /* taken; nonblocking or not yet */
 	struct span first;         /* goes to fd before everything else; copied */
 	/*
+	 * May be NULL. Sees all bytes for fd, in order, before they are passed on; an error ends
+	 * both sides without that.
+	 */
+	int (*check)(void *arg, struct span bytes, struct err *err);
+	/*
 	 * With it, the end of one direction is passed on and the other goes on; when fd has ended
 	 * and everything was sent, the peer has linger_ms to end too. Without it, the end of one
 	 * side is the end of all.

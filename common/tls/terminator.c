@@ -174,13 +174,13 @@ default_to(unsigned value, unsigned otherwise)
 }
 
 static unsigned
-quarter_of_descriptors(void)
+share_of_descriptors(void)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > 4000000)
 		return 1000000;
-	return (unsigned)limit.rlim_cur / 4;
+	return (unsigned)limit.rlim_cur / 6;
 }
 
 static void
@@ -190,7 +190,7 @@ set_limits(struct terminator *t, const struct terminator_limits *l)
 	    .pending = default_to(l->pending, LIMIT_PENDING_HANDSHAKES),
 	    .pending_per_address = default_to(l->pending_per_address, LIMIT_PENDING_PER_ADDRESS),
 	    .tries_per_second = default_to(l->tries_per_second, LIMIT_TRIES_PER_SECOND),
-	    .connections = default_to(l->connections, quarter_of_descriptors()),
+	    .connections = default_to(l->connections, share_of_descriptors()),
 	    .http = default_to(l->http, LIMIT_HTTP_CONNECTIONS),
 	    .handshake_ms = l->handshake_ms > 0 ? l->handshake_ms : LIMIT_HANDSHAKE_MS,
 	    .evict_ms = l->evict_ms > 0 ? l->evict_ms : 500,

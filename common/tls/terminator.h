@@ -26,7 +26,7 @@ struct terminator_limits {
 	unsigned pending;             /* LIMIT_PENDING_HANDSHAKES */
 	unsigned pending_per_address; /* LIMIT_PENDING_PER_ADDRESS */
 	unsigned tries_per_second;    /* of one address; LIMIT_TRIES_PER_SECOND */
-	unsigned connections;         /* a quarter of the descriptors that the process may have */
+	unsigned connections;         /* a sixth of the descriptors that the process may have */
 	unsigned http;                /* connections of the HTTP engine; LIMIT_HTTP_CONNECTIONS */
 	uint64_t handshake_ms;        /* and again for the first bytes; LIMIT_HANDSHAKE_MS */
 	uint64_t evict_ms;            /* how long a pending one is safe from eviction; 500 */
@@ -45,6 +45,8 @@ struct terminator_handlers {
 	    bool expired, int *fd, void **user, struct err *err);
 	/* Both of its ends are closed. */
 	void (*on_member_end)(void *arg, void *user);
+	/* May be NULL. Sees all bytes of a member before its socket does; an error ends it. */
+	int (*check_member)(void *arg, void *user, struct span bytes, struct err *err);
 	/* A socket for the HTTP engine, taken; peer is NULL without a certificate, else borrowed.
 	 */
 	void (*on_http)(void *arg, int fd, const struct cert *peer, const char *address);

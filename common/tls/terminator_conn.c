@@ -134,6 +134,14 @@ on_deadline(void *arg)
 
 /* ------------------------------------------------------------------------- routes */
 
+static int
+on_check(void *arg, struct span bytes, struct err *err)
+{
+	struct terminator_conn *c = arg;
+
+	return c->t->handlers.check_member(c->t->handlers.arg, c->user, bytes, err);
+}
+
 /* The pump takes the stream, also when it cannot be made. */
 static int
 start_pump(struct terminator_conn *c, int fd, struct err *err)
@@ -145,6 +153,7 @@ start_pump(struct terminator_conn *c, int fd, struct err *err)
 	    .first = SPAN(c->first, c->first_len),
 	    .half_close = !c->is_link,
 	    .linger_ms = HTTP_LINGER_MS,
+	    .check = c->is_link && c->t->handlers.check_member != NULL ? on_check : NULL,
 	    .on_end = on_pump_end,
 	    .arg = c,
 	};

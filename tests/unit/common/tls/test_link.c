@@ -19,8 +19,9 @@ struct pair {
 	struct originator *o;
 	char target[ADDRESS_TEXT_MAX];
 	int far;
+	size_t checked;
 	unsigned members, ends, ups, downs;
-	bool refuse_server;
+	bool refuse_server, refuse_bytes;
 	struct err why;
 };
 
@@ -77,6 +78,16 @@ on_member_end(void *arg, void *user)
 	p->ends++;
 }
 
+static int
+check_member(void *arg, void *user, struct span bytes, struct err *err)
+{
+	struct pair *p = user;
+
+	assert_ptr_equal(arg, user);
+	p->checked += bytes.len;
+	return p->refuse_bytes ? err_set(err, ERR_PROTO, "not these") : 0;
+}
+
 static void
 on_http(void *arg, int fd, const struct cert *peer, const char *address)
 {
@@ -109,7 +120,7 @@ pair_open(struct pair *p, struct loop *l, struct tls_identity *who)
 	    .listen_count = 1,
 	    .identity = server,
 	    .root = pki.root,
-	    .handlers = {accept_node, on_member, on_member_end, on_http, NULL, p},
+	    .handlers = {accept_node, on_member, on_member_end, check_member, on_http, NULL, p},
 	};
 	struct originator_params o = {
 	    .loop = l,
@@ -135,6 +146,8 @@ pair_close(struct pair *p)
 	assert_int_equal(p->members, p->ends);
 }
 
+#define SP_HEADER "\0SP\0\0\x30\0\0"
+
 /* As nng dials. */
 static int
 dial(const char *url)
@@ -148,6 +161,16 @@ dial(const char *url)
 	assert_int_equal(connect(fd, (struct sockaddr *)&sa,
 			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len)),
 	    0);
+	return fd;
+}
+
+/* And as it goes on: its bytes come at once, and nothing happens without them. */
+static int
+dial_and_greet(const char *url)
+{
+	int fd = dial(url);
+
+	assert_int_equal(send(fd, SP_HEADER, 8, 0), 8);
 	return fd;
 }
 
@@ -181,8 +204,6 @@ has_member(void *arg)
 {
 	return ((struct pair *)arg)->members > 0;
 }
-
-#define SP_HEADER "\0SP\0\0\x30\0\0"
 
 static void
 test_bytes_both_ways(void **state)
@@ -231,14 +252,14 @@ test_server_goes(void **state)
 	assert_int_equal(p.downs, 1);
 	close(fd);
 	/* Nobody there now. */
-	fd = dial(originator_url(p.o));
+	fd = dial_and_greet(originator_url(p.o));
 	assert_true(wait_until(*state, local_is_closed, &fd));
 	assert_int_equal(p.downs, 2);
 	assert_int_equal(p.why.code, ERR_UNAVAIL);
 	close(fd);
 	/* A name that is none. */
 	assert_int_equal(originator_set_target(p.o, "nobody.invalid:7443", NULL), 0);
-	fd = dial(originator_url(p.o));
+	fd = dial_and_greet(originator_url(p.o));
 	assert_true(wait_until(*state, local_is_closed, &fd));
 	assert_non_null(strstr(p.why.text, "nobody.invalid"));
 	close(fd);
@@ -255,7 +276,7 @@ test_refused(void **state)
 
 	pair_open(&p, *state, node);
 	p.refuse_server = true;
-	fd = dial(originator_url(p.o));
+	fd = dial_and_greet(originator_url(p.o));
 	assert_true(wait_until(*state, local_is_closed, &fd));
 	assert_int_equal(p.why.code, ERR_DENIED);
 	assert_string_equal(p.why.text, "this is not the manager");
@@ -263,11 +284,42 @@ test_refused(void **state)
 	pair_close(&p);
 
 	pair_open(&p, *state, expired);
-	fd = dial(originator_url(p.o));
-	assert_int_equal(send(fd, SP_HEADER, 8, 0), 8);
+	fd = dial_and_greet(originator_url(p.o));
 	assert_true(wait_until(*state, local_is_closed, &fd));
 	assert_int_equal(p.members, 0);
 	assert_int_equal(p.why.code, ERR_DENIED);
+	close(fd);
+	pair_close(&p);
+}
+
+static bool
+has_ended(void *arg)
+{
+	return ((struct pair *)arg)->ends > 0;
+}
+
+/* What the link does not want to see ends the connection, and never gets to its socket. */
+static void
+test_bytes_refused(void **state)
+{
+	struct pair p;
+	char byte;
+	int fd, far;
+
+	pair_open(&p, *state, node);
+	fd = dial_and_greet(originator_url(p.o));
+	assert_true(wait_until(*state, has_member, &p));
+	assert_int_equal(p.checked, 8);
+	far = dup(p.far);
+	p.refuse_bytes = true;
+	assert_int_equal(send(fd, "garbage", 7, 0), 7);
+	assert_true(wait_until(*state, has_ended, &p));
+	assert_int_equal(p.checked, 15);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(recv(far, &byte, 1, 0), 1);
+	assert_int_equal(recv(far, &byte, 1, 0), 0);
+	close(far);
+	assert_true(wait_until(*state, local_is_closed, &fd));
 	close(fd);
 	pair_close(&p);
 }
@@ -303,6 +355,7 @@ run_link_tests(void)
 	    LOOP_TEST(test_bytes_both_ways),
 	    LOOP_TEST(test_server_goes),
 	    LOOP_TEST(test_refused),
+	    LOOP_TEST(test_bytes_refused),
 	    LOOP_TEST(test_stranger),
 	};
 

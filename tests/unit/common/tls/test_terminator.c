@@ -110,7 +110,7 @@ site_open(
 	    .identity = server,
 	    .root = pki.root,
 	    .limits = *limits,
-	    .handlers = {accept_peer, on_member, on_member_end, on_http, on_refused, s},
+	    .handlers = {accept_peer, on_member, on_member_end, NULL, on_http, on_refused, s},
 	};
 	char text[ADDRESS_TEXT_MAX], host[ADDRESS_HOST_MAX];
 	uint16_t port;
@@ -568,7 +568,7 @@ test_listener_errors(void **state)
 	    .listen_count = 2,
 	    .identity = server,
 	    .root = pki.root,
-	    .handlers = {accept_peer, on_member, on_member_end, on_http, NULL, NULL},
+	    .handlers = {accept_peer, on_member, on_member_end, NULL, on_http, NULL, NULL},
 	};
 	struct terminator *t = NULL;
 	struct err err;
