@@ -67,6 +67,16 @@ function(certherd_module name)
     target_link_libraries(${name} PUBLIC certherd_flags ${M_USES})
 endfunction()
 
+# certherd_program(NAME SOURCES a.c USES modules...)
+# One executable; all lie in bin/ of the build tree, since they start each other from there.
+function(certherd_program name)
+    cmake_parse_arguments(P "" "" "SOURCES;USES" ${ARGN})
+    add_executable(${name} ${P_SOURCES})
+    target_link_libraries(${name} PRIVATE certherd_flags ${P_USES})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+    install(TARGETS ${name} RUNTIME DESTINATION bin)
+endfunction()
+
 # certherd_test(NAME LABEL unit SOURCES a.c USES modules...)
 # One cmocka program, run by ctest under the label.
 function(certherd_test name)

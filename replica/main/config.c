@@ -1,0 +1,233 @@
+#include "replica/main/config.h"
+
+#include "common/base/limits.h"
+#include "common/base/str.h"
+#include "common/tls/address.h"
+#include "common/tls/tls_ctx.h"
+#include "replica/ports/ports.h"
+
+#define CORES_MAX 256
+
+static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const kinds[] = {"tls", "http", NULL};
+static const char *const versions[] = {"1.2", "1.3", NULL};
+static const char *const client_rules[] = {"none", "request", "require", NULL};
+
+static int
+check_listen(const char *text, struct err *err)
+{
+	char host[ADDRESS_HOST_MAX];
+	uint16_t port;
+
+	return address_split(text, host, &port, err);
+}
+
+static int
+check_backend(const char *text, struct err *err)
+{
+	char host[ADDRESS_HOST_MAX];
+	uint16_t port;
+
+	if (str_equal(text, "builtin"))
+		return 0;
+	if (str_starts(text, "unix:/"))
+		return 0;
+	if (str_starts(text, "tcp:"))
+		return address_split(text + 4, host, &port, err);
+	return err_set(err, ERR_INVALID,
+	    "backend '%.80s' is none; give builtin, tcp:HOST:PORT or unix:/PATH", text);
+}
+
+#define AT(field) offsetof(struct port_config, field)
+static const struct conf_key port_keys[] = {
+    {.name = "kind",
+	.type = CONF_CHOICE,
+	.offset = AT(kind),
+	.value = "tls",
+	.choices = kinds,
+	.help = "tls ends TLS and forwards plain bytes; http redirects to TLS."},
+    {.name = "listen",
+	.type = CONF_STRING,
+	.flags = CONF_REQUIRED,
+	.offset = AT(listen),
+	.argument = "ADDRESS:PORT",
+	.check = check_listen,
+	.help = "Where the port listens; port 0 takes a free one."},
+    {.name = "backend",
+	.type = CONF_STRING,
+	.offset = AT(backend),
+	.value = "builtin",
+	.argument = "BACKEND",
+	.check = check_backend,
+	.help = "Where plain bytes go: builtin (a page of this node's status), tcp:HOST:PORT, or "
+		"unix:/PATH."},
+    {.name = "proxy-protocol",
+	.type = CONF_BOOL,
+	.offset = AT(proxy_protocol),
+	.value = "false",
+	.help = "Tell the backend the client's address by PROXY protocol version 2."},
+    {.name = "fallback",
+	.type = CONF_STRING,
+	.offset = AT(fallback),
+	.argument = "NAME",
+	.help = "Serve this name's credential to clients that send no name, or one that is not "
+		"known here. Without it they are refused."},
+    {.name = "min-tls",
+	.type = CONF_CHOICE,
+	.offset = AT(min_tls),
+	.value = "1.2",
+	.choices = versions,
+	.help = "Oldest version of TLS that is accepted."},
+    {.name = "ciphers",
+	.type = CONF_STRING,
+	.offset = AT(ciphers),
+	.argument = "LIST",
+	.help = "Cipher list for TLS 1.2, in OpenSSL's names."},
+    {.name = "ciphersuites",
+	.type = CONF_STRING,
+	.offset = AT(ciphersuites),
+	.argument = "LIST",
+	.help = "Cipher suites for TLS 1.3, in OpenSSL's names."},
+    {.name = "groups",
+	.type = CONF_STRING,
+	.offset = AT(groups),
+	.argument = "LIST",
+	.help = "Groups for the key exchange, in OpenSSL's names."},
+    {.name = "alpn",
+	.type = CONF_LIST,
+	.offset = AT(alpn),
+	.max = TLS_ALPN_MAX,
+	.argument = "PROTOCOL",
+	.help = "Protocols that the backend speaks, for ALPN."},
+    {.name = "client-certificates",
+	.type = CONF_CHOICE,
+	.offset = AT(client_certificates),
+	.value = "none",
+	.choices = client_rules,
+	.help = "Ask clients for a certificate."},
+    {.name = "client-ca",
+	.type = CONF_PATH,
+	.offset = AT(client_ca),
+	.argument = "FILE",
+	.help = "PEM file of the roots that client certificates must chain to."},
+    {.name = "resumption",
+	.type = CONF_BOOL,
+	.offset = AT(resumption),
+	.value = "true",
+	.help = "Let clients resume sessions by tickets. A ticket ends with its generation."},
+    {.name = "connections",
+	.type = CONF_INT,
+	.offset = AT(connections),
+	.value = "10000",
+	.min = 1,
+	.max = 1000000,
+	.argument = "NUMBER",
+	.help = "Connections that may be open together."},
+    {.name = "https-port",
+	.type = CONF_INT,
+	.offset = AT(https_port),
+	.value = "443",
+	.min = 1,
+	.max = 65535,
+	.argument = "PORT",
+	.help = "Port that redirects of an http port point to."},
+};
+#undef AT
+
+#define AT(field) offsetof(struct replica_config, field)
+static const struct conf_key keys[] = {
+    {.name = "data",
+	.type = CONF_PATH,
+	.offset = AT(data),
+	.value = "/var/lib/certherd/replica",
+	.argument = "DIR",
+	.help = "Data directory of this member."},
+    {.name = "log-level",
+	.type = CONF_CHOICE,
+	.offset = AT(log_level),
+	.value = "info",
+	.choices = log_levels,
+	.help = "The least important lines that are written."},
+    {.name = "log-json",
+	.type = CONF_BOOL,
+	.offset = AT(log_json),
+	.value = "false",
+	.help = "Write the log as JSON lines."},
+    {.name = "threads",
+	.type = CONF_INT,
+	.offset = AT(threads),
+	.value = "0",
+	.min = 0,
+	.max = CORES_MAX,
+	.argument = "NUMBER",
+	.help = "Threads that serve the ports; 0 is one for each core."},
+    {.name = "opened-keys",
+	.type = CONF_INT,
+	.offset = AT(opened_keys),
+	.value = "4096",
+	.min = 1,
+	.max = 1000000,
+	.argument = "NUMBER",
+	.help =
+	    "Keys that are kept opened in locked memory; others are opened when a client asks."},
+    {.name = "secure-memory",
+	.type = CONF_SIZE,
+	.offset = AT(secure_memory),
+	.value = "0",
+	.min = 0,
+	.max = 1 << 30,
+	.argument = "BYTES",
+	.help = "Locked memory for keys, a power of two; 0 takes what the limit of locked memory "
+		"allows, up to 4 MiB."},
+    {.name = "port",
+	.type = CONF_SECTION,
+	.offset = AT(ports),
+	.max = 64,
+	.keys = port_keys,
+	.key_count = ARRAY_LEN(port_keys),
+	.item_size = sizeof(struct port_config),
+	.title_offset = offsetof(struct port_config, name),
+	.argument = "NAME",
+	.help = "A listener. Without any the replica only follows."},
+    {.name = "token-file",
+	.type = CONF_STRING,
+	.offset = AT(token_file),
+	.argument = "FILE",
+	.help = "join: file of the token; - is standard input."},
+    {.name = "name",
+	.type = CONF_STRING,
+	.offset = AT(name),
+	.argument = "NAME",
+	.help = "join: the name that the token was made for, as a check."},
+    {.name = "address",
+	.type = CONF_LIST,
+	.offset = AT(addresses),
+	.max = 16,
+	.argument = "ADDRESS",
+	.help = "join: names and addresses of this host for its certificate."},
+};
+
+const struct conf_schema replica_schema = {
+    .program = "certherd-replica",
+    .usage = "[OPTIONS] [run | join]",
+    .about = "Follows a domain, opens the credentials that this server may use, and serves them. "
+	     "'join' makes this directory a member by a token of 'certherd node token'.",
+    .file = NULL,
+    .keys = keys,
+    .key_count = ARRAY_LEN(keys),
+    .size = sizeof(struct replica_config),
+};
+
+int
+replica_config_check(const struct replica_config *c, struct err *err)
+{
+	const struct port_config *ports = c->ports.items;
+
+	for (size_t i = 0; i < c->ports.count; i++) {
+		if (ports[i].client_certificates != TLS_CLIENT_NONE && ports[i].client_ca == NULL)
+			return err_set(err, ERR_INVALID,
+			    "port '%s' asks for client certificates, so it needs client-ca",
+			    ports[i].name);
+	}
+	return 0;
+}

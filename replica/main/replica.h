@@ -1,0 +1,66 @@
+#ifndef REPLICA_MAIN_REPLICA_H
+#define REPLICA_MAIN_REPLICA_H
+
+/*
+ * The running replica: what it is made of, in the order in which it is built; it is taken down in
+ * reverse. Main loop's thread only.
+ */
+
+#include "common/follow/follow.h"
+#include "common/loop/loop.h"
+#include "common/member/member.h"
+#include "replica/cache/cache.h"
+#include "replica/main/config.h"
+#include "replica/ports/ports.h"
+
+struct keyring;
+struct link_client;
+struct originator;
+struct tls_identity;
+
+struct replica {
+	const struct replica_config *config;
+	int lock;
+	struct member member;
+	struct pkey *sealing;
+	struct store *store;
+	struct loop *loop;
+	struct runtime *runtime;
+	struct loop_signal *signals[3];
+	struct keyring *keyring;
+	struct originator *originator;
+	struct link_client *link;
+	struct cache *cache;
+	struct follow *follow;
+	struct ports *ports;
+
+	size_t endpoint; /* of member.endpoints, in use */
+	struct err link_error;
+	char refused[ERR_TEXT_MAX]; /* why the manager does not take us any more; "" */
+	struct timer status_timer, renew_timer;
+	bool renewing, stopping;
+	int failed; /* negative code that ends the program */
+};
+
+/* start.c */
+NODISCARD int replica_run(const struct replica_config *config, struct err *err);
+/* Begins the end; replica_run returns when everything is closed. */
+void replica_stop(struct replica *r);
+
+/* join_cmd.c: the command "join" */
+NODISCARD int replica_join(const struct replica_config *config, struct err *err);
+
+/* events.c */
+struct follow_events replica_follow_events(struct replica *r);
+struct cache_events replica_cache_events(struct replica *r);
+int replica_accept_server(void *arg, const struct cert *peer, bool expired, struct err *err);
+void replica_on_link_state(void *arg, int status, const struct err *err);
+
+/* renew.c: a third of the identity's lifetime before its end, and again until it works */
+void replica_watch_identity(struct replica *r);
+
+/* status.c */
+void replica_watch_status(struct replica *r);
+NODISCARD int replica_write_endpoints(struct replica *r, struct err *err);
+
+#endif
