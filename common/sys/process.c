@@ -3,6 +3,7 @@
 #include "common/sys/file.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@ process_harden(struct err *err)
 	const struct rlimit none = {0, 0};
 
 	umask(077);
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return err_errno(err, errno, "cannot ignore SIGPIPE");
 	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return err_errno(err, errno, "cannot forbid core files");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

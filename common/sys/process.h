@@ -40,7 +40,7 @@ NODISCARD int process_reap(pid_t pid, bool wait, struct process_end *out, struct
 /* "exit status 1", "signal 31 (bad system call)". */
 const char *process_end_text(const struct process_end *end, char out[static 64]);
 
-/* No core, no ptrace by the same user, no new privileges, umask 077. */
+/* No core, no ptrace by the same user, no new privileges, umask 077, SIGPIPE ignored. */
 NODISCARD int process_harden(struct err *err);
 /* Soft limit of descriptors to the hard one, at most most; *now is what it is then. */
 NODISCARD int process_raise_fds(size_t most, size_t *now, struct err *err);

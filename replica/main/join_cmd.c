@@ -16,7 +16,8 @@
 static int
 read_token(const char *path, struct secret **out, struct err *err)
 {
-	AUTO(buf_freep) struct buf *text = buf_new(LIMIT_JOIN_TOKEN);
+	AUTO(buf_freep)
+	struct buf *text = buf_new(LIMIT_JOIN_TOKEN);
 	int r;
 
 	if (path == NULL)
@@ -45,7 +46,8 @@ default_address(struct join_params *p, char host[static 256], const char **item)
 int
 replica_join(const struct replica_config *config, struct err *err)
 {
-	AUTO(secret_freep) struct secret *token = NULL;
+	AUTO(secret_freep)
+	struct secret *token = NULL;
 	struct join_params p = {
 	    .dir = config->data,
 	    .name = config->name,

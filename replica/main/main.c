@@ -4,7 +4,6 @@
 #include "common/base/str.h"
 #include "common/log/log.h"
 
-#include <signal.h>
 #include <stdio.h>
 
 static int
@@ -33,7 +32,6 @@ main(int argc, char **argv)
 	struct err err;
 	int rest = argc, r, status = 0;
 
-	signal(SIGPIPE, SIG_IGN);
 	conf_init(&replica_schema, &config);
 	r = conf_from_args(&replica_schema, argc, argv, &config, &rest, &action, &err);
 	if (r == 0)
