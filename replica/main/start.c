@@ -75,6 +75,15 @@ start_files(struct replica *r, struct err *err)
 	return open_store(r, err);
 }
 
+static void
+hang_up(void *arg)
+{
+	struct replica *r = arg;
+
+	if (r->originator != NULL)
+		originator_drop(r->originator);
+}
+
 static int
 start_link(struct replica *r, struct err *err)
 {
@@ -92,6 +101,8 @@ start_link(struct replica *r, struct err *err)
 	    .loop = r->loop,
 	    .request_max = LIMIT_REQUEST,
 	    .reply_max = LIMIT_DELTA,
+	    .hang_up = hang_up,
+	    .arg = r,
 	};
 	int code = tls_identity_new((const struct cert *const *)r->member.chain,
 	    r->member.chain_count, r->member.identity_key, &identity, err);
@@ -233,8 +244,6 @@ end_link(void *arg)
 	struct replica *r = arg;
 
 	r->link = NULL;
-	originator_close(r->originator);
-	r->originator = NULL;
 	if (r->cache != NULL)
 		cache_close(r->cache, end_cache, r);
 	else
@@ -247,6 +256,9 @@ end_follow(void *arg)
 	struct replica *r = arg;
 
 	r->follow = NULL;
+	/* Before the client: nng must not be making a connection while it is closed. */
+	originator_close(r->originator);
+	r->originator = NULL;
 	if (r->link != NULL)
 		link_client_close(r->link, end_link, r);
 	else
