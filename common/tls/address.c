@@ -139,12 +139,33 @@ listen_error(int errnum, const char *text, struct err *err)
 	}
 }
 
+void
+address_tune(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+	    {IPPROTO_TCP, TCP_NODELAY, 1},
+	    {SOL_SOCKET, SO_KEEPALIVE, 1},
+	    {IPPROTO_TCP, TCP_KEEPIDLE, 20},
+	    {IPPROTO_TCP, TCP_KEEPINTVL, 10},
+	    {IPPROTO_TCP, TCP_KEEPCNT, 4},
+	    {IPPROTO_TCP, TCP_USER_TIMEOUT, 60000},
+	};
+
+	/* A socket of another family (a test's socket pair) has none of these, and needs none. */
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		(void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+		    sizeof(options[i].value));
+}
+
 static int
 open_listener(int fd, const struct address *a, bool share)
 {
 	int on = 1, off = 0;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	address_tune(fd); /* what it accepts inherits this */
 	if (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
 		return -errno;
 	if (a->sa.ss_family == AF_INET6)
@@ -196,26 +217,6 @@ address_listen(const char *text, bool share, int *fd, struct address *out, struc
 	*fd = s;
 	*out = a;
 	return 0;
-}
-
-void
-address_tune(int fd)
-{
-	static const struct {
-		int level, name, value;
-	} options[] = {
-	    {IPPROTO_TCP, TCP_NODELAY, 1},
-	    {SOL_SOCKET, SO_KEEPALIVE, 1},
-	    {IPPROTO_TCP, TCP_KEEPIDLE, 20},
-	    {IPPROTO_TCP, TCP_KEEPINTVL, 10},
-	    {IPPROTO_TCP, TCP_KEEPCNT, 4},
-	    {IPPROTO_TCP, TCP_USER_TIMEOUT, 60000},
-	};
-
-	/* A socket of another family (a test's socket pair) has none of these, and needs none. */
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		(void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
-		    sizeof(options[i].value));
 }
 
 int

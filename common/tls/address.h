@@ -38,8 +38,9 @@ struct address_key address_key(const struct address *a);
 
 /*
  * A nonblocking listener; *out has the port that was given when 0 was asked for. share: several
- * listeners on one port (SO_REUSEPORT). "*" takes IPv4 too. ERR_BUSY when the port is taken,
- * ERR_DENIED when it may not be, ERR_INVALID for an address that is not ours.
+ * listeners on one port (SO_REUSEPORT). "*" takes IPv4 too. What is accepted is tuned. ERR_BUSY
+ * when the port is taken, ERR_DENIED when it may not be, ERR_INVALID for an address that is not
+ * ours.
  */
 NODISCARD int address_listen(
     const char *text, bool share, int *fd, struct address *out, struct err *err);
@@ -48,7 +49,7 @@ NODISCARD int address_listen(
 NODISCARD int address_connect(const struct address *a, int *fd, struct err *err);
 /* What became of it, once the descriptor is writable. ERR_UNAVAIL with the reason. */
 NODISCARD int address_connected(int fd, struct err *err);
-/* TCP_NODELAY, and keepalive that finds a dead peer within a minute. */
+/* TCP_NODELAY, and keepalive that finds a dead peer within a minute; done by the two above. */
 void address_tune(int fd);
 
 #endif

@@ -294,7 +294,6 @@ conn_start(struct terminator *t, int fd, const struct address *peer)
 	c->since_ms = now_of(t);
 	c->deadline.cb = on_deadline;
 	c->deadline.arg = c;
-	address_tune(fd);
 	if (tls_stream_new(&p, &c->stream, &err) < 0) {
 		conn_refused(t, peer, &err);
 		mem_free(c);

@@ -274,10 +274,10 @@ tls_conn_start(struct port_loop *on, struct port *port, int fd, const struct add
 
 	c->peer = *peer;
 	c->local.len = sizeof(c->local.sa);
-	(void)getsockname(fd, (struct sockaddr *)&c->local.sa, &c->local.len);
+	if (port->config->proxy_protocol)
+		(void)getsockname(fd, (struct sockaddr *)&c->local.sa, &c->local.len);
 	c->wait.cb = on_opened;
 	c->wake.cb = on_wake;
-	address_tune(fd);
 	port_conn_begin(&c->conn, on, port, tls_conn_end);
 	if (tls_stream_new(&p, &c->stream, &err) < 0) {
 		log_error("ports", "port=%s: %s", port->config->name, err.text);
