@@ -169,6 +169,8 @@ on_certificate(SSL *ssl, void *arg)
 	CHECK(id != NULL);
 	if (tls_identity_use(id, ssl, &s->refusal) < 0)
 		return 0;
+	tls_identity_unref(s->identity);
+	s->identity = MOVE(id);
 	s->has_ticket = true;
 	return 1;
 }

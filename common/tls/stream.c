@@ -88,8 +88,10 @@ handshake_done(struct tls_stream *s)
 	s->state = STREAM_READY;
 	s->held_bytes = SSL_has_pending(s->ssl) == 1;
 	/* A withdrawn key must not live on in connections that go on for days. */
-	if (s->ctx->server)
+	if (s->ctx->server) {
 		SSL_certs_clear(s->ssl);
+		tls_identity_unref(MOVE(s->identity));
+	}
 	if (take_peer(s, &err) < 0) {
 		fail(s, &err);
 		return;
@@ -327,8 +329,6 @@ tls_stream_finish(struct tls_stream *s, struct err *err)
 static int
 set_up(struct tls_stream *s, const struct tls_stream_params *p, struct err *err)
 {
-	AUTO(tls_identity_unrefp)
-	struct tls_identity *id = tls_ctx_identity(p->ctx);
 	BIO *bio;
 	int r;
 
@@ -344,8 +344,9 @@ set_up(struct tls_stream *s, const struct tls_stream_params *p, struct err *err)
 		SSL_set_connect_state(s->ssl);
 	if (p->server_name != NULL && SSL_set_tlsext_host_name(s->ssl, p->server_name) != 1)
 		return crypto_err(err, ERR_INVALID, "cannot ask for the name '%s'", p->server_name);
-	if (id != NULL) {
-		r = tls_identity_use(id, s->ssl, err);
+	s->identity = tls_ctx_identity(p->ctx);
+	if (s->identity != NULL) {
+		r = tls_identity_use(s->identity, s->ssl, err);
 		if (r < 0)
 			return r;
 	}
@@ -404,6 +405,7 @@ tls_stream_close(struct tls_stream *s)
 	runtime_timer_stop(runtime_of(s), &s->kick);
 	loop_fd_close(s->watch);
 	SSL_free(s->ssl);
+	tls_identity_unref(s->identity);
 	close(s->fd);
 	tls_ctx_unref(s->ctx);
 	cert_unref(s->peer);

@@ -88,6 +88,7 @@ struct tls_stream {
 	bool finished; /* close_notify is sent */
 	struct timer deadline, kick;
 
+	struct tls_identity *identity; /* ours, as long as SSL uses it */
 	struct cert *peer;
 	bool peer_expired;
 	struct err refusal; /* what the accept callback said; code 0 if nothing */
