@@ -89,7 +89,7 @@ apply_done(struct job *job)
 {
 	struct take *t = CONTAINER_OF(job, struct take, job);
 	struct follow *f = t->f;
-	bool complete = f->sync == SYNC_DELTA && !f->staging;
+	bool complete = f->sync == SYNC_DELTA && !f->staging && !f->retell;
 
 	f->working = false;
 	if (follow_is_closing(f)) {
@@ -104,7 +104,7 @@ apply_done(struct job *job)
 	take_over_digest(f);
 	f->root = t->root;
 	f->has_root = true;
-	f->staging = false;
+	f->staging = f->retell = false;
 	f->sync = SYNC_DELTA;
 	f->status.applied++;
 	f->status.records = digest_count(f->digest);

@@ -99,6 +99,18 @@ follow_trouble(struct follow *f, const struct err *err)
 	f->status.last_error = *err;
 	take_fini(&f->take);
 	follow_begin(f, f->sync);
+	if (store_has_failed(f->p.store)) {
+		/* It must be written anew, and may then hold what failed or what was before. */
+		f->load_status = ERR_IO;
+		f->retell = true;
+	}
+	wait_and_try_again(f);
+}
+
+void
+follow_pause(struct follow *f, const struct err *err)
+{
+	f->status.last_error = *err;
 	wait_and_try_again(f);
 }
 
@@ -233,8 +245,6 @@ take_over_trust(struct follow *f, struct take *t)
 {
 	uint64_t term = trust_current_term(t->trust);
 
-	if (t->status < 0 && t->taken != TAKEN_REFUSED)
-		return;
 	if (term > trust_current_term(f->p.trust) && f->p.events.on_term != NULL)
 		f->p.events.on_term(f->p.events.arg, term);
 	if (term > f->p.high_term)
@@ -302,7 +312,7 @@ follow_on_reply(void *arg, int status, struct span reply, const struct err *err)
 	if (status < 0) {
 		if (f->identity_sent)
 			end_identity(f, status, NULL, err);
-		follow_trouble(f, err);
+		follow_pause(f, err);
 		return;
 	}
 	sm_move(&f->sm, FOLLOW_TAKING);

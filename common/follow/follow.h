@@ -33,7 +33,8 @@ struct follow_events {
 	void *arg;
 	/*
 	 * A delta has been applied durably. complete: changes is the whole difference; otherwise
-	 * (first sync, refetch of everything) look at the store again, count is 0 then.
+	 * (first sync, refetch of everything, a store written anew) look at the store again, count
+	 * is 0 then.
 	 */
 	void (*on_applied)(void *arg, const struct change *changes, size_t count, bool complete,
 	    struct position at);
@@ -58,6 +59,7 @@ struct follow_params {
 };
 
 NODISCARD int follow_new(const struct follow_params *params, struct follow **out, struct err *err);
+/* Not from inside an event. */
 void follow_close(struct follow *f, void (*closed)(void *arg), void *arg);
 
 /* What this node serves for a credential, or why not; told to the manager with the next pull. */

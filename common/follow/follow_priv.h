@@ -93,6 +93,7 @@ struct follow {
 	bool has_root;
 	enum sync sync;
 	bool staging;           /* pages have been staged since the sync began */
+	bool retell;            /* the store was written anew: what it holds is news to others */
 	bool noted;             /* SYNC_DELTA: the digest has a mark */
 	struct digest *fetched; /* SYNC_REFETCH: of what was staged */
 	struct position cursor;
@@ -122,6 +123,8 @@ void follow_on_reply(void *arg, int status, struct span reply, const struct err 
 void follow_applied(struct follow *f);
 /* Whatever was noted of a sync that came to nothing is undone; tries again after a back-off. */
 void follow_trouble(struct follow *f, const struct err *err);
+/* The link failed: pages that are staged stay, and the sync goes on behind them. */
+void follow_pause(struct follow *f, const struct err *err);
 bool follow_is_closing(const struct follow *f);
 void follow_end(struct follow *f);
 

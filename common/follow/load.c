@@ -50,13 +50,17 @@ load_run(struct job *job)
 	struct err *err = &f->status.last_error;
 
 	digest_clear(f->digest);
+	if (store_has_failed(f->p.store) &&
+	    (f->load_status = store_rebuild(f->p.store, NULL, err)) < 0)
+		return;
 	f->load_status = store_meta_get(f->p.store, PLACE_META, place, err);
-	if (f->load_status == ERR_NOTFOUND) {
-		/* New, or never synced: whatever records there are, they are fetched anew. */
+	if (f->load_status == 0)
+		f->load_status = place_decode(buf_span(place), &f->place, err);
+	if (f->load_status == ERR_NOTFOUND || f->load_status == ERR_PARSE) {
+		/* New, never synced, or damaged: whatever records there are, all are fetched anew.
+		 */
 		f->place = (struct place){0};
 		f->load_status = 0;
-	} else if (f->load_status == 0) {
-		f->load_status = place_decode(buf_span(place), &f->place, err);
 	}
 	if (f->load_status == 0)
 		f->load_status =

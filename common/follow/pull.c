@@ -73,7 +73,7 @@ send_request(struct follow *f)
 		r = link_client_start(f->p.link, &call, &err);
 	if (r < 0) {
 		receipts_sent(f, false);
-		follow_trouble(f, &err);
+		follow_pause(f, &err);
 		return;
 	}
 	f->calling = true;

@@ -119,7 +119,6 @@ take_records(struct take *t)
 		before = record_position(r);
 		t->count++;
 	}
-	/* The last mutation may not be cut: its records have neighbouring seqs. */
 	if (t->reply.delta.more && list->count == 0)
 		return err_set(&t->err, ERR_PROTO, "an empty page that is not the last");
 	return 0;
@@ -150,6 +149,7 @@ purge(struct take *t)
 	return r;
 }
 
+/* A mutation that was cut shows here too: half of it has another digest than any head. */
 static void
 compare(struct take *t)
 {
@@ -161,7 +161,7 @@ compare(struct take *t)
 		return;
 	}
 	t->taken = t->count > 0 || t->purged_count > 0 || f->staging || f->sync == SYNC_REFETCH ||
-		position_compare(head_position(&t->head), f->place.at) != 0
+		f->retell || position_compare(head_position(&t->head), f->place.at) != 0
 	    ? TAKEN_STATE
 	    : TAKEN_BEAT;
 }

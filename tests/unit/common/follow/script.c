@@ -6,9 +6,7 @@
 
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -127,28 +125,13 @@ script_new(void)
 	assert_int_equal(
 	    cert_issue_root(s->root_key, "test", &s->domain, 1700000000, &s->root, &err), 0);
 	designate(s, term_make(1, 0), REASON_FIRST);
-	snprintf(s->dir, sizeof(s->dir), "/tmp/certherd-follow-XXXXXX");
-	assert_non_null(mkdtemp(s->dir));
 	return s;
-}
-
-static void
-wipe_store(struct script *s)
-{
-	static const char *const names[] = {"store.db", "store.db-wal", "store.db-shm"};
-	char path[128];
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		snprintf(path, sizeof(path), "%s/%s", s->dir, names[i]);
-		(void)unlink(path);
-	}
 }
 
 void
 script_free(struct script *s)
 {
-	wipe_store(s);
-	assert_int_equal(rmdir(s->dir), 0);
+	vfs_fault_free(s->disk);
 	for (size_t i = 0; i < s->count; i++) {
 		buf_free(s->records[i].body);
 		buf_free(s->records[i].signature);
@@ -354,15 +337,16 @@ on_closed(void *arg)
 void
 script_start(struct script *s, bool wipe)
 {
-	char path[128];
-	struct store_params sp = {.path = path, .full = false};
+	struct store_params sp = {.path = "store.db"};
 	struct hash pin;
 	struct trust *trust = NULL;
 	struct err err;
 
-	if (wipe)
-		wipe_store(s);
-	snprintf(path, sizeof(path), "%s/store.db", s->dir);
+	if (wipe) {
+		vfs_fault_free(s->disk);
+		s->disk = vfs_fault_new("follow", 1);
+	}
+	vfs_fault_use(s->disk, &sp);
 	assert_int_equal(store_open(&sp, &s->store, &err), 0);
 	cert_fingerprint(s->root, &pin);
 	assert_int_equal(trust_new(cert_der(s->root), &pin, &trust, &err), 0);
@@ -405,4 +389,31 @@ script_settle(struct script *s)
 		assert_true(script_wait_request(s));
 	}
 	fail_msg("did not settle: %s", status.last_error.text);
+}
+
+/* What the store holds has the digest of the log. */
+static int
+add_to(const struct stored_record *r, void *arg, struct err *err)
+{
+	struct hash h;
+
+	(void)err;
+	hash_of(r->body, &h);
+	assert_true(hash_equal(&h, &r->hash));
+	digest_set(arg, &r->id, &h);
+	return 0;
+}
+
+void
+script_assert_state(struct script *s)
+{
+	AUTO(digest_freep)
+	struct digest *d = digest_new();
+	struct hash mine, theirs;
+	struct err err;
+
+	assert_int_equal(store_each(s->store, STORE_ALL_KINDS, true, add_to, d, &err), 0);
+	digest_root(d, &mine);
+	digest_root(s->digest, &theirs);
+	assert_true(hash_equal(&mine, &theirs));
 }

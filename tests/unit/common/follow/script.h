@@ -12,6 +12,7 @@
 #include "common/store/store.h"
 #include "common/wire/record_wire.h"
 #include "common/wire/trust.h"
+#include "tests/support/vfs_fault.h"
 #include "tests/support/virtual_time.h"
 
 #define SCRIPT_RECORDS 4096
@@ -48,7 +49,7 @@ struct script {
 	struct timer cancel_timer;
 
 	/* the follower under test */
-	char dir[64];
+	struct vfs_fault *disk;
 	struct store *store;
 	struct follow *follow;
 	struct id node;
@@ -60,7 +61,7 @@ struct script {
 struct script *script_new(void);
 void script_free(struct script *s);
 
-/* Opens the store (a fresh one with wipe) and starts the follower; closes both. */
+/* Opens the store (on a fresh disk with wipe) and starts the follower; closes both. */
 void script_start(struct script *s, bool wipe);
 void script_stop(struct script *s);
 
@@ -89,7 +90,11 @@ void script_send(struct script *s, struct script_reply *r);
 /* Bytes as they are, or the end of the call by an error. */
 void script_send_bytes(struct script *s, struct span bytes);
 void script_send_error(struct script *s, int code);
+/* The store holds what the log says. */
+void script_assert_state(struct script *s);
 /* Answers honestly until the follower is fresh at the log's end. */
 void script_settle(struct script *s);
+
+int run_fault_tests(void);
 
 #endif

@@ -36,33 +36,6 @@ status_now(void)
 	return status;
 }
 
-/* What the store holds has the digest of the log. */
-static int
-add_to(const struct stored_record *r, void *arg, struct err *err)
-{
-	struct hash h;
-
-	(void)err;
-	hash_of(r->body, &h);
-	assert_true(hash_equal(&h, &r->hash));
-	digest_set(arg, &r->id, &h);
-	return 0;
-}
-
-static void
-assert_same_state(void)
-{
-	AUTO(digest_freep)
-	struct digest *d = digest_new();
-	struct hash mine, theirs;
-	struct err err;
-
-	assert_int_equal(store_each(s->store, STORE_ALL_KINDS, true, add_to, d, &err), 0);
-	digest_root(d, &mine);
-	digest_root(s->digest, &theirs);
-	assert_true(hash_equal(&mine, &theirs));
-}
-
 static void
 test_first_sync_then_deltas(void **state)
 {
@@ -73,7 +46,7 @@ test_first_sync_then_deltas(void **state)
 	assert_int_equal(s->applied, 1);
 	assert_false(s->complete);
 	assert_int_equal(s->terms, 1);
-	assert_same_state();
+	script_assert_state(s);
 	assert_false(follow_is_verified(s->follow, s->records[0].at));
 
 	script_put(s, 7, false, false);
@@ -84,14 +57,14 @@ test_first_sync_then_deltas(void **state)
 	assert_true(s->complete);
 	assert_int_equal(s->changes, 3);
 	assert_true(follow_is_verified(s->follow, s->records[250].at));
-	assert_same_state();
+	script_assert_state(s);
 
 	for (unsigned i = 0; i < 250; i++) /* a delta of several pages */
 		script_put(s, i, false, false);
 	script_settle(s);
 	assert_int_equal(s->applied, 3);
 	assert_false(s->complete);
-	assert_same_state();
+	script_assert_state(s);
 }
 
 static void
@@ -114,7 +87,7 @@ test_restart_goes_on(void **state)
 	assert_int_equal(s->freshness, FRESH_UNKNOWN);
 	script_settle(s);
 	assert_int_equal(s->changes, 1);
-	assert_same_state();
+	script_assert_state(s);
 }
 
 static void
@@ -127,7 +100,7 @@ test_deleted_database_is_fetched_anew(void **state)
 	script_stop(s);
 	script_start(s, true);
 	script_settle(s);
-	assert_same_state();
+	script_assert_state(s);
 }
 
 static void
@@ -332,7 +305,7 @@ test_bent_replies(void **state)
 		    position_compare(status_now().at, before) != 0)
 			fail_msg("%s was taken: %s", cases[i].what, status_now().last_error.text);
 		script_settle(s);
-		assert_same_state();
+		script_assert_state(s);
 		assert_int_equal(status_now().refetched, 0);
 	}
 	buf_free(spare);
@@ -355,7 +328,7 @@ test_garbage(void **state)
 	assert_int_equal(status_now().refused, 2);
 	script_put(s, 2, false, false);
 	script_settle(s);
-	assert_same_state();
+	script_assert_state(s);
 }
 
 /* A record that is withheld shows in the digest; everything is fetched and nothing shown meanwhile.
@@ -382,7 +355,7 @@ test_withheld_record(void **state)
 	script_settle(s);
 	assert_int_equal(s->applied, 2);
 	assert_false(s->complete);
-	assert_same_state();
+	script_assert_state(s);
 }
 
 static void
@@ -399,7 +372,7 @@ test_fetched_state_must_fit_too(void **state)
 	assert_true(script_wait_request(s));
 	assert_int_equal(s->applied, 0);
 	script_settle(s);
-	assert_same_state();
+	script_assert_state(s);
 }
 
 static void
@@ -453,7 +426,7 @@ test_old_term_is_refused(void **state)
 	}
 	assert_int_equal(status_now().refused, 2);
 	script_settle(s);
-	assert_same_state();
+	script_assert_state(s);
 }
 
 static void
@@ -491,7 +464,7 @@ test_purged_tombstones(void **state)
 	script_put(s, 5, false, false);
 	script_settle(s);
 	assert_int_equal(status_now().refetched, 0);
-	assert_same_state();
+	script_assert_state(s);
 }
 
 static void
@@ -604,5 +577,5 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_identity_request, setup, teardown),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL) + run_fault_tests();
 }
