@@ -79,6 +79,7 @@ main(void)
 	failures += run_pump_tests();
 	failures += run_terminator_tests();
 	failures += run_link_tests();
+	failures += run_nng_tests();
 	tls_identity_unref(node);
 	tls_identity_unref(server);
 	tls_identity_unref(expired);

@@ -38,6 +38,7 @@ int run_select_tests(void);
 int run_pump_tests(void);
 int run_terminator_tests(void);
 int run_link_tests(void);
+int run_nng_tests(void);
 
 #define LOOP_TEST(f) cmocka_unit_test_setup_teardown(f, loop_setup, loop_teardown)
 
