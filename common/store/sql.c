@@ -89,11 +89,8 @@ store_sql_error(struct store *s, int rc, struct err *err, const char *fmt, ...)
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	if (code == ERR_PARSE)
-		if (code == ERR_NOSPACE)
-			return err_set(
-			    err, code, "%s: no space is left for database '%s'", what, s->path);
-	return err_set(
-	    err, code, "%s: database '%s' is damaged (%s)", what, s->path, sqlite3_errstr(rc));
+		return err_set(err, code, "%s: database '%s' is damaged (%s)", what, s->path,
+		    sqlite3_errstr(rc));
 	if (code == ERR_BUSY)
 		return err_set(err, code, "%s: another process uses database '%s'", what, s->path);
 	if (code == ERR_NOSPACE)
