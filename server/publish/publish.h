@@ -16,10 +16,13 @@ struct link_server;
 struct publish;
 struct publish_identity;
 
+/* None of them may call back into publish, but for publish_identity_done. */
 struct publish_events {
 	void *arg;
 	/* Whether the node is a live member; asked at each request. */
 	bool (*is_live)(void *arg, const struct id *node);
+	/* Whether its identity has run out, so that it may only ask for a new one. NULL: never. */
+	bool (*is_expired)(void *arg, const struct id *node);
 	/*
 	 * A follower showed a designation of a higher term, and it is genuine: this manager is
 	 * fenced off. Pulls are refused from now on, with the proof. Borrowed for the time of the
@@ -49,6 +52,7 @@ struct publish_params {
 	struct publish_events events;
 };
 
+/* After commit is ready: ERR_AGAIN while there is no signed head. */
 NODISCARD int publish_new(
     const struct publish_params *params, struct publish **out, struct err *err);
 /* After the link has been closed. closed comes when the last job has ended. */

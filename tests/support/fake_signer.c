@@ -45,27 +45,44 @@ test_term_init(struct test_term *t)
 	buf_fini(&spki);
 }
 
-struct signed_designation
-test_term_successor(struct test_term *t, struct buf *body, struct buf *signature)
+/* One by the root that names a fresh key and node; the caller says which. */
+static struct signed_designation
+designate_anybody(
+    struct test_term *t, struct designation *d, struct buf *body, struct buf *signature)
 {
 	struct buf spki = BUF_INIT(LIMIT_SPKI);
-	struct designation d = {.reason = REASON_LOST, .made_at = MADE_AT + 60};
 	struct signed_designation s;
 	struct pkey *key = NULL;
 
 	CHECK(pkey_generate(KEY_EC_P256, &key, NULL) == 0);
 	CHECK(pkey_put_spki(key, &spki, NULL) == 0);
-	id_random(&d.node);
+	id_random(&d->node);
+	d->term_key = buf_span(&spki);
+	s = designate(t, d, body, signature);
+	pkey_unref(key);
+	buf_fini(&spki);
+	return s;
+}
+
+struct signed_designation
+test_term_rival(struct test_term *t, struct buf *body, struct buf *signature)
+{
+	struct designation d = {.term = t->term, .reason = REASON_FIRST, .made_at = MADE_AT};
+
+	return designate_anybody(t, &d, body, signature);
+}
+
+struct signed_designation
+test_term_successor(struct test_term *t, struct buf *body, struct buf *signature)
+{
+	struct designation d = {.reason = REASON_LOST, .made_at = MADE_AT + 60};
+
 	d.term = term_make(term_epoch(t->term) + 1, 0);
-	d.term_key = buf_span(&spki);
 	d.has_cut = true;
 	d.cut = (struct position){t->term, 1};
 	d.has_previous = true;
 	hash_of(buf_span(&t->designation_body), &d.previous);
-	s = designate(t, &d, body, signature);
-	pkey_unref(key);
-	buf_fini(&spki);
-	return s;
+	return designate_anybody(t, &d, body, signature);
 }
 
 void

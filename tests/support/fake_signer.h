@@ -27,6 +27,10 @@ void test_term_fini(struct test_term *t);
 struct signed_designation test_term_successor(
     struct test_term *t, struct buf *body, struct buf *signature);
 
+/* The same term said once more, for another node: evidence that the root key was used twice. */
+struct signed_designation test_term_rival(
+    struct test_term *t, struct buf *body, struct buf *signature);
+
 struct fake_signer {
 	struct signer signer;
 	struct runtime *rt;
