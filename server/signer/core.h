@@ -32,9 +32,15 @@ enum signer_lane {
 enum signer_lane signer_core_lane(const struct signer_request *request);
 
 /*
- * Executes a request and appends the encoded signer_reply, of an operation that failed too. An
- * error is returned for a request that no sound main process would send (an unknown operation, one
- * before Start, a second Start): ERR_PROTO, after which the signer is to end.
+ * ERR_PROTO for a request that no sound main process would send (an unknown operation, one before
+ * Start, a second Start), after which the signer is to end.
+ */
+NODISCARD int signer_core_check(
+    const struct signer_core *c, const struct signer_request *request, struct err *err);
+
+/*
+ * Checks and executes a request and appends the encoded signer_reply, of an operation that failed
+ * too. ERR_PROTO as above.
  */
 NODISCARD int signer_core_execute(struct signer_core *c, const struct signer_request *request,
     struct buf *reply, struct err *err);

@@ -1,0 +1,179 @@
+/* Certificates: of credentials, of Micro CAs, of nodes. */
+
+#include "server/signer/core_priv.h"
+
+#include "common/base/str.h"
+
+#include <string.h>
+
+/* A new key, or the one of the generation before. */
+static int
+key_for(struct signer_core *c, const struct signer_issue *s, struct pkey **out, struct err *err)
+{
+	struct generation_public before = {0};
+	char type_text[KEY_DESCRIPTION_MAX];
+	struct sealed_part part;
+	struct record record;
+	enum key_type type;
+	int r = key_type_parse(s->key_type, &type, err);
+
+	if (r < 0 || !s->keep_key)
+		return r < 0 ? r : pkey_generate(type, out, err);
+	r = core_take_record(c, &s->key_of, KIND_GENERATION, &record, err);
+	if (r == 0)
+		r = wire_generation_public_decode(record.public_part, &before, err);
+	if (r == 0 && !id_equal(&before.credential, &s->credential))
+		r = err_set(err, ERR_DENIED, "the key to be kept is that of another credential");
+	if (r == 0) {
+		part = sealed_part_of(&record);
+		r = core_open_key(c, &part, before.key, out, err);
+	}
+	generation_public_fini(&before);
+	if (r == 0 && !str_equal(pkey_describe(*out, type_text), s->key_type)) {
+		pkey_unref(*out);
+		*out = NULL;
+		r = err_set(err, ERR_INVALID, "the key to be kept is of type %s, not %s", type_text,
+		    s->key_type);
+	}
+	return r;
+}
+
+static int
+put_generation(const struct signer_issue *s, const struct pkey *key, const struct cert *leaf,
+    const struct open_ca *ca, struct buf *out, struct err *err)
+{
+	struct span chain[LIMIT_CHAIN];
+	size_t count = 0;
+
+	if (ca->public.chain.count >= LIMIT_CHAIN)
+		return err_set(err, ERR_LIMIT, "the chain of the Micro CA is too long");
+	chain[count++] = cert_der(leaf);
+	for (size_t i = 0; i < ca->public.chain.count; i++)
+		chain[count++] = ca->public.chain.items[i];
+	const struct generation_public public = {.credential = s->credential,
+	    .number = s->number,
+	    .key = pkey_spki(key),
+	    .chain = {chain, count},
+	    /* As in the leaf, which would have to be parsed to say so. */
+	    .not_before = s->not_before,
+	    .not_after = s->not_after,
+	    .activated_at_ms = s->activated_at_ms,
+	    .names = s->names};
+	return wire_generation_public_encode(&public, out, err);
+}
+
+int
+op_issue(struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
+{
+	const struct signer_issue *s = &r->issue;
+	AUTO(open_ca_unrefp)
+	struct open_ca *ca = NULL;
+	AUTO(pkey_unrefp)
+	struct pkey *key = NULL;
+	AUTO(cert_unrefp)
+	struct cert *leaf = NULL;
+	struct sealed_part part = {.ref = s->generation, .kind = KIND_GENERATION};
+	struct audience to = {0};
+	int rc = core_open_ca(c, &s->ca, &ca, err);
+
+	/* What costs nothing is refused before a key is made. */
+	if (rc == 0)
+		rc = beliefs_audience(c->beliefs, s->access, &to, err);
+	if (rc == 0)
+		rc = key_for(c, s, &key, err);
+	if (rc == 0) {
+		const struct leaf_params leaf_params = {.key = key,
+		    .names = s->names.items,
+		    .name_count = s->names.count,
+		    .not_before = s->not_before,
+		    .not_after = s->not_after};
+
+		rc = cert_issue_leaf(ca->cert, ca->key, &leaf_params, &leaf, err);
+	}
+	if (rc == 0)
+		rc = put_generation(s, key, leaf, ca, &out->public_part, err);
+	if (rc == 0) {
+		part.public_part = buf_span(&out->public_part);
+		rc = core_seal_key(c, &part, key, &to, &out->sealed, err);
+	}
+	audience_fini(&to);
+	out->done.public_part = buf_span(&out->public_part);
+	out->done.sealed = buf_span(&out->sealed);
+	return rc;
+}
+
+int
+op_make_ca(
+    struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
+{
+	const struct signer_make_ca *s = &r->make_ca;
+	AUTO(pkey_unrefp)
+	struct pkey *key = NULL;
+	AUTO(cert_unrefp)
+	struct cert *cert = NULL;
+	struct sealed_part part = {.ref = s->ca, .kind = KIND_CA};
+	struct audience to = {0};
+	enum key_type type;
+	int rc = key_type_parse(s->key_type, &type, err);
+
+	/* A CA's key is for managers alone. */
+	if (rc == 0)
+		rc = beliefs_audience(c->beliefs, (struct ids){NULL, 0}, &to, err);
+	if (rc == 0)
+		rc = pkey_generate(type, &key, err);
+	if (rc == 0)
+		rc = cert_issue_ca(key, s->name, s->not_before, s->not_after, &cert, err);
+	if (rc == 0) {
+		const struct span chain[] = {cert_der(cert)};
+		const struct ca_public public = {.key_type = s->key_type,
+		    .key = pkey_spki(key),
+		    .chain = {chain, 1},
+		    .not_after = cert_not_after(cert),
+		    .enabled = true,
+		    .is_default = s->is_default};
+
+		rc = wire_ca_public_encode(&public, &out->public_part, err);
+	}
+	if (rc == 0) {
+		part.public_part = buf_span(&out->public_part);
+		rc = core_seal_key(c, &part, key, &to, &out->sealed, err);
+	}
+	audience_fini(&to);
+	out->done.public_part = buf_span(&out->public_part);
+	out->done.sealed = buf_span(&out->sealed);
+	return rc;
+}
+
+int
+op_issue_identity(
+    struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
+{
+	const struct signer_issue_identity *s = &r->issue_identity;
+	AUTO(cert_unrefp)
+	struct cert *manager = NULL, *cert = NULL;
+	AUTO(pkey_unrefp)
+	struct pkey *key = NULL;
+	int rc = beliefs_check_not_removed(c->beliefs, &s->node, err);
+
+	if (rc == 0)
+		rc = csr_key(s->csr, &key, err);
+	if (rc == 0)
+		rc = cert_parse(s->manager_certificate, &manager, err);
+	if (rc == 0) {
+		const struct identity_params params = {.key = key,
+		    .domain = *trust_domain(c->trust),
+		    .node = s->node,
+		    .name = s->name,
+		    .addresses = s->addresses.items,
+		    .address_count = s->addresses.count,
+		    .not_before = s->not_before,
+		    .not_after = s->not_after};
+
+		rc = cert_issue_identity(manager, c->manager, &params, &cert, err);
+	}
+	if (rc < 0)
+		return rc;
+	buf_put_span(&out->bytes, cert_der(cert));
+	out->done.certificate = buf_span(&out->bytes);
+	return buf_error(&out->bytes, "certificate", err);
+}

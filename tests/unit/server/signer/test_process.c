@@ -1,0 +1,572 @@
+/* The signer as a process: its life, its death, and what it does with a sick main. */
+
+#include "tests/unit/server/signer/signer_tests.h"
+
+#include "common/crypto/sign.h"
+#include "common/sys/file.h"
+#include "common/sys/process.h"
+#include "common/sys/unix.h"
+#include "server/signer/process.h"
+#include "server/signer/serve.h"
+#include "tests/support/wait.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A world, its key file, and a process that works for it. */
+struct stage {
+	struct signer_world w;
+	struct world_record *ca;
+	char dir[40], keys[64];
+	struct loop *loop;
+	struct signer *signer;
+	bool ready, closed, wrong_start;
+	unsigned lost;
+	struct err lost_err;
+};
+
+static void
+introduce(void *arg, signer_add_cb *add, void *add_arg)
+{
+	struct stage *s = arg;
+	struct buf start = BUF_INIT(LIMIT_SIGNER_FRAME), learn = BUF_INIT(LIMIT_SIGNER_FRAME);
+
+	world_put_start(&s->w, &start);
+	if (s->wrong_start)
+		start.data[start.len / 2] ^= 1;
+	world_put_learn(&s->w, &learn);
+	add(add_arg, buf_span(&start));
+	add(add_arg, buf_span(&learn));
+	buf_fini(&start);
+	buf_fini(&learn);
+}
+
+static void
+on_ready(void *arg, struct span done)
+{
+	struct stage *s = arg;
+	struct signer_done d;
+
+	assert_int_equal(wire_signer_done_decode(SIGNER_START, done, &d, NULL), 0);
+	assert_true(span_equal(d.sealing_key, pkey_spki(s->w.public.sealing)));
+	signer_done_fini(&d);
+	s->ready = true;
+}
+
+static void
+on_lost(void *arg, const struct err *err)
+{
+	struct stage *s = arg;
+
+	s->ready = false;
+	s->lost++;
+	s->lost_err = *err;
+}
+
+static void
+on_closed(void *arg)
+{
+	((struct stage *)arg)->closed = true;
+}
+
+static const char *const program[] = {SIGNER_PROGRAM, "--signer", "--log-level", "warning", NULL};
+
+static void
+stage_prepare(struct stage *s)
+{
+	struct secret *text = NULL;
+
+	memset(s, 0, sizeof(*s));
+	world_init(&s->w);
+	s->ca = world_add_ca(&s->w, "Micro CA", "ec-p256");
+	snprintf(s->dir, sizeof(s->dir), "/tmp/test_server_signer.XXXXXX");
+	assert_non_null(mkdtemp(s->dir));
+	snprintf(s->keys, sizeof(s->keys), "%s/signer.keys", s->dir);
+	assert_int_equal(keyfile_format(&s->w.keys, &text, NULL), 0);
+	assert_int_equal(file_write_private(s->keys, secret_span(text), NULL), 0);
+	secret_free(text);
+	assert_int_equal(loop_new(&s->loop, NULL), 0);
+}
+
+static void
+stage_start(struct stage *s)
+{
+	const struct signer_process_params params = {.loop = s->loop,
+	    .path = SIGNER_PROGRAM,
+	    .argv = program,
+	    .key_path = s->keys,
+	    .introduce = introduce,
+	    .ready = on_ready,
+	    .lost = on_lost,
+	    .arg = s};
+	struct err err;
+
+	if (signer_process_new(&params, &s->signer, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void
+stage_fini(struct stage *s)
+{
+	if (s->signer != NULL) {
+		signer_process_close(s->signer, on_closed, s);
+		assert_true(wait_until(s->loop, wait_flag, &s->closed));
+	}
+	loop_free(s->loop);
+	unlink(s->keys);
+	rmdir(s->dir);
+	world_fini(&s->w);
+}
+
+/* One call and its end. */
+struct ask {
+	struct signer_call call;
+	bool called;
+	int status;
+	struct buf done;
+	struct err err;
+};
+
+static void
+answered(struct signer_call *call, int status, struct span done, const struct err *err)
+{
+	struct ask *a = call->arg;
+
+	assert_false(a->called);
+	a->called = true;
+	a->status = status;
+	buf_put_span(&a->done, done);
+	if (err != NULL)
+		a->err = *err;
+}
+
+static void
+submit(struct stage *s, struct ask *a, const struct signer_request *r)
+{
+	struct buf bytes = BUF_INIT(LIMIT_SIGNER_FRAME);
+
+	*a = (struct ask){.call = {.cb = answered, .arg = a}, .done = BUF_INIT(LIMIT_SIGNER_FRAME)};
+	assert_int_equal(wire_signer_request_encode(r, &bytes, NULL), 0);
+	assert_int_equal(signer_submit(s->signer, &a->call, buf_span(&bytes), &a->err), 0);
+	buf_fini(&bytes);
+}
+
+static struct signer_request
+issue_request(struct stage *s, const char *key_type)
+{
+	static const char *const names[] = {"www.example.org"};
+	struct signer_request r = {.op = SIGNER_ISSUE, .id = 77};
+
+	r.issue = (struct signer_issue){.generation = {.version = 1},
+	    .number = 1,
+	    .names = {names, 1},
+	    .key_type = key_type,
+	    .not_before = WORLD_NOW,
+	    .not_after = WORLD_NOW + 86400,
+	    .ca = s->ca->bytes,
+	    .access = {&s->w.manager.id, 1}};
+	id_random(&r.issue.generation.id);
+	id_random(&r.issue.credential);
+	return r;
+}
+
+static int
+ask(struct stage *s, const struct signer_request *r)
+{
+	struct ask a;
+
+	submit(s, &a, r);
+	assert_true(wait_until(s->loop, wait_flag, &a.called));
+	buf_fini(&a.done);
+	return a.status;
+}
+
+static int
+ask_head(struct stage *s, uint64_t beat)
+{
+	const struct head head = {.term = WORLD_TERM, .seq = 1, .beat = beat};
+	struct signer_request r = {.op = SIGNER_SIGN_HEAD};
+	struct buf body = BUF_INIT(LIMIT_HEAD);
+	int status;
+
+	assert_int_equal(wire_head_encode(&head, &body, NULL), 0);
+	r.sign_head.head = buf_span(&body);
+	status = ask(s, &r);
+	buf_fini(&body);
+	return status;
+}
+
+/* Every operation that makes a key or a signature, in the closed sandbox. */
+static void
+test_works_in_its_sandbox(void **state)
+{
+	static const char *const types[] = {
+	    "ec-p256", "ec-p384", "ec-p521", "rsa-2048", "rsa-3072"};
+	struct stage s;
+	struct signer_request r, bad;
+	struct buf csr = BUF_INIT(4096);
+	struct pkey *key = NULL;
+
+	(void)state;
+	stage_prepare(&s);
+	stage_start(&s);
+	assert_true(wait_until(s.loop, wait_flag, &s.ready));
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		r = issue_request(&s, types[i]);
+		assert_int_equal(ask(&s, &r), 0);
+	}
+	bad = issue_request(&s, "dsa");
+	assert_int_equal(ask(&s, &bad), ERR_INVALID);
+	r = (struct signer_request){.op = SIGNER_MAKE_CA};
+	r.make_ca = (struct signer_make_ca){.ca = {.version = 1},
+	    .name = "another",
+	    .key_type = "rsa-2048",
+	    .not_before = WORLD_NOW,
+	    .not_after = WORLD_NOW + 86400};
+	id_random(&r.make_ca.ca.id);
+	assert_int_equal(ask(&s, &r), 0);
+	assert_int_equal(pkey_generate(KEY_EC_P256, &key, NULL), 0);
+	assert_int_equal(csr_make(key, "web1", &csr, NULL), 0);
+	r = (struct signer_request){.op = SIGNER_ISSUE_IDENTITY};
+	r.issue_identity = (struct signer_issue_identity){.csr = buf_span(&csr),
+	    .name = "web1",
+	    .not_before = WORLD_NOW,
+	    .not_after = WORLD_NOW + 86400,
+	    .manager_certificate = cert_der(s.w.manager_cert)};
+	id_random(&r.issue_identity.node);
+	assert_int_equal(ask(&s, &r), 0);
+	assert_int_equal(ask_head(&s, 1), 0);
+	assert_int_equal(ask_head(&s, 1), ERR_DENIED);
+	pkey_unref(key);
+	buf_fini(&csr);
+	stage_fini(&s);
+}
+
+/* What the kernel says of the process: filtered in every thread, and nothing open but its socket.
+ */
+static void
+check_status(pid_t pid, const char *task)
+{
+	char path[128], line[256];
+	bool filtered = false, no_new = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/status", (int)pid, task);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		filtered |= strcmp(line, "Seccomp:\t2\n") == 0;
+		no_new |= strcmp(line, "NoNewPrivs:\t1\n") == 0;
+	}
+	fclose(f);
+	assert_true(filtered && no_new);
+}
+
+static unsigned
+entries_of(pid_t pid, const char *what, void (*each)(pid_t, const char *))
+{
+	char path[64];
+	struct dirent *e;
+	unsigned count = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, what);
+	dir = opendir(path);
+	if (dir == NULL)
+		return 0;
+	while ((e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		count++;
+		if (each != NULL)
+			each(pid, e->d_name);
+	}
+	closedir(dir);
+	return count;
+}
+
+static void
+test_what_it_may(void **state)
+{
+	struct signer_process_stats stats;
+	struct stage s;
+	unsigned fds;
+
+	(void)state;
+	stage_prepare(&s);
+	stage_start(&s);
+	assert_true(wait_until(s.loop, wait_flag, &s.ready));
+	signer_process_stats(s.signer, &stats);
+	assert_true(stats.ready && stats.pid > 0 && stats.starts == 1);
+	assert_true(entries_of(stats.pid, "task", check_status) >= 4);
+	/* 0, 1, 2 and the socket; the key file is closed. Unreadable for who is not root. */
+	fds = entries_of(stats.pid, "fd", NULL);
+	assert_true(fds == 0 || fds == 4);
+	stage_fini(&s);
+}
+
+static bool
+is_pending(void *arg)
+{
+	struct signer_process_stats stats;
+
+	signer_process_stats(((struct stage *)arg)->signer, &stats);
+	return stats.pending > 0;
+}
+
+static void
+test_killed_in_the_middle(void **state)
+{
+	struct signer_process_stats stats;
+	struct stage s;
+	struct signer_request slow, quick;
+	struct ask a[3], refused;
+	struct buf bytes = BUF_INIT(LIMIT_SIGNER_FRAME);
+
+	(void)state;
+	stage_prepare(&s);
+	stage_start(&s);
+	assert_true(wait_until(s.loop, wait_flag, &s.ready));
+	for (unsigned round = 1; round <= 2; round++) {
+		slow = issue_request(&s, "rsa-4096");
+		quick = issue_request(&s, "ec-p256");
+		submit(&s, &a[0], &slow);
+		submit(&s, &a[1], &slow);
+		submit(&s, &a[2], &slow);
+		assert_true(is_pending(&s));
+		signer_process_stats(s.signer, &stats);
+		assert_int_equal(kill(stats.pid, SIGKILL), 0);
+		for (size_t i = 0; i < ARRAY_LEN(a); i++) {
+			assert_true(wait_until(s.loop, wait_flag, &a[i].called));
+			if (a[i].status != 0) {
+				assert_int_equal(a[i].status, ERR_UNAVAIL);
+				assert_non_null(strstr(a[i].err.text, "died"));
+			}
+			buf_fini(&a[i].done);
+		}
+		assert_int_equal(s.lost, round);
+		/* Not there: refused at once, and nothing comes later. */
+		assert_int_equal(wire_signer_request_encode(&quick, &bytes, NULL), 0);
+		refused = (struct ask){.call = {.cb = answered, .arg = &refused}};
+		assert_int_equal(
+		    signer_submit(s.signer, &refused.call, buf_span(&bytes), NULL), ERR_UNAVAIL);
+		buf_clear(&bytes);
+		assert_true(wait_until(s.loop, wait_flag, &s.ready));
+		assert_int_equal(ask(&s, &quick), 0);
+		assert_false(refused.called);
+	}
+	signer_process_stats(s.signer, &stats);
+	assert_int_equal(stats.starts, 3);
+	buf_fini(&bytes);
+	stage_fini(&s);
+}
+
+/* Signing goes on while RSA keys are made. */
+static void
+test_nothing_before_a_signature(void **state)
+{
+	struct stage s;
+	struct signer_request slow;
+	struct ask a[4];
+	unsigned beats = 0, finished = 0;
+
+	(void)state;
+	stage_prepare(&s);
+	stage_start(&s);
+	assert_true(wait_until(s.loop, wait_flag, &s.ready));
+	slow = issue_request(&s, "rsa-3072");
+	for (size_t i = 0; i < ARRAY_LEN(a); i++)
+		submit(&s, &a[i], &slow);
+	for (; beats < 20; beats++)
+		assert_int_equal(ask_head(&s, beats + 1), 0);
+	for (size_t i = 0; i < ARRAY_LEN(a); i++)
+		finished += a[i].called;
+	assert_true(finished < ARRAY_LEN(a));
+	for (size_t i = 0; i < ARRAY_LEN(a); i++) {
+		assert_true(wait_until(s.loop, wait_flag, &a[i].called));
+		assert_int_equal(a[i].status, 0);
+		buf_fini(&a[i].done);
+	}
+	stage_fini(&s);
+}
+
+static void
+test_closed_in_the_middle(void **state)
+{
+	struct stage s;
+	struct signer_request quick;
+	struct ask a;
+
+	(void)state;
+	stage_prepare(&s);
+	stage_start(&s);
+	assert_true(wait_until(s.loop, wait_flag, &s.ready));
+	quick = issue_request(&s, "rsa-2048");
+	submit(&s, &a, &quick);
+	stage_fini(&s);
+	assert_true(a.called);
+	assert_int_equal(a.status, ERR_CANCELED);
+	assert_int_equal(s.lost, 0);
+	buf_fini(&a.done);
+}
+
+static bool
+lost_twice(void *arg)
+{
+	return ((struct stage *)arg)->lost >= 2;
+}
+
+/* A start that is refused: tried again, with the reason. */
+static void
+test_refused_start(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_prepare(&s);
+	s.wrong_start = true;
+	stage_start(&s);
+	assert_true(wait_until(s.loop, lost_twice, &s));
+	assert_false(s.ready);
+	s.wrong_start = false;
+	assert_true(wait_until(s.loop, wait_flag, &s.ready));
+	stage_fini(&s);
+}
+
+static void
+test_no_program_no_keys(void **state)
+{
+	struct signer_process_params params;
+	struct stage s;
+
+	(void)state;
+	stage_prepare(&s);
+	params = (struct signer_process_params){.loop = s.loop,
+	    .path = SIGNER_PROGRAM,
+	    .argv = program,
+	    .key_path = "/tmp/there/is/none",
+	    .introduce = introduce,
+	    .arg = &s};
+	assert_int_equal(signer_process_new(&params, &s.signer, NULL), ERR_NOTFOUND);
+	params.key_path = s.keys;
+	params.path = "/tmp/there/is/none";
+	assert_true(signer_process_new(&params, &s.signer, NULL) < 0);
+	assert_null(s.signer);
+	stage_fini(&s);
+}
+
+/* --- frames by hand --- */
+
+static pid_t
+spawn_by_hand(struct stage *s, int *socket)
+{
+	int pair[2], key = -1;
+	pid_t pid = 0;
+
+	assert_int_equal(sys_socketpair(pair, NULL), 0);
+	assert_int_equal(file_open_private(s->keys, &key, NULL), 0);
+	const struct spawn_fd fds[] = {{pair[1], SIGNER_SOCKET_FD}, {key, SIGNER_KEY_FD}};
+	const struct spawn_params params = {
+	    .path = SIGNER_PROGRAM, .argv = program, .fds = fds, .fd_count = 2};
+	assert_int_equal(spawn_exec(&params, &pid, NULL), 0);
+	close(pair[1]);
+	close(key);
+	*socket = pair[0];
+	return pid;
+}
+
+static void
+put_frame(struct buf *out, const struct signer_request *r)
+{
+	struct buf bytes = BUF_INIT(LIMIT_SIGNER_FRAME);
+
+	assert_int_equal(wire_signer_request_encode(r, &bytes, NULL), 0);
+	buf_put_be32(out, (uint32_t)bytes.len);
+	buf_put_span(out, buf_span(&bytes));
+	buf_fini(&bytes);
+}
+
+static void
+test_sick_main(void **state)
+{
+	static const char *const names[] = {"closed at once", "half a length", "half a frame",
+	    "empty frame", "oversize frame", "garbage", "request before start", "second start",
+	    "closed in good order"};
+	struct stage s;
+	struct signed_designation d;
+	struct signer_request start, early;
+
+	(void)state;
+	stage_prepare(&s);
+	start = world_start_request(&s.w, &d);
+	early = issue_request(&s, "ec-p256");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		bool good = i == 0 || i == ARRAY_LEN(names) - 1;
+		struct buf out = BUF_INIT(LIMIT_SIGNER_FRAME);
+		struct process_end end;
+		int fd;
+		pid_t pid = spawn_by_hand(&s, &fd);
+
+		switch (i) {
+		case 1:
+			buf_put(&out, "\0\0", 2);
+			break;
+		case 2:
+			buf_put(&out, "\0\0\0\11half", 8);
+			break;
+		case 3:
+			buf_put_be32(&out, 0);
+			break;
+		case 4:
+			buf_put_be32(&out, LIMIT_SIGNER_FRAME + 1);
+			break;
+		case 5:
+			buf_put(&out, "\0\0\0\4\377\377\377\377", 8);
+			break;
+		case 6:
+			put_frame(&out, &early);
+			break;
+		case 7:
+			put_frame(&out, &start);
+			put_frame(&out, &start);
+			break;
+		default:
+			if (i > 0)
+				put_frame(&out, &start);
+			break;
+		}
+		/* It may end before it has read everything. */
+		(void)!send(fd, out.data, out.len, MSG_NOSIGNAL);
+		(void)shutdown(fd, SHUT_WR);
+		assert_int_equal(process_reap(pid, true, &end, NULL), 0);
+		if (!end.exited || end.status != (good ? 0 : 1)) {
+			char text[64];
+
+			fail_msg("%s: %s", names[i], process_end_text(&end, text));
+		}
+		close(fd);
+		buf_fini(&out);
+	}
+	stage_fini(&s);
+}
+
+int
+run_process_tests(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_works_in_its_sandbox),
+	    cmocka_unit_test(test_what_it_may),
+	    cmocka_unit_test(test_killed_in_the_middle),
+	    cmocka_unit_test(test_nothing_before_a_signature),
+	    cmocka_unit_test(test_closed_in_the_middle),
+	    cmocka_unit_test(test_refused_start),
+	    cmocka_unit_test(test_no_program_no_keys),
+	    cmocka_unit_test(test_sick_main),
+	};
+
+	return cmocka_run_group_tests_name("process", tests, NULL, NULL);
+}
