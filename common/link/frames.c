@@ -1,4 +1,4 @@
-#include "common/link/nng_priv.h"
+#include "common/link/frames.h"
 
 #include <string.h>
 

@@ -8,6 +8,7 @@
  */
 
 #include "common/base/map.h"
+#include "common/link/frames.h"
 #include "common/link/link_nng.h"
 #include "common/loop/loop.h"
 
@@ -44,16 +45,6 @@ struct slot {
 
 	struct slot *next; /* of all slots */
 };
-
-/* Where the bytes of a follower are in the framing of nng's IPC transport. */
-struct frames {
-	uint8_t head[16]; /* of the connection, then of each message */
-	size_t have;
-	uint64_t rest; /* of the message */
-	bool greeted, id_next;
-};
-NODISCARD int frames_check(
-    struct frames *f, struct span bytes, size_t request_max, struct err *err);
 
 struct link_peer {
 	struct nng_server *server;
