@@ -120,7 +120,7 @@ name_normalise(
     const char *text, char out[static NAME_TEXT_MAX], enum name_type *type, struct err *err)
 {
 	size_t len = strlen(text);
-	bool wildcard = text[0] == '*' && text[1] == '.';
+	bool wildcard;
 	int r;
 
 	if (len == 0)
@@ -135,6 +135,7 @@ name_normalise(
 		return err_set(err, ERR_INVALID,
 		    "name '%.60s...' has %zu characters, at most %d are allowed", text, len,
 		    LIMIT_NAME);
+	wildcard = len > 2 && text[0] == '*' && text[1] == '.';
 	r = dns_check(text, len, wildcard ? 2 : 0, err);
 	if (r < 0)
 		return r;

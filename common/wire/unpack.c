@@ -23,6 +23,9 @@ struct reader {
 	struct err *err;
 };
 
+/* Tags and lengths take this many bytes at the most, numbers twice as many. */
+#define SHORT_VARINT 5
+
 static bool
 read_varint(struct cursor *c, uint64_t *out)
 {
@@ -42,12 +45,21 @@ read_varint(struct cursor *c, uint64_t *out)
 	return false;
 }
 
+/* Longer forms of the same number would be read by some and refused by others. */
+static bool
+read_short(struct cursor *c, uint64_t *out)
+{
+	size_t before = c->rest.len;
+
+	return read_varint(c, out) && before - c->rest.len <= SHORT_VARINT;
+}
+
 static bool
 read_element(struct cursor *c, struct element *e)
 {
 	uint64_t tag, len;
 
-	if (!read_varint(c, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
+	if (!read_short(c, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
 		return false;
 	e->number = (uint32_t)(tag >> 3);
 	e->wire = (unsigned)(tag & 7);
@@ -61,7 +73,7 @@ read_element(struct cursor *c, struct element *e)
 		e->bytes = cursor_bytes(c, 4);
 		return !c->failed;
 	case WIRE_BYTES:
-		if (!read_varint(c, &len) || len > c->rest.len)
+		if (!read_short(c, &len) || len > c->rest.len)
 			return false;
 		e->bytes = cursor_bytes(c, (size_t)len);
 		return !c->failed;

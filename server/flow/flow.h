@@ -92,7 +92,7 @@ NODISCARD int flow_credential_delete(struct flow *f, const char *name, const cha
 
 struct ca_spec {
 	const char *name;
-	const char *key_type; /* NULL: ec-p384 */
+	const char *key_type; /* NULL: FLOW_KEY_TYPE_DEFAULT */
 	int64_t lifetime;     /* 0: FLOW_CA_LIFETIME_DEFAULT */
 	bool is_default;
 	const char *author;

@@ -118,14 +118,14 @@ struct search {
 	const struct index_record *found;
 };
 
-/* The one that says so; of several that do (two writers), the lowest id. */
+/* The newest that says so: making another default CA needs no change of the one before. */
 static bool
 on_ca(void *arg, const struct index_record *r)
 {
 	struct search *s = arg;
 
 	if (r->ca->is_default && r->ca->enabled &&
-	    (s->found == NULL || id_compare(&r->id, &s->found->id) < 0))
+	    (s->found == NULL || position_compare(r->at, s->found->at) > 0))
 		s->found = r;
 	return true;
 }

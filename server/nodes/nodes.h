@@ -34,6 +34,13 @@ typedef void nodes_ready_cb(void *arg, int status, const struct err *err);
 /* Loads the tokens in a job, then calls ready. Operations may be started before. */
 NODISCARD int nodes_new(const struct nodes_params *params, nodes_ready_cb *ready, void *arg,
     struct nodes **out, struct err *err);
+/*
+ * While it is open, nodes tells the signer of every NODE, GROUP and MEMBERSHIP that is committed
+ * (Learn), before whoever changed it hears that it is done. This gives all of them at once, as
+ * encoded requests, for a signer that has just come up.
+ */
+NODISCARD int nodes_introduce(const struct index *ix,
+    void (*add)(void *add_arg, struct span request), void *add_arg, struct err *err);
 /* Operations under way end first, as they end. */
 void nodes_close(struct nodes *n, void (*closed)(void *arg), void *arg);
 /* The public port was bound: endpoints for tokens from now on. */
@@ -115,8 +122,10 @@ bool nodes_is_live(const struct nodes *n, const struct id *node, const struct pk
 /* --- removal and groups --- */
 
 /*
- * One mutation: the node, its memberships, a new key for each group it was in. Credentials that
- * named it are sealed anew by server/flow. ERR_NOTFOUND; ERR_DENIED for this server itself.
+ * The node is refused from the commit of its removal on; then each group that it was in gets a new
+ * key, one mutation each, and done is called. What a crash leaves of that is done at the next
+ * start. Credentials that named it are sealed anew by server/flow. ERR_NOTFOUND; ERR_DENIED for
+ * this server itself.
  */
 NODISCARD int nodes_remove(struct nodes *n, const char *name, const char *author,
     nodes_done_cb *done, void *arg, struct err *err);
