@@ -75,7 +75,7 @@ generation_free(struct index_record *r)
 }
 
 static const struct part {
-	int (*new)(struct index_record *out, const struct record *r, struct err *err);
+	int (*make)(struct index_record *out, const struct record *r, struct err *err);
 	void (*free)(struct index_record *r);
 	bool keeps_signed;
 } parts[KIND__COUNT] = {
@@ -90,13 +90,29 @@ static const struct part {
     [KIND_SETTING] = {setting_new, setting_free, false},
 };
 
+static int
+read_recipients(struct index_record *out, struct span sealed, struct err *err)
+{
+	struct key_id ids[LIMIT_RECIPIENTS];
+	int rc;
+
+	if (sealed.len == 0)
+		return 0;
+	rc = envelope_recipients(sealed, ids, &out->recipient_count, err);
+	if (rc == 0)
+		hash_of(SPAN(ids, out->recipient_count * sizeof(ids[0])), &out->recipients);
+	return rc;
+}
+
 int
 entry_part_new(
     struct index_record *out, const struct record *r, struct signed_bytes s, struct err *err)
 {
 	const struct part *part = r->kind < KIND__COUNT ? &parts[r->kind] : NULL;
-	int rc = part != NULL && part->new != NULL ? part->new (out, r, err) : 0;
+	int rc = read_recipients(out, r->sealed, err);
 
+	if (rc == 0 && part != NULL && part->make != NULL)
+		rc = part->make(out, r, err);
 	if (rc < 0 || part == NULL || !part->keeps_signed)
 		return rc;
 	out->signed_record.body = SPAN(mem_dup(s.body.data, s.body.len), s.body.len);
