@@ -173,6 +173,42 @@ keyring_learn(struct keyring *k, const struct record *membership, struct err *er
 	return r;
 }
 
+static bool
+is_among(const struct id *id, const struct id *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (id_equal(id, &list[i]))
+			return true;
+	return false;
+}
+
+int
+keyring_keep(struct keyring *k, const struct id *memberships, size_t count)
+{
+	struct map *kept = map_new(), *old = k->groups;
+	size_t at = 0;
+	void *value;
+	int changed = 0;
+
+	while (map_next(old, &at, NULL, &value)) {
+		struct group *g = value;
+		if (is_among(&g->membership, memberships, count))
+			(void)map_put(kept, g->membership.bytes, ID_LEN, g);
+	}
+	CHECK(pthread_rwlock_wrlock(k->lock) == 0);
+	k->groups = kept;
+	CHECK(pthread_rwlock_unlock(k->lock) == 0);
+	for (at = 0; map_next(old, &at, NULL, &value);) {
+		struct group *g = value;
+		if (map_get(kept, g->membership.bytes, ID_LEN) != NULL)
+			continue;
+		changed = 1;
+		group_free(g);
+	}
+	map_free(old);
+	return changed;
+}
+
 /* --- opening -------------------------------------------------------------------------------------
  */
 

@@ -25,6 +25,12 @@ DEFINE_FREEP(struct keyring, keyring_free)
  */
 NODISCARD int keyring_learn(struct keyring *k, const struct record *membership, struct err *err);
 
+/*
+ * After a look at the whole state: takes away what came from any other membership than these. One
+ * that ended while this node did not hear of it may have left no tombstone. Returns as above.
+ */
+int keyring_keep(struct keyring *k, const struct id *memberships, size_t count);
+
 /* Whether this node is in an access list, itself or by a group whose key it holds. */
 bool keyring_has_access(const struct keyring *k, const struct id *access, size_t count);
 /* Whether it is a member of that group. */

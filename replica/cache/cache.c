@@ -123,8 +123,10 @@ learn_change(struct cache *c, const struct change *change, struct touched *t, st
 	int r;
 
 	if (record->kind == KIND_MEMBERSHIP) {
-		if (!change->gone)
-			learn_membership(c, record, t);
+		struct record ended = *record;
+
+		ended.removed = record->removed || change->gone;
+		learn_membership(c, &ended, t);
 		return;
 	}
 	if (change->gone)

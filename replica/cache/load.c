@@ -58,15 +58,21 @@ load_run(struct job *job)
 static void
 learn_memberships(struct load *l)
 {
+	struct id *ids = mem_array(l->membership_count + 1, sizeof(*ids));
 	struct err err;
 	char hex[ID_HEX_MAX];
 
 	for (size_t i = 0; i < l->membership_count; i++) {
+		ids[i] = l->memberships[i]->id;
 		if (keyring_learn(l->cache->p.keyring, l->memberships[i], &err) < 0)
 			log_error("cache", "membership=%s not usable: %s",
 			    id_hex(&l->memberships[i]->id, hex), err.text);
 		record_free(l->memberships[i]);
 	}
+	/* One that was ended and purged while nobody told this node is simply not there. */
+	if (l->status == 0)
+		(void)keyring_keep(l->cache->p.keyring, ids, l->membership_count);
+	mem_free(ids);
 	mem_free(l->memberships);
 }
 

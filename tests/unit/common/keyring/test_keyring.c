@@ -215,6 +215,29 @@ test_group(void **state)
 	pkey_unref(key);
 }
 
+/* A membership that is not there any more, without a tombstone. */
+static void
+test_keep(void **state)
+{
+	struct made own = membership(0, 0, 1, 1, 1), sealed;
+	struct pkey *key = NULL;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(pkey_generate(KEY_EC_P256, &key, &err), 0);
+	sealed = generation(key, (const struct pkey *[]){group_keys[0]}, 1);
+	assert_int_equal(keyring_learn(ring, &own.record, &err), 1);
+	assert_int_equal(keyring_keep(ring, (struct id[]){nodes[1], own.record.id}, 2), 0);
+	assert_int_equal(open_result(&sealed, key), 0);
+	assert_int_equal(keyring_keep(ring, &nodes[1], 1), 1);
+	assert_false(keyring_in_group(ring, &group));
+	assert_int_equal(open_result(&sealed, key), ERR_NOTFOUND);
+	assert_int_equal(keyring_keep(ring, NULL, 0), 0);
+	made_fini(&own);
+	made_fini(&sealed);
+	pkey_unref(key);
+}
+
 static void
 test_bad_membership_changes_nothing(void **state)
 {
@@ -242,6 +265,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_own_key),
 	    cmocka_unit_test(test_group),
+	    cmocka_unit_test(test_keep),
 	    cmocka_unit_test(test_bad_membership_changes_nothing),
 	};
 
