@@ -77,24 +77,25 @@ void api_put_access(const struct api *a, struct json_writer *w, struct ids acces
  * A request that waits for another part. It outlives the request when that ends earlier, and the
  * api when the other part answers later still.
  */
-struct op {
+struct answer {
 	uint32_t magic;
 	struct api *api;
 	struct httpd_request *req; /* NULL: nobody waits any more */
 };
 
-struct op *op_new(struct api *a, struct httpd_request *req);
+struct answer *answer_new(struct api *a, struct httpd_request *req);
 /*
  * After the operation was started with the op as argument: defers the request (r 0), or answers
  * with err and frees the op.
  */
-void op_started(struct op *op, int r, const struct err *err);
+void answer_started(struct answer *op, int r, const struct err *err);
 /* In the operation's callback: the request to be answered, or NULL; the op is gone. */
-struct httpd_request *op_end(void *arg);
+struct httpd_request *answer_end(void *arg);
 
 /* The callbacks of most operations: id, name, what was done, or the error. */
-void op_on_flow(void *arg, int status, const struct flow_result *result, const struct err *err);
-void op_on_nodes(void *arg, int status, const struct nodes_result *result, const struct err *err);
+void answer_on_flow(void *arg, int status, const struct flow_result *result, const struct err *err);
+void answer_on_nodes(
+    void *arg, int status, const struct nodes_result *result, const struct err *err);
 
 /* Who asks, for the audit log. Borrowed from the request. */
 const char *api_author(const struct httpd_request *req);

@@ -108,7 +108,7 @@ void
 handle_ca_create(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct ca_body b = {0};
 	struct err err;
 	int r = api_decode(req, ca_fields, ARRAY_LEN(ca_fields), &b, &err);
@@ -120,8 +120,8 @@ handle_ca_create(struct httpd_request *req, void *arg)
 		    .is_default = b.is_default,
 		    .author = api_author(req)};
 
-		r = flow_ca_create(a->p.flow, &spec, op_on_flow, op, &err);
+		r = flow_ca_create(a->p.flow, &spec, answer_on_flow, op, &err);
 	}
 	json_release(ca_fields, ARRAY_LEN(ca_fields), &b);
-	op_started(op, r, &err);
+	answer_started(op, r, &err);
 }

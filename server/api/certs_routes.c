@@ -271,7 +271,7 @@ static void
 on_chain(void *arg, int status, const struct record *record, struct signed_bytes signed_record,
     const struct err *err)
 {
-	struct httpd_request *req = op_end(arg);
+	struct httpd_request *req = answer_end(arg);
 	struct generation_public g = {0};
 	struct buf pem = BUF_INIT(LIMIT_PEM_FILE);
 	struct err bad;
@@ -303,7 +303,7 @@ handle_cert_chain(struct httpd_request *req, void *arg)
 {
 	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
 	const struct index_record *c = find_cert(a, req), *active;
-	struct op *op;
+	struct answer *op;
 	struct err err;
 
 	if (c == NULL)
@@ -314,8 +314,8 @@ handle_cert_chain(struct httpd_request *req, void *arg)
 		api_fail(req, &err);
 		return;
 	}
-	op = op_new(OBJ_CAST(struct api, arg, API_MAGIC), req);
-	op_started(op, 0, NULL);
+	op = answer_new(OBJ_CAST(struct api, arg, API_MAGIC), req);
+	answer_started(op, 0, NULL);
 	index_fetch(a->p.index, &active->id, on_chain, op);
 }
 
@@ -386,7 +386,7 @@ void
 handle_cert_add(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct add_body b = {0};
 	struct err err;
 	int r = api_decode(req, add_fields, ARRAY_LEN(add_fields), &b, &err);
@@ -404,10 +404,10 @@ handle_cert_add(struct httpd_request *req, void *arg)
 		    .stale_after = b.stale_after,
 		    .author = api_author(req)};
 
-		r = flow_credential_add(a->p.flow, &spec, op_on_flow, op, &err);
+		r = flow_credential_add(a->p.flow, &spec, answer_on_flow, op, &err);
 	}
 	json_release(add_fields, ARRAY_LEN(add_fields), &b);
-	op_started(op, r, &err);
+	answer_started(op, r, &err);
 }
 
 struct renew_body {
@@ -422,15 +422,15 @@ void
 handle_cert_renew(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct renew_body b = {false};
 	struct err err;
 	int r = api_decode(req, renew_fields, ARRAY_LEN(renew_fields), &b, &err);
 
 	if (r == 0)
 		r = flow_credential_renew(a->p.flow, httpd_param(req, "name"), b.new_key,
-		    api_author(req), op_on_flow, op, &err);
-	op_started(op, r, &err);
+		    api_author(req), answer_on_flow, op, &err);
+	answer_started(op, r, &err);
 }
 
 struct change_body {
@@ -456,7 +456,7 @@ void
 handle_cert_access(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct change_body b = {0};
 	struct err err;
 	int r = api_decode(req, change_fields, ARRAY_LEN(change_fields), &b, &err);
@@ -470,10 +470,10 @@ handle_cert_access(struct httpd_request *req, void *arg)
 		    .keep_key = b.keep_key,
 		    .author = api_author(req)};
 
-		r = flow_credential_access(a->p.flow, &change, op_on_flow, op, &err);
+		r = flow_credential_access(a->p.flow, &change, answer_on_flow, op, &err);
 	}
 	json_release(change_fields, ARRAY_LEN(change_fields), &b);
-	op_started(op, r, &err);
+	answer_started(op, r, &err);
 }
 
 struct archive_body {
@@ -488,26 +488,26 @@ void
 handle_cert_archive(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct archive_body b = {true};
 	struct err err;
 	int r = api_decode(req, archive_fields, ARRAY_LEN(archive_fields), &b, &err);
 
 	if (r == 0)
 		r = flow_credential_archive(a->p.flow, httpd_param(req, "name"), b.archived,
-		    api_author(req), op_on_flow, op, &err);
-	op_started(op, r, &err);
+		    api_author(req), answer_on_flow, op, &err);
+	answer_started(op, r, &err);
 }
 
 void
 handle_cert_delete(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct err err;
 
-	op_started(op,
+	answer_started(op,
 	    flow_credential_delete(
-		a->p.flow, httpd_param(req, "name"), api_author(req), op_on_flow, op, &err),
+		a->p.flow, httpd_param(req, "name"), api_author(req), answer_on_flow, op, &err),
 	    &err);
 }

@@ -60,7 +60,7 @@ static void
 on_token(void *arg, int status, const struct secret *text, const struct id *token,
     int64_t expires_at, const struct err *err)
 {
-	struct httpd_request *req = op_end(arg);
+	struct httpd_request *req = answer_end(arg);
 	struct api_reply r;
 
 	if (req == NULL)
@@ -81,7 +81,7 @@ handle_token_create(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
 	struct token_body b = {.ttl = TOKEN_TTL_DEFAULT};
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct err err;
 	int r = api_decode(req, token_fields, ARRAY_LEN(token_fields), &b, &err);
 
@@ -89,7 +89,7 @@ handle_token_create(struct httpd_request *req, void *arg)
 		r = nodes_token_create(
 		    a->p.nodes, b.name, b.ttl, api_author(req), on_token, op, &err);
 	json_release(token_fields, ARRAY_LEN(token_fields), &b);
-	op_started(op, r, &err);
+	answer_started(op, r, &err);
 }
 
 static void
@@ -188,7 +188,7 @@ decode_bytes(const struct join_body *b, struct join_bytes *out, struct err *err)
 }
 
 struct join_op {
-	struct op *op;
+	struct answer *op;
 	char name[LIMIT_LABEL + 1];
 	char domain[LIMIT_NAME + 1];
 };
@@ -197,7 +197,7 @@ static void
 on_join(void *arg, int status, const struct join_answer *answer, const struct err *err)
 {
 	struct join_op *j = arg;
-	struct httpd_request *req = op_end(j->op);
+	struct httpd_request *req = answer_end(j->op);
 	struct api_reply r;
 
 	if (req != NULL && status < 0) {
@@ -250,13 +250,13 @@ handle_join(struct httpd_request *req, void *arg)
 	struct err err;
 	int r = str_copy(j->domain, sizeof(j->domain), a->p.domain_name, &err);
 
-	j->op = op_new(a, req);
+	j->op = answer_new(a, req);
 	if (r == 0)
 		r = api_decode(req, join_fields, ARRAY_LEN(join_fields), &b, &err);
 	if (r == 0)
 		r = start_join(a, &b, j, &err);
 	json_release(join_fields, ARRAY_LEN(join_fields), &b);
-	op_started(j->op, r, &err);
+	answer_started(j->op, r, &err);
 	if (r < 0)
 		mem_free(j);
 }

@@ -152,7 +152,7 @@ handle_node(struct httpd_request *req, void *arg)
 
 /* The answer to a removal also says what the node could open, which was found before it. */
 struct removal {
-	struct op *op;
+	struct answer *op;
 	struct buf exposed; /* JSON array */
 };
 
@@ -160,7 +160,7 @@ static void
 on_removed(void *arg, int status, const struct nodes_result *result, const struct err *err)
 {
 	struct removal *m = arg;
-	struct httpd_request *req = op_end(m->op);
+	struct httpd_request *req = answer_end(m->op);
 	struct api_reply r;
 
 	if (req != NULL && status < 0) {
@@ -188,13 +188,13 @@ handle_node_remove(struct httpd_request *req, void *arg)
 	int r;
 
 	m->exposed = BUF_INIT(API_REPLY_MAX / 2);
-	m->op = op_new(a, req);
+	m->op = answer_new(a, req);
 	json_put_array(&w, NULL);
 	if (n != NULL)
 		nodes_exposed(a->p.nodes, &n->id, put_name, &w);
 	json_put_end(&w);
 	r = nodes_remove(a->p.nodes, name, api_author(req), on_removed, m, &err);
-	op_started(m->op, r, &err);
+	answer_started(m->op, r, &err);
 	if (r < 0) {
 		buf_fini(&m->exposed);
 		mem_free(m);
@@ -284,28 +284,28 @@ void
 handle_group_create(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct group_body b = {0};
 	struct err err;
 	int r = api_decode(req, group_fields, ARRAY_LEN(group_fields), &b, &err);
 
 	if (r == 0)
 		r = nodes_group_create(a->p.nodes, b.name, api_texts(&b.members), api_author(req),
-		    op_on_nodes, op, &err);
+		    answer_on_nodes, op, &err);
 	json_release(group_fields, ARRAY_LEN(group_fields), &b);
-	op_started(op, r, &err);
+	answer_started(op, r, &err);
 }
 
 void
 handle_group_delete(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct err err;
 
-	op_started(op,
+	answer_started(op,
 	    nodes_group_delete(
-		a->p.nodes, httpd_param(req, "name"), api_author(req), op_on_nodes, op, &err),
+		a->p.nodes, httpd_param(req, "name"), api_author(req), answer_on_nodes, op, &err),
 	    &err);
 }
 
@@ -313,12 +313,12 @@ void
 handle_member_add(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct err err;
 
-	op_started(op,
+	answer_started(op,
 	    nodes_group_add(a->p.nodes, httpd_param(req, "name"), httpd_param(req, "node"),
-		api_author(req), op_on_nodes, op, &err),
+		api_author(req), answer_on_nodes, op, &err),
 	    &err);
 }
 
@@ -326,12 +326,12 @@ void
 handle_member_remove(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct err err;
 
-	op_started(op,
+	answer_started(op,
 	    nodes_group_remove(a->p.nodes, httpd_param(req, "name"), httpd_param(req, "node"),
-		api_author(req), op_on_nodes, op, &err),
+		api_author(req), answer_on_nodes, op, &err),
 	    &err);
 }
 
@@ -366,14 +366,14 @@ void
 handle_default_access_set(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct op *op = op_new(a, req);
+	struct answer *op = answer_new(a, req);
 	struct access_body b = {0};
 	struct err err;
 	int r = api_decode(req, access_fields, ARRAY_LEN(access_fields), &b, &err);
 
 	if (r == 0)
 		r = nodes_set_default_access(
-		    a->p.nodes, api_texts(&b.access), api_author(req), op_on_nodes, op, &err);
+		    a->p.nodes, api_texts(&b.access), api_author(req), answer_on_nodes, op, &err);
 	json_release(access_fields, ARRAY_LEN(access_fields), &b);
-	op_started(op, r, &err);
+	answer_started(op, r, &err);
 }

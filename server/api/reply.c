@@ -168,15 +168,15 @@ api_author(const struct httpd_request *req)
 /* ------------------------------------------------------------------------- later answers */
 
 static void
-op_on_gone(void *arg)
+answer_on_gone(void *arg)
 {
-	OBJ_CAST(struct op, arg, OP_MAGIC)->req = NULL;
+	OBJ_CAST(struct answer, arg, OP_MAGIC)->req = NULL;
 }
 
-struct op *
-op_new(struct api *a, struct httpd_request *req)
+struct answer *
+answer_new(struct api *a, struct httpd_request *req)
 {
-	struct op *op = mem_zalloc(sizeof(*op));
+	struct answer *op = mem_zalloc(sizeof(*op));
 
 	op->magic = OP_MAGIC;
 	op->api = a;
@@ -185,37 +185,37 @@ op_new(struct api *a, struct httpd_request *req)
 }
 
 static void
-op_free(struct op *op)
+answer_free(struct answer *op)
 {
 	op->magic = 0;
 	mem_free(op);
 }
 
 void
-op_started(struct op *op, int r, const struct err *err)
+answer_started(struct answer *op, int r, const struct err *err)
 {
 	if (r == 0) {
-		httpd_defer(op->req, op_on_gone, op);
+		httpd_defer(op->req, answer_on_gone, op);
 		return;
 	}
 	api_fail(op->req, err);
-	op_free(op);
+	answer_free(op);
 }
 
 struct httpd_request *
-op_end(void *arg)
+answer_end(void *arg)
 {
-	struct op *op = OBJ_CAST(struct op, arg, OP_MAGIC);
+	struct answer *op = OBJ_CAST(struct answer, arg, OP_MAGIC);
 	struct httpd_request *req = op->req;
 
-	op_free(op);
+	answer_free(op);
 	return req;
 }
 
 void
-op_on_flow(void *arg, int status, const struct flow_result *result, const struct err *err)
+answer_on_flow(void *arg, int status, const struct flow_result *result, const struct err *err)
 {
-	struct httpd_request *req = op_end(arg);
+	struct httpd_request *req = answer_end(arg);
 	struct api_reply r;
 
 	if (req == NULL)
@@ -236,9 +236,9 @@ op_on_flow(void *arg, int status, const struct flow_result *result, const struct
 }
 
 void
-op_on_nodes(void *arg, int status, const struct nodes_result *result, const struct err *err)
+answer_on_nodes(void *arg, int status, const struct nodes_result *result, const struct err *err)
 {
-	struct httpd_request *req = op_end(arg);
+	struct httpd_request *req = answer_end(arg);
 	struct api_reply r;
 
 	if (req == NULL)

@@ -12,17 +12,17 @@ static const struct {
 	enum signer_lane lane;
 } ops[] = {
     [SIGNER_NOTHING] = {NULL, true, SIGNER_GENERAL},
-    [SIGNER_START] = {op_start, false, SIGNER_INLINE},
-    [SIGNER_LEARN] = {op_learn, true, SIGNER_INLINE},
-    [SIGNER_SIGN_BATCH] = {op_sign_batch, true, SIGNER_SIGN},
-    [SIGNER_SIGN_HEAD] = {op_sign_head, true, SIGNER_SIGN},
-    [SIGNER_ISSUE] = {op_issue, true, SIGNER_GENERAL},
-    [SIGNER_MAKE_CA] = {op_make_ca, true, SIGNER_GENERAL},
-    [SIGNER_RESEAL] = {op_reseal, true, SIGNER_GENERAL},
-    [SIGNER_ISSUE_IDENTITY] = {op_issue_identity, true, SIGNER_GENERAL},
-    [SIGNER_MAKE_GROUP] = {op_make_group, true, SIGNER_GENERAL},
-    [SIGNER_MAKE_MEMBERSHIP] = {op_make_membership, true, SIGNER_GENERAL},
-    [SIGNER_SEAL] = {op_seal, true, SIGNER_GENERAL},
+    [SIGNER_START] = {do_start, false, SIGNER_INLINE},
+    [SIGNER_LEARN] = {do_learn, true, SIGNER_INLINE},
+    [SIGNER_SIGN_BATCH] = {do_sign_batch, true, SIGNER_SIGN},
+    [SIGNER_SIGN_HEAD] = {do_sign_head, true, SIGNER_SIGN},
+    [SIGNER_ISSUE] = {do_issue, true, SIGNER_GENERAL},
+    [SIGNER_MAKE_CA] = {do_make_ca, true, SIGNER_GENERAL},
+    [SIGNER_RESEAL] = {do_reseal, true, SIGNER_GENERAL},
+    [SIGNER_ISSUE_IDENTITY] = {do_issue_identity, true, SIGNER_GENERAL},
+    [SIGNER_MAKE_GROUP] = {do_make_group, true, SIGNER_GENERAL},
+    [SIGNER_MAKE_MEMBERSHIP] = {do_make_membership, true, SIGNER_GENERAL},
+    [SIGNER_SEAL] = {do_seal, true, SIGNER_GENERAL},
 };
 _Static_assert(ARRAY_LEN(ops) == SIGNER__COUNT, "every operation stands in the table");
 

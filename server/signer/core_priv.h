@@ -43,8 +43,8 @@ struct op_out {
 typedef int op_fn(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err);
 
-op_fn op_start, op_learn, op_sign_batch, op_sign_head, op_issue, op_make_ca, op_reseal,
-    op_issue_identity, op_make_group, op_make_membership, op_seal;
+op_fn do_start, do_learn, do_sign_batch, do_sign_head, do_issue, do_make_ca, do_reseal,
+    do_issue_identity, do_make_group, do_make_membership, do_seal;
 
 /* --- beliefs: what signed records say about recipients --- */
 

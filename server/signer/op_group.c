@@ -172,7 +172,7 @@ seal_group(struct signer_core *c, const struct signer_make_group *s, const struc
 }
 
 int
-op_make_group(
+do_make_group(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	const struct signer_make_group *s = &r->make_group;
@@ -274,7 +274,7 @@ put_membership(const struct signer_make_membership *s, const struct live_keys *l
 }
 
 int
-op_make_membership(
+do_make_membership(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	const struct signer_make_membership *s = &r->make_membership;

@@ -63,7 +63,7 @@ put_generation(const struct signer_issue *s, const struct pkey *key, const struc
 }
 
 int
-op_issue(struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
+do_issue(struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	const struct signer_issue *s = &r->issue;
 	AUTO(open_ca_unrefp)
@@ -103,7 +103,7 @@ op_issue(struct signer_core *c, const struct signer_request *r, struct op_out *o
 }
 
 int
-op_make_ca(
+do_make_ca(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	const struct signer_make_ca *s = &r->make_ca;
@@ -145,7 +145,7 @@ op_make_ca(
 }
 
 int
-op_issue_identity(
+do_issue_identity(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	const struct signer_issue_identity *s = &r->issue_identity;

@@ -21,7 +21,7 @@ is_made_here(uint32_t kind)
 }
 
 int
-op_seal(struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
+do_seal(struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	const struct signer_seal *s = &r->seal;
 	const struct sealed_part part = {
@@ -89,7 +89,7 @@ check_ca(const struct record *record, const struct signer_reseal *s, struct err 
 }
 
 int
-op_reseal(
+do_reseal(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	const struct signer_reseal *s = &r->reseal;

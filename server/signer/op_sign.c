@@ -31,7 +31,7 @@ check_term(struct signer_core *c, const struct trust *trust, const struct id *no
 }
 
 int
-op_start(struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
+do_start(struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	const struct signer_start *s = &r->start;
 	AUTO(trust_freep)
@@ -76,7 +76,7 @@ learn_one(struct signer_core *c, const struct signed_bytes *s, struct err *err)
 }
 
 int
-op_learn(struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
+do_learn(struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	for (size_t i = 0; i < r->learn.records.count; i++) {
 		int taken = learn_one(c, &r->learn.records.items[i], err);
@@ -182,14 +182,14 @@ sign_all(struct signer_core *c, struct spans bodies, struct span head, struct op
 }
 
 int
-op_sign_batch(
+do_sign_batch(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	return sign_all(c, r->sign_batch.bodies, r->sign_batch.head, out, err);
 }
 
 int
-op_sign_head(
+do_sign_head(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	if (r->sign_head.head.len == 0)
