@@ -97,7 +97,8 @@ enum conf_action {
  * The command line of a program: --config FILE, --check-config, --help, --version, --print-example,
  * and --KEY VALUE for each key of the top level (a bool is --KEY or --no-KEY). Options may stand
  * anywhere before "--"; argv is put in order so that the words which are no options come last, and
- * *rest is the index of the first, argc when there is none. The values are complete on CONF_RUN. Prints to standard output only.
+ * *rest is the index of the first, argc when there is none. The values are complete on CONF_RUN.
+ * Prints to standard output only.
  */
 NODISCARD int conf_from_args(const struct conf_schema *schema, int argc, char **argv, void *values,
     int *rest, enum conf_action *action, struct err *err);

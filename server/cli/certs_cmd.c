@@ -1,0 +1,504 @@
+#include "server/cli/commands.h"
+
+#include "common/base/str.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PAGE "500"
+
+/* ------------------------------------------------------------------------- lists */
+
+/* All pages of the list, one reply after the other, until take returns a negative code. */
+static int
+each_page(
+    struct cli *c, int (*take)(void *arg, const struct json *page), void *arg, struct err *err)
+{
+	struct buf after = BUF_INIT(1024);
+	const char *filter = cli_option(c, "filter");
+	bool more = true;
+	int r = 0;
+
+	while (r == 0 && more) {
+		AUTO(mem_freep)
+		char *path = cli_path("/v1/certs?limit=" PAGE "&after=%s&filter=%s",
+		    buf_str(&after), filter != NULL ? filter : "");
+		AUTO(json_freep)
+		struct json *page = NULL;
+		const struct json *certs;
+
+		r = cli_call(c, "GET", path, NULL, &page, err);
+		if (r < 0)
+			break;
+		certs = json_member(page, "certs");
+		more = json_flag(page, "more") && json_count(certs) > 0;
+		r = take(arg, page);
+		buf_clear(&after);
+		if (more)
+			buf_put_str(
+			    &after, json_text(json_item(certs, json_count(certs) - 1), "name"));
+	}
+	buf_fini(&after);
+	return r;
+}
+
+static int
+take_rows(void *arg, const struct json *page)
+{
+	const struct json *certs = json_member(page, "certs");
+	struct cli_table *t = arg;
+	char time[CLI_TIME_MAX];
+
+	for (size_t i = 0; i < json_count(certs); i++) {
+		const struct json *cert = json_item(certs, i);
+
+		cli_table_text(t, json_text(cert, "name"));
+		cli_table_text(t, json_text(cert, "state"));
+		cli_table_printf(t, "%lld", (long long)json_number(cert, "generation"));
+		cli_table_text(t, cli_time(cert, "not_after", time));
+		cli_table_text(t, json_text(cert, "key_type"));
+		cli_table_text(t,
+		    *json_text(cert, "ca") != '\0' ? json_text(cert, "ca")
+						   : json_text(cert, "issuer"));
+		cli_table_printf(t, "%lld of %lld", (long long)json_number(cert, "served"),
+		    (long long)json_number(cert, "expected"));
+		cli_table_names(t, json_member(cert, "access"));
+	}
+	return 0;
+}
+
+struct json_pages {
+	struct json_writer *w;
+	struct cli *c;
+};
+
+static int
+take_json(void *arg, const struct json *page)
+{
+	const struct json *certs = json_member(page, "certs");
+	struct json_pages *p = arg;
+
+	for (size_t i = 0; i < json_count(certs); i++) {
+		struct buf text = BUF_INIT(1024 * 1024);
+
+		json_put_tree(&text, json_item(certs, i), 0);
+		json_put_raw(p->w, NULL, buf_span(&text));
+		buf_fini(&text);
+	}
+	return 0;
+}
+
+static int
+run_list(struct cli *c, struct err *err)
+{
+	static const char *const headings[] = {
+	    "NAME", "STATE", "GEN", "EXPIRES", "KEY", "ISSUER", "SERVED", "ACCESS", NULL};
+	struct json_writer w = JSON_WRITER(&c->out);
+	struct json_pages pages = {&w, c};
+	struct cli_table t;
+	int r;
+
+	if (c->json) {
+		json_put_object(&w, NULL);
+		json_put_array(&w, "certs");
+		r = each_page(c, take_json, &pages, err);
+		if (r < 0)
+			return r;
+		json_put_end(&w);
+		json_put_end(&w);
+		cli_printf(c, "\n");
+		return 0;
+	}
+	cli_table_begin(&t, headings);
+	r = each_page(c, take_rows, &t, err);
+	cli_table_end(c, &t, "There are no credentials; 'certherd cert add NAME' makes one.");
+	return r;
+}
+
+/* ------------------------------------------------------------------------- one */
+
+static void
+put_line(struct cli *c, const char *label, const char *text)
+{
+	cli_printf(c, "%-14s%s\n", label, *text != '\0' ? text : "-");
+}
+
+static void
+put_names(struct cli *c, const char *label, const struct json *array)
+{
+	struct buf text = BUF_INIT(64 * 1024);
+
+	for (size_t i = 0; i < json_count(array); i++) {
+		const char *name = json_value_text(json_item(array, i));
+
+		buf_putf(&text, "%s%s", i > 0 ? ", " : "", name != NULL ? name : "?");
+	}
+	put_line(c, label, buf_str(&text));
+	buf_fini(&text);
+}
+
+static void
+put_generations(struct cli *c, const struct json *cert)
+{
+	static const char *const headings[] = {
+	    "GENERATION", "FROM", "UNTIL", "IN FORCE", "FINGERPRINT", NULL};
+	const struct json *list = json_member(cert, "generations");
+	char time[CLI_TIME_MAX];
+	struct cli_table t;
+
+	cli_printf(c, "\n");
+	cli_table_begin(&t, headings);
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *g = json_item(list, i);
+
+		cli_table_printf(&t, "%lld", (long long)json_number(g, "number"));
+		cli_table_text(&t, cli_time(g, "not_before", time));
+		cli_table_text(&t, cli_time(g, "not_after", time));
+		cli_table_text(&t,
+		    json_flag(g, "withdrawn")    ? "withdrawn"
+			: json_flag(g, "active") ? "yes"
+						 : "no");
+		cli_table_printf(&t, "%.16s", json_text(g, "fingerprint"));
+	}
+	cli_table_end(c, &t, "No certificate yet.");
+}
+
+static void
+put_nodes(struct cli *c, const struct json *cert)
+{
+	static const char *const headings[] = {"NODE", "SERVES", "SINCE", "SAYS", NULL};
+	const struct json *list = json_member(cert, "nodes");
+	char time[CLI_TIME_MAX];
+	struct cli_table t;
+
+	cli_printf(c, "\n");
+	cli_table_begin(&t, headings);
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *n = json_item(list, i);
+
+		cli_table_text(&t, json_text(n, "node"));
+		if (json_number(n, "generation") > 0)
+			cli_table_printf(
+			    &t, "generation %lld", (long long)json_number(n, "generation"));
+		else
+			cli_table_text(&t, "nothing");
+		cli_table_text(&t, cli_time(n, "since", time));
+		cli_table_text(&t, json_text(n, "error"));
+	}
+	cli_table_end(c, &t, "No node has said that it serves it.");
+}
+
+static int
+show_chain(struct cli *c, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s/chain", c->words[0], NULL);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	int r = cli_call(c, "GET", path, NULL, &reply, err);
+
+	if (r == 0 && !cli_json(c, reply))
+		cli_printf(c, "%s", json_text(reply, "chain"));
+	return r;
+}
+
+static int
+run_show(struct cli *c, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s", c->words[0], NULL);
+	AUTO(json_freep)
+	struct json *cert = NULL;
+	char time[CLI_TIME_MAX];
+	int r;
+
+	if (cli_flag(c, "chain"))
+		return show_chain(c, err);
+	r = cli_call(c, "GET", path, NULL, &cert, err);
+	if (r < 0 || cli_json(c, cert))
+		return r;
+	put_line(c, "name", json_text(cert, "name"));
+	put_names(c, "names", json_member(cert, "names"));
+	put_line(c, "state", json_text(cert, "state"));
+	if (*json_text(cert, "error") != '\0') {
+		put_line(c, "error", json_text(cert, "error"));
+		put_line(c, "next try", cli_time(cert, "next_try", time));
+	}
+	put_line(c, "key", json_text(cert, "key_type"));
+	cli_printf(c, "%-14s%s %s\n", "issuer", json_text(cert, "issuer"), json_text(cert, "ca"));
+	put_names(c, "access", json_member(cert, "access"));
+	put_line(c, "expires", cli_time(cert, "not_after", time));
+	put_line(c, "renewal", cli_time(cert, "renew_at", time));
+	cli_printf(c, "%-14s%lld of %lld nodes serve generation %lld\n", "served",
+	    (long long)json_number(cert, "served"), (long long)json_number(cert, "expected"),
+	    (long long)json_number(cert, "generation"));
+	put_generations(c, cert);
+	put_nodes(c, cert);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------- add, renew */
+
+static int
+run_add(struct cli *c, struct err *err)
+{
+	struct buf body = BUF_INIT(256 * 1024);
+	struct json_writer w = JSON_WRITER(&body);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	const char *percent = cli_option(c, "renew-percent");
+	int r;
+
+	json_put_object(&w, NULL);
+	json_put_array(&w, "names");
+	for (size_t i = 0; i < c->word_count; i++)
+		json_put_text(&w, NULL, c->words[i]);
+	json_put_end(&w);
+	cli_put_option(c, &w, "name", "name");
+	cli_put_option(c, &w, "key_type", "key-type");
+	cli_put_option(c, &w, "issuer", "issuer");
+	cli_put_option(c, &w, "ca", "ca");
+	cli_put_option(c, &w, "lifetime", "lifetime");
+	cli_put_option(c, &w, "stale_after", "stale-after");
+	if (cli_option(c, "access") != NULL)
+		cli_put_list(c, &w, "access", "access");
+	/* A word that is no number is refused by the server, like one that is out of range. */
+	if (percent != NULL && *percent != '\0' && strspn(percent, "0123456789") == strlen(percent))
+		json_put_raw(&w, "renew_percent", span_str(percent));
+	else
+		cli_put_option(c, &w, "renew_percent", "renew-percent");
+	if (cli_flag(c, "new-key"))
+		json_put_bool(&w, "new_key", true);
+	json_put_end(&w);
+	r = cli_call(c, "POST", "/v1/certs", &body, &reply, err);
+	buf_fini(&body);
+	return r < 0 ? r : cli_wait_served(c, reply, "is made", err);
+}
+
+static int
+run_renew(struct cli *c, struct err *err)
+{
+	const char *body_text = cli_flag(c, "new-key") ? "{\"new_key\":true}" : "{}";
+
+	for (size_t i = 0; i < c->word_count; i++) {
+		AUTO(mem_freep)
+		char *path = cli_path("/v1/certs/%s/renew", c->words[i], NULL);
+		AUTO(json_freep)
+		struct json *reply = NULL;
+		struct buf body = BUF_INIT(64);
+		int r;
+
+		buf_put_str(&body, body_text);
+		r = cli_call(c, "POST", path, &body, &reply, err);
+		buf_fini(&body);
+		if (r == 0)
+			r = cli_wait_served(c, reply, "is renewed", err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+run_access(struct cli *c, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s/access", c->words[0], NULL);
+	struct buf body = BUF_INIT(64 * 1024);
+	struct json_writer w = JSON_WRITER(&body);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	int r;
+
+	if (!cli_flag(c, "add") && !cli_flag(c, "remove")) {
+		cli_hint(c, "certherd cert access %s --add web2 --remove web1", c->words[0]);
+		return err_set(err, ERR_INVALID, "say who: --add or --remove");
+	}
+	json_put_object(&w, NULL);
+	cli_put_list(c, &w, "add", "add");
+	cli_put_list(c, &w, "remove", "remove");
+	json_put_bool(&w, "keep_key", cli_flag(c, "keep-key"));
+	json_put_end(&w);
+	r = cli_call(c, "PUT", path, &body, &reply, err);
+	buf_fini(&body);
+	return r < 0 ? r : cli_wait_served(c, reply, "has other readers", err);
+}
+
+/* ------------------------------------------------------------------------- archive, delete */
+
+static int
+run_archive(struct cli *c, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s/archive", c->words[0], NULL);
+	struct buf body = BUF_INIT(64);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	bool undo = cli_flag(c, "undo");
+	int r;
+
+	buf_putf(&body, "{\"archived\":%s}", undo ? "false" : "true");
+	r = cli_call(c, "POST", path, &body, &reply, err);
+	buf_fini(&body);
+	if (r < 0 || cli_json(c, reply))
+		return r;
+	cli_printf(c,
+	    undo ? "credential %s is back\n"
+		 : "credential %s is archived: no node serves it; --undo brings it back\n",
+	    c->words[0]);
+	cli_put_warnings(c, reply);
+	return 0;
+}
+
+static int
+run_delete(struct cli *c, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s", c->words[0], NULL);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	int r = cli_call(c, "DELETE", path, NULL, &reply, err);
+
+	if (r < 0 || cli_json(c, reply))
+		return r;
+	cli_printf(c, "credential %s is deleted, with all its keys\n", c->words[0]);
+	cli_put_warnings(c, reply);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------- the table */
+
+static const struct cli_option list_options[] = {
+    {"filter", "TEXT", "Only those with this text in one of their names."},
+};
+
+static const struct cli_option show_options[] = {
+    {"chain", NULL, "Print the certificate chain in force, PEM."},
+};
+
+#define WAIT_OPTIONS                                                                               \
+	{"wait", "DURATION", "How long to wait until the nodes serve it; 5s if not given."},       \
+	{                                                                                          \
+		"no-wait", NULL, "Do not wait."                                                    \
+	}
+
+static const struct cli_option add_options[] = {
+    {"access", "NODE,@GROUP,...", "Who may open it; the domain's default access if not given."},
+    {"name", "NAME", "Name of the credential; the first of its names if not given."},
+    {"key-type", "TYPE", "ec-p256 (default), ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096."},
+    {"issuer", "ISSUER", "micro (default): a Micro CA of this domain."},
+    {"ca", "NAME", "Which Micro CA; the default one if not given, made on demand."},
+    {"lifetime", "DURATION", "Of each certificate; 90d if not given."},
+    {"renew-percent", "NUMBER", "Renew when so much of the lifetime is left; 33 if not given."},
+    {"new-key", NULL, "A new key at each renewal."},
+    {"stale-after", "DURATION",
+	"A node without news for so long stops serving it; never if not given."},
+    WAIT_OPTIONS,
+};
+
+static const struct cli_option renew_options[] = {
+    {"new-key", NULL, "With a new key."},
+    WAIT_OPTIONS,
+};
+
+static const struct cli_option access_options[] = {
+    {"add", "NODE,@GROUP,...", "Who may open it from now on."},
+    {"remove", "NODE,@GROUP,...", "Who may not any more."},
+    {"keep-key", NULL, "Make no new key, although those who are removed have seen this one."},
+    WAIT_OPTIONS,
+};
+
+static const struct cli_option archive_options[] = {
+    {"undo", NULL, "Bring it back."},
+};
+
+const struct cli_command command_cert_add = {
+    .noun = "cert",
+    .verb = "add",
+    .args = "NAME...",
+    .summary = "Make a credential: key, certificate, and who may open it.",
+    .examples = "  certherd cert add www.example.org '*.example.org' --access web1,web2\n"
+		"  certherd cert add mail.example.org --access @mail --key-type rsa-2048\n",
+    .least = 1,
+    .most = 100,
+    .options = add_options,
+    .option_count = ARRAY_LEN(add_options),
+    .run = run_add,
+};
+
+const struct cli_command command_cert_list = {
+    .noun = "cert",
+    .verb = "list",
+    .summary = "List the credentials.",
+    .examples = "  certherd cert list\n  certherd cert list --filter example.org --json\n",
+    .options = list_options,
+    .option_count = ARRAY_LEN(list_options),
+    .run = run_list,
+};
+
+const struct cli_command command_cert_show = {
+    .noun = "cert",
+    .verb = "show",
+    .args = "NAME",
+    .summary = "Show a credential, its generations, and what each node serves.",
+    .examples = "  certherd cert show www.example.org\n"
+		"  certherd cert show www.example.org --chain | openssl x509 -noout -text\n",
+    .least = 1,
+    .most = 1,
+    .options = show_options,
+    .option_count = ARRAY_LEN(show_options),
+    .run = run_show,
+};
+
+const struct cli_command command_cert_renew = {
+    .noun = "cert",
+    .verb = "renew",
+    .args = "NAME...",
+    .summary = "Make a new generation now.",
+    .examples = "  certherd cert renew www.example.org\n"
+		"  certherd cert renew www.example.org --new-key\n",
+    .least = 1,
+    .most = CLI_WORDS_MAX,
+    .options = renew_options,
+    .option_count = ARRAY_LEN(renew_options),
+    .run = run_renew,
+};
+
+const struct cli_command command_cert_access = {
+    .noun = "cert",
+    .verb = "access",
+    .args = "NAME",
+    .summary = "Change who may open a credential.",
+    .examples = "  certherd cert access www.example.org --add web3,@edge\n"
+		"  certherd cert access www.example.org --remove web1\n",
+    .least = 1,
+    .most = 1,
+    .options = access_options,
+    .option_count = ARRAY_LEN(access_options),
+    .run = run_access,
+};
+
+const struct cli_command command_cert_archive = {
+    .noun = "cert",
+    .verb = "archive",
+    .args = "NAME",
+    .summary = "Have nobody serve a credential, but keep it.",
+    .examples = "  certherd cert archive old.example.org\n"
+		"  certherd cert archive old.example.org --undo\n",
+    .least = 1,
+    .most = 1,
+    .options = archive_options,
+    .option_count = ARRAY_LEN(archive_options),
+    .run = run_archive,
+};
+
+const struct cli_command command_cert_delete = {
+    .noun = "cert",
+    .verb = "delete",
+    .args = "NAME",
+    .summary = "Delete a credential and all its keys.",
+    .examples = "  certherd cert delete old.example.org\n",
+    .least = 1,
+    .most = 1,
+    .run = run_delete,
+};

@@ -1,0 +1,128 @@
+#ifndef SERVER_CLI_CLI_H
+#define SERVER_CLI_CLI_H
+
+/*
+ * The administrator's command: words and options by one table of commands, each a client of the
+ * API. Output is collected in a buffer and printed at the end (watch prints as it goes); errors go
+ * to standard error with a hint what to do. Exit status 0, 1 (failed), 2 (usage).
+ */
+
+#include "common/base/buf.h"
+#include "common/json/json.h"
+
+struct cli;
+
+struct cli_option {
+	const char *name;     /* "key-type" */
+	const char *argument; /* what the value is called; NULL: a flag */
+	const char *help;
+};
+
+struct cli_command {
+	const char *noun, *verb; /* verb NULL: the noun alone */
+	const char *args;        /* "NAME...", as help shows them */
+	const char *summary;     /* one line */
+	const char *examples;    /* lines for help */
+	unsigned least, most;    /* words behind noun and verb */
+	const struct cli_option *options;
+	size_t option_count;
+	int (*run)(struct cli *c, struct err *err);
+};
+
+#define CLI_VALUES_MAX 128
+#define CLI_WORDS_MAX 128
+
+struct cli_value {
+	const char *name, *value;
+};
+
+struct cli {
+	const struct cli_command *command;
+	const char *words[CLI_WORDS_MAX];
+	size_t word_count;
+	struct cli_value values[CLI_VALUES_MAX];
+	size_t value_count;
+	bool json, help;
+	struct buf out;  /* for standard output */
+	struct buf hint; /* what to do about the error */
+};
+
+/* Exit status. argv is not changed. */
+int cli_main(int argc, char **argv);
+
+/* --- the table (commands.c) --- */
+extern const struct cli_command *const cli_commands[];
+extern const size_t cli_command_count;
+
+/*
+ * Finds the command and takes words and options apart. ERR_INVALID with a hint; help may be set
+ * with a command or without one.
+ */
+NODISCARD int cli_parse(struct cli *c, int argc, char **argv, struct err *err);
+void cli_put_help(const struct cli_command *command, struct buf *out); /* NULL: of all */
+
+/* --- for the commands --- */
+
+/* The value of an option, the last if it is given twice; NULL: not given. "" for a flag. */
+const char *cli_option(const struct cli *c, const char *name);
+bool cli_flag(const struct cli *c, const char *name);
+/* Puts an array: every value of the option, each taken apart at its commas. */
+void cli_put_list(const struct cli *c, struct json_writer *w, const char *member, const char *name);
+/* Member with the option's text if it was given. */
+void cli_put_option(
+    const struct cli *c, struct json_writer *w, const char *member, const char *name);
+/* An option as a duration in ms; otherwise if it is not given. */
+NODISCARD int cli_duration(const struct cli *c, const char *name, uint64_t otherwise_ms,
+    uint64_t *out_ms, struct err *err);
+
+void cli_printf(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void cli_hint(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Prints what is collected, now. */
+NODISCARD int cli_flush(struct cli *c, struct err *err);
+
+/* --- the API (call.c) --- */
+
+/*
+ * One request. The reply is an object, or the error with its hint. body NULL: none. path is encoded
+ * already (cli_path).
+ */
+NODISCARD int cli_call(struct cli *c, const char *method, const char *path, const struct buf *body,
+    struct json **out, struct err *err);
+/* "/v1/certs/%2A.example.org/renew": each %s is encoded. Owned by the caller. */
+char *cli_path(const char *fmt, const char *first, const char *second);
+/* Lines of a stream until it ends or on_line returns other than 0. */
+NODISCARD int cli_stream(struct cli *c, const char *path, int (*on_line)(struct span, void *),
+    void *arg, struct err *err);
+/* The UNIX socket of the server: --socket, CERTHERD_SOCKET, --data, or where it usually is. */
+NODISCARD int cli_socket(struct cli *c, char **out, struct err *err);
+
+/* Prints the reply as JSON when --json was given; true then. */
+bool cli_json(struct cli *c, const struct json *reply);
+/* The warnings of a reply to a change. */
+void cli_put_warnings(struct cli *c, const struct json *reply);
+
+/* --- tables (table.c) --- */
+
+#define CLI_COLUMNS_MAX 10
+
+struct cli_table {
+	size_t columns;
+	char **cells; /* rows * columns, the first row is the heading */
+	size_t count;
+};
+
+/* Headings end with NULL. */
+void cli_table_begin(struct cli_table *t, const char *const *headings);
+/* The next cell, row by row. Control characters of foreign text are escaped; NULL is "-". */
+void cli_table_text(struct cli_table *t, const char *text);
+void cli_table_printf(struct cli_table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Names of an array, with commas; cut to a few. */
+void cli_table_names(struct cli_table *t, const struct json *array);
+/* Writes and frees it; empty is said when it has no rows. */
+void cli_table_end(struct cli *c, struct cli_table *t, const char *empty);
+
+/* "2026-12-01 08:00" from the API's time; "-" for none. */
+#define CLI_TIME_MAX 32
+const char *cli_time(const struct json *object, const char *name, char out[static CLI_TIME_MAX]);
+
+#endif

@@ -1,0 +1,35 @@
+#include "server/cli/commands.h"
+
+const struct cli_command *const cli_commands[] = {
+    &command_init,
+    &command_status,
+    &command_watch,
+    &command_node_token,
+    &command_node_tokens,
+    &command_node_list,
+    &command_node_show,
+    &command_node_remove,
+    &command_group_create,
+    &command_group_add,
+    &command_group_remove,
+    &command_group_list,
+    &command_group_delete,
+    &command_cert_add,
+    &command_cert_list,
+    &command_cert_show,
+    &command_cert_renew,
+    &command_cert_access,
+    &command_cert_archive,
+    &command_cert_delete,
+    &command_ca_create,
+    &command_ca_list,
+    &command_ca_show,
+    &command_access_show,
+    &command_access_set,
+    &command_explain,
+    &command_who_can_read,
+    &command_why_not,
+    &command_version,
+};
+
+const size_t cli_command_count = ARRAY_LEN(cli_commands);

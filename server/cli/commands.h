@@ -1,0 +1,27 @@
+#ifndef SERVER_CLI_COMMANDS_H
+#define SERVER_CLI_COMMANDS_H
+
+/* The commands, one file for a noun or a few; commands.c has them in the order of help. */
+
+#include "server/cli/cli.h"
+
+extern const struct cli_command command_init;
+extern const struct cli_command command_status, command_watch, command_version;
+extern const struct cli_command command_node_token, command_node_tokens, command_node_list,
+    command_node_show, command_node_remove;
+extern const struct cli_command command_group_list, command_group_create, command_group_add,
+    command_group_remove, command_group_delete;
+extern const struct cli_command command_cert_add, command_cert_list, command_cert_show,
+    command_cert_renew, command_cert_access, command_cert_archive, command_cert_delete;
+extern const struct cli_command command_ca_create, command_ca_list, command_ca_show;
+extern const struct cli_command command_access_show, command_access_set;
+extern const struct cli_command command_explain, command_who_can_read, command_why_not;
+
+/*
+ * After a change of a credential: waits (--wait, --no-wait) until the nodes serve what was made,
+ * and prints what became of it. done: "is made".
+ */
+NODISCARD int cli_wait_served(
+    struct cli *c, const struct json *made, const char *done, struct err *err);
+
+#endif

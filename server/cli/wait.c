@@ -1,0 +1,100 @@
+#include "server/cli/commands.h"
+
+#include <time.h>
+
+#define WAIT_MS 5000
+#define LOOK_MS 10
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* How far the nodes are. */
+struct progress {
+	int64_t served, expected;
+	uint64_t after_ms;
+};
+
+/*
+ * Looks until all nodes with access serve the generation, or the time is over. Receipts come with
+ * the nodes' next pulls, within milliseconds.
+ */
+static int
+follow(
+    struct cli *c, const struct json *made, uint64_t limit_ms, struct progress *p, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s", json_text(made, "name"), NULL);
+	const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
+	uint64_t begun = now_ms();
+
+	for (;;) {
+		AUTO(json_freep)
+		struct json *cert = NULL;
+		int r = cli_call(c, "GET", path, NULL, &cert, err);
+
+		if (r < 0)
+			return r;
+		p->served = json_number(cert, "served");
+		p->expected = json_number(cert, "expected");
+		p->after_ms = now_ms() - begun;
+		if (p->served >= p->expected || p->after_ms >= limit_ms)
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void
+put_json(struct cli *c, const struct json *made, const struct progress *p)
+{
+	struct json_writer w = JSON_WRITER(&c->out);
+	struct buf change = BUF_INIT(64 * 1024);
+
+	json_put_tree(&change, made, 0);
+	json_put_object(&w, NULL);
+	json_put_raw(&w, "change", buf_span(&change));
+	json_put_int(&w, "served", p->served);
+	json_put_int(&w, "expected", p->expected);
+	json_put_uint(&w, "after_ms", p->after_ms);
+	json_put_end(&w);
+	cli_printf(c, "\n");
+	buf_fini(&change);
+}
+
+int
+cli_wait_served(struct cli *c, const struct json *made, const char *done, struct err *err)
+{
+	struct progress p = {0, 0, 0};
+	uint64_t limit_ms;
+	char time[CLI_TIME_MAX];
+	int r = cli_duration(c, "wait", WAIT_MS, &limit_ms, err);
+
+	if (cli_flag(c, "no-wait"))
+		limit_ms = 0;
+	if (r == 0)
+		r = follow(c, made, limit_ms, &p, err);
+	if (r < 0)
+		return r;
+	if (c->json) {
+		put_json(c, made, &p);
+		return 0;
+	}
+	cli_printf(c, "credential %s %s: generation %lld, until %s (seq %lld, %s)\n",
+	    json_text(made, "name"), done, (long long)json_number(made, "generation"),
+	    cli_time(made, "not_after", time), (long long)json_number(made, "seq"),
+	    json_text(made, "durability"));
+	cli_put_warnings(c, made);
+	if (p.expected > 0 && p.served >= p.expected)
+		cli_printf(c, "served by %lld of %lld nodes after %llu ms\n", (long long)p.served,
+		    (long long)p.expected, (unsigned long long)p.after_ms);
+	else if (p.expected > 0)
+		cli_printf(c,
+		    "served by %lld of %lld nodes so far; 'certherd cert show %s' says which\n",
+		    (long long)p.served, (long long)p.expected, json_text(made, "name"));
+	return cli_flush(c, err);
+}

@@ -1,0 +1,540 @@
+#include "server/cli/cli.h"
+
+#include "common/base/str.h"
+#include "common/http/http.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define ARGS_MAX 40
+
+/* Words of a command line, with the name in front; owned until args_fini. */
+struct args {
+	char *argv[ARGS_MAX + 4];
+	int argc;
+};
+
+static void
+args_make(struct args *a, const char *line, const char *socket)
+{
+	char copy[1024], *rest = copy, *word;
+
+	memset(a, 0, sizeof(*a));
+	a->argv[a->argc++] = mem_strdup("certherd");
+	snprintf(copy, sizeof(copy), "%s", line);
+	while ((word = strsep(&rest, " ")) != NULL)
+		if (*word != '\0')
+			a->argv[a->argc++] = mem_strdup(word);
+	if (socket != NULL) {
+		a->argv[a->argc++] = mem_strdup("--socket");
+		a->argv[a->argc++] = mem_strdup(socket);
+	}
+}
+
+static void
+args_fini(struct args *a)
+{
+	while (a->argc > 0)
+		mem_free(a->argv[--a->argc]);
+}
+
+static struct cli
+cli_make(void)
+{
+	return (struct cli){.out = BUF_INIT(1024 * 1024), .hint = BUF_INIT(4096)};
+}
+
+static void
+cli_fini(struct cli *c)
+{
+	buf_fini(&c->out);
+	buf_fini(&c->hint);
+}
+
+/* ------------------------------------------------------------------------- words */
+
+static void
+test_usage_errors(void **state)
+{
+	static const struct {
+		const char *line, *error, *hint;
+	} cases[] = {
+	    {"frobnicate", "there is no command 'frobnicate'", "'certherd help' lists"},
+	    {"certs", "there is no command 'certs'", "did you mean 'certherd cert'?"},
+	    {"stauts", "there is no command 'stauts'", "did you mean 'certherd status'?"},
+	    {"cert", "'certherd cert' needs one more word", "add, list, show, renew"},
+	    {"cert lst", "there is no command 'cert lst'", "did you mean 'certherd cert list'?"},
+	    {"cert frob x", "there is no command 'cert frob'", "goes on with one of: add, list"},
+	    {"cert add", "something is missing behind 'cert add'",
+		"usage: certherd cert add NAME..."},
+	    {"cert show a b", "'b' is one word too many", "usage: certherd cert show NAME"},
+	    {"cert add a --acces b", "unknown option '--acces'", "'certherd cert add --help'"},
+	    {"cert add a -x", "unknown option '-x'", "--help"},
+	    {"cert add a --access", "option --access needs its NODE,@GROUP,...", ""},
+	    {"cert add a --json=yes", "option --json takes no value", ""},
+	    {"node remove", "something is missing", "usage: certherd node remove NAME"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct cli c = cli_make();
+		struct args a;
+		struct err err = {0, ""};
+
+		args_make(&a, cases[i].line, NULL);
+		assert_int_equal(cli_parse(&c, a.argc, a.argv, &err), ERR_INVALID);
+		if (strstr(err.text, cases[i].error) == NULL ||
+		    strstr(buf_str(&c.hint), cases[i].hint) == NULL)
+			fail_msg("%s: '%s' '%s'", cases[i].line, err.text, buf_str(&c.hint));
+		args_fini(&a);
+		cli_fini(&c);
+	}
+}
+
+static void
+test_words_and_options(void **state)
+{
+	struct cli c = cli_make();
+	struct buf list = BUF_INIT(256);
+	struct json_writer w = JSON_WRITER(&list);
+	struct args a;
+	struct err err;
+
+	(void)state;
+	args_make(
+	    &a, "cert add a --access x,y b --new-key --access=z --name=q --name r -- --c", NULL);
+	assert_int_equal(cli_parse(&c, a.argc, a.argv, &err), 0);
+	assert_string_equal(c.command->verb, "add");
+	assert_int_equal(c.word_count, 3);
+	assert_string_equal(c.words[1], "b");
+	assert_string_equal(c.words[2], "--c");
+	assert_true(cli_flag(&c, "new-key"));
+	assert_false(c.json);
+	assert_string_equal(cli_option(&c, "name"), "r");
+	json_put_object(&w, NULL);
+	cli_put_list(&c, &w, "access", "access");
+	json_put_end(&w);
+	assert_string_equal(buf_str(&list), "{\"access\":[\"x\",\"y\",\"z\"]}");
+	buf_fini(&list);
+	args_fini(&a);
+	cli_fini(&c);
+}
+
+static void
+test_every_command_has_help(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < cli_command_count; i++) {
+		const struct cli_command *cmd = cli_commands[i];
+		struct cli c = cli_make();
+		struct args a;
+		struct err err;
+		char line[128], example[128];
+
+		snprintf(line, sizeof(line), "%s %s --help", cmd->noun,
+		    cmd->verb != NULL ? cmd->verb : "");
+		args_make(&a, line, NULL);
+		assert_int_equal(cli_parse(&c, a.argc, a.argv, &err), 0);
+		assert_true(c.help);
+		assert_ptr_equal(c.command, cmd);
+		cli_put_help(cmd, &c.out);
+		snprintf(example, sizeof(example), "  certherd %s%s%s", cmd->noun,
+		    cmd->verb != NULL ? " " : "", cmd->verb != NULL ? cmd->verb : "");
+		assert_non_null(strstr(buf_str(&c.out), example));
+		for (size_t j = 0; j < cmd->option_count; j++)
+			assert_non_null(strstr(buf_str(&c.out), cmd->options[j].name));
+		args_fini(&a);
+		cli_fini(&c);
+	}
+}
+
+static void
+test_help_of_all(void **state)
+{
+	static const char *const lines[] = {"", "help", "--help", "-h", "cert --help"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct cli c = cli_make();
+		struct args a;
+		struct err err;
+
+		args_make(&a, lines[i], NULL);
+		assert_int_equal(cli_parse(&c, a.argc, a.argv, &err), 0);
+		assert_true(c.help);
+		assert_null(c.command);
+		args_fini(&a);
+		cli_fini(&c);
+	}
+}
+
+static void
+test_help_behind_help(void **state)
+{
+	struct cli c = cli_make();
+	struct args a;
+	struct err err;
+
+	(void)state;
+	args_make(&a, "help cert add", NULL);
+	assert_int_equal(cli_parse(&c, a.argc, a.argv, &err), 0);
+	assert_true(c.help);
+	assert_string_equal(c.command->verb, "add");
+	args_fini(&a);
+	cli_fini(&c);
+}
+
+/* ------------------------------------------------------------------------- against a server */
+
+/* Answers requests one after the other with what the test has prepared; one for a connection. */
+struct canned {
+	int listener;
+	char dir[64], path[96];
+	const char *replies[2]; /* the last is repeated */
+	int status;
+	pthread_t thread;
+	char asked[8192]; /* the first request */
+	unsigned count;
+};
+
+static struct canned server;
+
+static bool
+is_whole(const char *request, size_t len)
+{
+	const char *head = strstr(request, "\r\n\r\n");
+	const char *length = strstr(request, "Content-Length: ");
+	size_t n = length != NULL ? strtoul(length + strlen("Content-Length: "), NULL, 10) : 0;
+
+	return head != NULL && len >= (size_t)(head + 4 - request) + n;
+}
+
+static void
+answer(struct canned *s, int fd)
+{
+	const char *reply = s->count > 0 && s->replies[1] != NULL ? s->replies[1] : s->replies[0];
+	char request[8192] = "", head[256];
+	size_t len = 0;
+	ssize_t n = 1;
+
+	while (n > 0 && !is_whole(request, len)) {
+		n = read(fd, request + len, sizeof(request) - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+		request[len] = '\0';
+	}
+	if (len == 0)
+		return;
+	if (s->count++ == 0)
+		memcpy(s->asked, request, len + 1);
+	snprintf(head, sizeof(head),
+	    "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", s->status,
+	    strlen(reply));
+	(void)!send(fd, head, strlen(head), MSG_NOSIGNAL);
+	(void)!send(fd, reply, strlen(reply), MSG_NOSIGNAL);
+}
+
+static void *
+serve(void *arg)
+{
+	struct canned *s = arg;
+	int fd;
+
+	while ((fd = accept(s->listener, NULL, NULL)) >= 0) {
+		answer(s, fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+static void
+server_start(int status, const char *first, const char *later)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+
+	memset(&server, 0, sizeof(server));
+	server.status = status;
+	server.replies[0] = first;
+	server.replies[1] = later;
+	snprintf(server.dir, sizeof(server.dir), "/tmp/certherd-cli-XXXXXX");
+	assert_non_null(mkdtemp(server.dir));
+	snprintf(server.path, sizeof(server.path), "%s/s", server.dir);
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", server.path);
+	server.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(server.listener, (struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(listen(server.listener, 8), 0);
+	assert_int_equal(pthread_create(&server.thread, NULL, serve, &server), 0);
+}
+
+static void
+server_stop(void)
+{
+	shutdown(server.listener, SHUT_RDWR);
+	pthread_join(server.thread, NULL);
+	close(server.listener);
+	unlink(server.path);
+	rmdir(server.dir);
+}
+
+static int
+run(struct cli *c, const char *line, struct err *err)
+{
+	struct args a;
+	int r;
+
+	args_make(&a, line, server.path);
+	r = cli_parse(c, a.argc, a.argv, err);
+	if (r == 0)
+		r = c->command->run(c, err);
+	args_fini(&a);
+	return r;
+}
+
+#define CHANGED                                                                                    \
+	"{\"id\":\"0\",\"name\":\"a.org\",\"generation\":2,\"not_after\":\"2027-01-15T08:00:"      \
+	"00Z\","                                                                                   \
+	"\"durability\":\"local\",\"term\":1,\"seq\":9,\"warnings\":[\"look out\"]}"
+#define SERVED "{\"served\":2,\"expected\":2}"
+
+static const struct {
+	const char *line, *request, *body, *reply, *output;
+} requests[] = {
+    {"node token --name web1 --ttl 1h", "POST /v1/tokens", "{\"name\":\"web1\",\"ttl\":\"1h\"}",
+	"{\"token\":\"certherd-join-1.x\"}", "certherd-join-1.x\n"},
+    {"node tokens", "GET /v1/tokens", "", "{\"tokens\":[]}", "There are no tokens"},
+    {"node list", "GET /v1/nodes", "",
+	"{\"nodes\":[{\"name\":\"web1\",\"role\":\"replica\",\"connected\":true,\"behind\":"
+	"0,"
+	"\"groups\":[\"g\",\"h\"],\"software\":\"certherd 1\"}]}",
+	"NAME  ROLE     STATE      BEHIND  GROUPS  JOINED  SOFTWARE\n"
+	"web1  replica  connected  0       g,h     -       certherd 1\n"},
+    {"node show web1", "GET /v1/nodes/web1", "", "{\"name\":\"web1\",\"can_open\":[\"a\",\"b\"]}",
+	"can open      a, b\n"},
+    {"node remove web1", "DELETE /v1/nodes/web1", "",
+	"{\"exposed\":[\"a.org\"],\"seq\":4,\"durability\":\"local\"}", "cert renew --new-key"},
+    {"group create g a b", "POST /v1/groups", "{\"name\":\"g\",\"members\":[\"a\",\"b\"]}", CHANGED,
+	"group g is made"},
+    {"group add g a", "PUT /v1/groups/g/members/a", "", CHANGED, "a is now in group g"},
+    {"group remove g a", "DELETE /v1/groups/g/members/a", "", CHANGED, "no longer"},
+    {"group list", "GET /v1/groups", "",
+	"{\"groups\":[{\"name\":\"managers\",\"members\":[\"m\"],\"built_in\":true,"
+	"\"key_generation\":1}]}",
+	"managers  m        1    yes"},
+    {"group delete g", "DELETE /v1/groups/g", "", CHANGED, "look out"},
+    {"cert list", "GET /v1/certs?limit=500&after=&filter=", "",
+	"{\"certs\":[{\"name\":\"a.org\",\"state\":\"issued\",\"generation\":3,\"ca\":"
+	"\"default\","
+	"\"key_type\":\"ec-p256\",\"not_after\":\"2027-01-15T08:00:00Z\",\"served\":1,"
+	"\"expected\":2,\"access\":[\"w1\",\"w2\",\"w3\",\"w4\",\"w5\"]}],\"more\":false}",
+	"a.org  issued  3    2027-01-15 08:00  ec-p256  default  1 of 2  w1,w2,w3,w4 and 1 "
+	"more"},
+    {"cert show *.a.org", "GET /v1/certs/%2A.a.org", "",
+	"{\"name\":\"*.a.org\",\"served\":37,\"expected\":40,\"generation\":12,"
+	"\"nodes\":[{\"node\":\"w\",\"generation\":null,\"error\":\"no\\u001b[2Jway\"}]}",
+	"37 of 40 nodes serve generation 12"},
+    {"cert show a --chain", "GET /v1/certs/a/chain", "", "{\"chain\":\"PEM\\n\"}", "PEM\n"},
+    {"cert archive a", "POST /v1/certs/a/archive", "{\"archived\":true}", CHANGED, "is archived"},
+    {"cert archive a --undo", "POST /v1/certs/a/archive", "{\"archived\":false}", CHANGED,
+	"is back"},
+    {"cert delete a", "DELETE /v1/certs/a", "", CHANGED, "is deleted"},
+    {"ca create c --key-type rsa-2048 --lifetime 5y --default", "POST /v1/cas",
+	"{\"name\":\"c\",\"key_type\":\"rsa-2048\",\"lifetime\":\"5y\",\"default\":true}", CHANGED,
+	"Micro CA c is enabled, until 2027-01-15 08:00"},
+    {"ca list", "GET /v1/cas", "", "{\"cas\":[]}", "There are no Micro CAs"},
+    {"ca show c", "GET /v1/cas/c", "", "{\"certificate\":\"PEM\\n\"}", "PEM\n"},
+    {"default-access show", "GET /v1/settings/default-access", "", "{\"access\":[\"w\"]}", "w\n"},
+    {"default-access set a @g", "PUT /v1/settings/default-access", "{\"access\":[\"a\",\"@g\"]}",
+	CHANGED, "2 names now"},
+    {"explain www.a.org --node w", "GET /v1/explain?name=www.a.org&node=w", "",
+	"{\"candidates\":[{\"cert\":\"a\",\"match\":\"exact\",\"serves\":true,\"why\":"
+	"\"best\"}]}",
+	"exact"},
+    {"who-can-read a", "GET /v1/who-can-read?cert=a", "",
+	"{\"readers\":[{\"node\":\"w\",\"role\":\"replica\",\"by\":\"@g\"}],\"unknown\":1}",
+	"1 names in its access no longer exist"},
+    {"why-not w a", "GET /v1/why-not?node=w&cert=a", "",
+	"{\"should_serve\":false,\"why\":\"it has no access\"}",
+	"w should not serve a\nwhy: it has"},
+    {"status", "GET /v1/status", "",
+	"{\"domain\":\"example.org\",\"troubles\":[\"disk full\"],\"public\":[\"h:1\"],"
+	"\"nodes\":{\"total\":3,\"connected\":2}}",
+	"TROUBLE       disk full\n"},
+    {"status --json", "GET /v1/status", "", "{\"domain\":\"example.org\"}",
+	"{\n  \"domain\": \"example.org\"\n}\n"},
+};
+
+static void
+test_requests(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+		struct cli c = cli_make();
+		struct err err = {0, ""};
+		char start[256];
+
+		server_start(200, requests[i].reply, NULL);
+		if (run(&c, requests[i].line, &err) != 0)
+			fail_msg("%s: %s", requests[i].line, err.text);
+		server_stop();
+		snprintf(start, sizeof(start), "%s HTTP/1.1\r\n", requests[i].request);
+		if (!str_starts(server.asked, start) ||
+		    strcmp(strstr(server.asked, "\r\n\r\n") + 4, requests[i].body) != 0)
+			fail_msg("%s: %s", requests[i].line, server.asked);
+		if (strstr(buf_str(&c.out), requests[i].output) == NULL)
+			fail_msg("%s: %s", requests[i].line, buf_str(&c.out));
+		cli_fini(&c);
+	}
+}
+
+/* Changes of a credential wait until the nodes serve it. */
+static void
+test_changes_that_wait(void **state)
+{
+	static const struct {
+		const char *line, *request, *body;
+	} cases[] = {
+	    {"cert add a.org b.org --access x,@y --name n --key-type rsa-2048 --issuer micro --ca "
+	     "c "
+	     "--lifetime 9d --renew-percent 20 --new-key --stale-after 1d",
+		"POST /v1/certs",
+		"{\"names\":[\"a.org\",\"b.org\"],\"name\":\"n\",\"key_type\":\"rsa-2048\","
+		"\"issuer\":\"micro\",\"ca\":\"c\",\"lifetime\":\"9d\",\"stale_after\":\"1d\","
+		"\"access\":[\"x\",\"@y\"],\"renew_percent\":20,\"new_key\":true}"},
+	    {"cert add a.org", "POST /v1/certs", "{\"names\":[\"a.org\"]}"},
+	    {"cert renew a.org", "POST /v1/certs/a.org/renew", "{}"},
+	    {"cert renew a.org --new-key", "POST /v1/certs/a.org/renew", "{\"new_key\":true}"},
+	    {"cert access a.org --add x --remove @y,z --keep-key", "PUT /v1/certs/a.org/access",
+		"{\"add\":[\"x\"],\"remove\":[\"@y\",\"z\"],\"keep_key\":true}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct cli c = cli_make();
+		struct err err = {0, ""};
+
+		server_start(200, CHANGED, SERVED);
+		c.json = true;
+		{
+			char line[512];
+
+			snprintf(line, sizeof(line), "%s --json", cases[i].line);
+			if (run(&c, line, &err) != 0)
+				fail_msg("%s: %s", cases[i].line, err.text);
+		}
+		server_stop();
+		if (!str_starts(server.asked, cases[i].request) ||
+		    strcmp(strstr(server.asked, "\r\n\r\n") + 4, cases[i].body) != 0)
+			fail_msg("%s: %s", cases[i].line, server.asked);
+		assert_int_equal(server.count, 2);
+		assert_non_null(strstr(buf_str(&c.out), "\"served\":2,\"expected\":2"));
+		cli_fini(&c);
+	}
+}
+
+static void
+test_wait_ends(void **state)
+{
+	struct cli c = cli_make();
+	struct err err = {0, ""};
+
+	(void)state;
+	server_start(200, CHANGED, "{\"served\":1,\"expected\":2}");
+	assert_int_equal(run(&c, "cert renew a.org --no-wait --json", &err), 0);
+	server_stop();
+	assert_int_equal(server.count, 2);
+	assert_non_null(strstr(buf_str(&c.out), "\"served\":1,\"expected\":2"));
+	cli_fini(&c);
+}
+
+static void
+test_errors_of_the_server(void **state)
+{
+	struct cli c = cli_make();
+	struct err err = {0, ""};
+
+	(void)state;
+	server_start(404,
+	    "{\"error\":{\"code\":\"not-found\",\"text\":\"there is no "
+	    "'x'\\u001b\",\"hint\":\"look\"}}",
+	    NULL);
+	assert_int_equal(run(&c, "cert show x", &err), ERR_NOTFOUND);
+	server_stop();
+	assert_string_equal(err.text, "there is no 'x'?");
+	assert_string_equal(buf_str(&c.hint), "look");
+	cli_fini(&c);
+	c = cli_make();
+	server_start(502, "<html>", NULL);
+	assert_int_equal(run(&c, "cert show x", &err), ERR_PROTO);
+	server_stop();
+	assert_non_null(strstr(err.text, "status 502"));
+	cli_fini(&c);
+	/* Nobody there. */
+	c = cli_make();
+	assert_int_equal(run(&c, "status", &err), ERR_UNAVAIL);
+	assert_non_null(strstr(err.text, server.path));
+	assert_non_null(strstr(buf_str(&c.hint), "--data"));
+	cli_fini(&c);
+}
+
+static void
+test_local_mistakes(void **state)
+{
+	static const struct {
+		const char *line, *error;
+	} cases[] = {
+	    {"node token", "give its --name"},
+	    {"cert access a", "--add or --remove"},
+	    {"init", "give --domain"},
+	    {"init --domain *.org", "is not the name of a domain"},
+	    {"init --domain 192.0.2.1", "is not the name of a domain"},
+	    {"init --domain a.org --name same --replica-name same", "cannot both be called 'same'"},
+	    {"init --domain a.org --name Upper", "node"},
+	};
+
+	(void)state;
+	snprintf(server.path, sizeof(server.path), "/nonexistent");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct cli c = cli_make();
+		struct err err = {0, ""};
+
+		assert_int_equal(run(&c, cases[i].line, &err), ERR_INVALID);
+		if (strstr(err.text, cases[i].error) == NULL)
+			fail_msg("%s: %s", cases[i].line, err.text);
+		cli_fini(&c);
+	}
+}
+
+static int
+setup(void **state)
+{
+	struct err err;
+
+	(void)state;
+	return http_init(&err);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_usage_errors),
+	    cmocka_unit_test(test_words_and_options),
+	    cmocka_unit_test(test_every_command_has_help),
+	    cmocka_unit_test(test_help_of_all),
+	    cmocka_unit_test(test_help_behind_help),
+	    cmocka_unit_test(test_requests),
+	    cmocka_unit_test(test_changes_that_wait),
+	    cmocka_unit_test(test_wait_ends),
+	    cmocka_unit_test(test_errors_of_the_server),
+	    cmocka_unit_test(test_local_mistakes),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
