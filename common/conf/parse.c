@@ -62,6 +62,8 @@ explain_unknown(const cfg_t *cfg, const char *quoted, struct buf *out)
 		buf_putf(out, "; did you mean '%s'?", near->name);
 }
 
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {

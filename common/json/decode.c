@@ -166,8 +166,7 @@ take_field(const struct json_field *f, const json_t *v, void *out, struct err *e
 		    (const struct json *)(const void *)v, f->fields, f->field_count, at, err);
 		return r < 0 ? err_wrap(err, "in '%s'", f->name) : 0;
 	}
-	CHECK(!"a kind without a decoder");
-	return ERR_BUG;
+	return err_set(err, ERR_BUG, "member '%s' is of a kind that nobody decodes", f->name);
 }
 
 static const struct json_field *

@@ -1,3 +1,5 @@
+#include "domain.h"
+
 #include "common/base/str.h"
 #include "common/crypto/cert.h"
 #include "common/crypto/sign.h"
@@ -10,50 +12,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#define NOW INT64_C(1790000000)
-
-/* A domain with a manager, and a node that joins it. */
-struct domain {
-	struct domain_id id;
-	struct id node;
-	struct pkey *root_key, *manager_key, *node_key;
-	struct cert *root, *manager, *leaf;
-};
-
-static void
-domain_make(struct domain *d)
-{
-	struct err err;
-	struct identity_params p = {
-	    .name = "web1", .not_before = NOW - 60, .not_after = NOW + 9999};
-
-	random_bytes(d->id.bytes, HASH_LEN);
-	id_random(&d->node);
-	assert_int_equal(pkey_generate(KEY_EC_P384, &d->root_key, &err), 0);
-	assert_int_equal(pkey_generate(KEY_EC_P256, &d->manager_key, &err), 0);
-	assert_int_equal(pkey_generate(KEY_EC_P256, &d->node_key, &err), 0);
-	assert_int_equal(
-	    cert_issue_root(d->root_key, "example.org", &d->id, NOW - 60, &d->root, &err), 0);
-	assert_int_equal(cert_issue_manager(d->root, d->root_key, d->manager_key, &d->node,
-			     NOW - 60, &d->manager, &err),
-	    0);
-	p.key = d->node_key;
-	p.domain = d->id;
-	p.node = d->node;
-	assert_int_equal(cert_issue_identity(d->manager, d->manager_key, &p, &d->leaf, &err), 0);
-}
-
-static void
-domain_fini(struct domain *d)
-{
-	pkey_unref(d->root_key);
-	pkey_unref(d->manager_key);
-	pkey_unref(d->node_key);
-	cert_unref(d->root);
-	cert_unref(d->manager);
-	cert_unref(d->leaf);
-}
 
 static struct domain ours, other;
 
