@@ -90,10 +90,26 @@ take_error(struct cli *c, int status, const struct json *root, struct err *err)
 	    plain(text, sizeof(text), json_text(error, "text")));
 }
 
+/* Not earlier: init makes the locked memory for its keys before anything uses OpenSSL. */
+static int
+begin_http(struct err *err)
+{
+	static bool begun;
+	int r = 0;
+
+	if (!begun)
+		r = http_init(err);
+	begun = r == 0;
+	return r;
+}
+
 static int
 ask(struct cli *c, const struct http_params *p, struct http_reply *reply, struct err *err)
 {
-	int r = http_request(p, reply, err);
+	int r = begin_http(err);
+
+	if (r == 0)
+		r = http_request(p, reply, err);
 
 	if (r == ERR_UNAVAIL)
 		cli_hint(c, "is certherd-server running? its log says more");
@@ -151,6 +167,8 @@ cli_stream(struct cli *c, const char *path, int (*on_line)(struct span, void *),
 	if (r < 0)
 		return r;
 	p.unix_socket = socket;
+	if ((r = begin_http(err)) < 0)
+		return r;
 	r = http_stream(&p, on_line, arg, &reply, err);
 	if (r < 0 || reply.status == 200)
 		return r;

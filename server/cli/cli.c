@@ -1,7 +1,5 @@
 #include "server/cli/cli.h"
 
-#include "common/http/http.h"
-
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -39,7 +37,7 @@ cli_flush(struct cli *c, struct err *err)
 	for (size_t i = 0; !c->json && i < c->out.len; i++)
 		if ((c->out.data[i] < 0x20 && c->out.data[i] != '\n') || c->out.data[i] == 0x7f)
 			c->out.data[i] = '?';
-	if (r == 0 &&
+	if (r == 0 && c->out.len > 0 &&
 	    (fwrite(c->out.data, 1, c->out.len, stdout) != c->out.len || fflush(stdout) != 0))
 		r = err_set(err, ERR_IO, "cannot write to standard output");
 	buf_clear(&c->out);
@@ -72,14 +70,14 @@ cli_main(int argc, char **argv)
 	struct cli c = {.out = BUF_INIT(OUT_MAX), .hint = BUF_INIT(HINT_MAX)};
 	const struct sigaction ignore = {.sa_handler = SIG_IGN};
 	struct err err = {0, ""}, flush_err;
-	int status = 0, r;
+	int status = 0;
 
 	/* A pipe that was closed is an error of writing, which says what it is. */
 	sigaction(SIGPIPE, &ignore, NULL);
 	if (cli_parse(&c, argc, argv, &err) < 0) {
 		complain(&c, &err);
 		status = 2;
-	} else if ((r = http_init(&err)) < 0 || (r = run(&c, &err)) < 0) {
+	} else if (run(&c, &err) < 0) {
 		/* What was done before the failure is worth knowing. */
 		(void)!cli_flush(&c, &flush_err);
 		complain(&c, &err);

@@ -1,0 +1,120 @@
+/* Records of mutations, from what was looked up and what the signer made. */
+
+#include "common/wire/public_wire.h"
+#include "server/flow/flow_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int
+draft_current(struct flow_op *op, const struct index_record **out, struct err *err)
+{
+	const struct index_record *r =
+	    index_of_kind(op->flow->index, KIND_CREDENTIAL, &op->credential);
+
+	if (r == NULL || r->version != op->credential_version)
+		return err_set(err, ERR_CONFLICT,
+		    "the credential has been changed by somebody else meanwhile");
+	*out = r;
+	return 0;
+}
+
+static struct draft *
+draft_new(struct mutation *m, uint32_t kind, const struct id *id, uint64_t expect)
+{
+	struct draft *d = mutation_add(m);
+
+	d->id = *id;
+	d->kind = kind;
+	d->expect_version = expect;
+	return d;
+}
+
+static void
+put_access(struct draft *d, const struct id *access, size_t count)
+{
+	d->access_count = count;
+	if (count > 0)
+		memcpy(d->access, access, count * sizeof(*access));
+}
+
+static void
+put_sealed(struct draft *d, struct span sealed)
+{
+	d->sealed = buf_new(LIMIT_SEALED);
+	buf_put_span(d->sealed, sealed);
+}
+
+int
+draft_credential(struct flow_op *op, struct mutation *m, const char *name,
+    const struct credential_public *p, struct err *err)
+{
+	struct draft *d = draft_new(m, KIND_CREDENTIAL, &op->credential, op->credential_version);
+
+	snprintf(d->name, sizeof(d->name), "%s", name);
+	put_access(d, op->access, op->access_count);
+	return wire_credential_public_encode(p, d->public_part, err);
+}
+
+int
+draft_generation(struct flow_op *op, struct mutation *m, unsigned reply, struct err *err)
+{
+	struct draft *d = draft_new(m, KIND_GENERATION, &op->generation, 0);
+
+	put_access(d, op->access, op->access_count);
+	buf_put_span(d->public_part, op->replies[reply].public_part);
+	put_sealed(d, op->replies[reply].sealed);
+	return buf_error(d->public_part, "public part of a generation", err);
+}
+
+int
+draft_resealed(struct flow_op *op, struct mutation *m, unsigned reply, struct err *err)
+{
+	const struct record *r = op->fetched;
+	struct draft *d = draft_new(m, r->kind, &r->id, r->version);
+
+	snprintf(d->name, sizeof(d->name), "%s", r->name);
+	put_access(d, op->access, op->access_count);
+	buf_put_span(d->public_part, r->public_part);
+	put_sealed(d, op->replies[reply].sealed);
+	return buf_error(d->public_part, "public part of a record", err);
+}
+
+void
+draft_removed(struct mutation *m, const struct index_record *r)
+{
+	struct draft *d = draft_new(m, r->kind, &r->id, r->version);
+
+	snprintf(d->name, sizeof(d->name), "%s", r->name);
+	d->removed = true;
+}
+
+struct superseded {
+	struct mutation *m;
+	const struct id *active;
+	int64_t now;
+	unsigned newer, keep;
+};
+
+static bool
+on_generation(void *arg, const struct index_record *r)
+{
+	struct superseded *s = arg;
+
+	if (id_equal(&r->id, s->active))
+		return true;
+	if (s->newer >= s->keep || r->generation->not_after < s->now)
+		draft_removed(s->m, r);
+	s->newer++;
+	return s->m->count < LIMIT_MUTATION;
+}
+
+void
+draft_superseded(
+    struct flow_op *op, struct mutation *m, const struct index_record *credential, unsigned keep)
+{
+	struct superseded s = {
+	    m, &credential->credential->active, runtime_wall_s(op->flow->rt), 0, keep};
+
+	index_generations(op->flow->index, &credential->id, on_generation, &s);
+}

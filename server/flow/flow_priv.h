@@ -1,0 +1,176 @@
+#ifndef SERVER_FLOW_FLOW_PRIV_H
+#define SERVER_FLOW_FLOW_PRIV_H
+
+/*
+ * Inside of server/flow. Each operation is one struct flow_op that walks through the same states
+ * (op.c), led by the functions of its type: look decides from the index what is to be done, request
+ * writes what the signer is asked, mutation writes the records. When the records have changed
+ * meanwhile it looks again.
+ */
+
+#include "common/base/arena.h"
+#include "common/base/map.h"
+#include "common/base/runtime.h"
+#include "common/base/sm.h"
+#include "common/base/str.h"
+#include "common/wire/signer_messages.h"
+#include "server/flow/flow.h"
+#include "server/signer/signer.h"
+
+#define OP_CALLS_MAX 2
+#define OP_ATTEMPTS 10
+#define RESEAL_IN_FLIGHT 16
+
+struct flow_op;
+
+struct flow_op_type {
+	const char *action; /* of the audit log: "cert.add" */
+	/*
+	 * From the index as it is now: what to fetch, how many calls to the signer. ERR_AGAIN: park
+	 * this op until the default CA is there.
+	 */
+	int (*look)(struct flow_op *op, struct err *err);
+	/* The n-th request to the signer; NULL for types without calls. */
+	int (*request)(struct flow_op *op, unsigned call, struct buf *out, struct err *err);
+	int (*mutation)(struct flow_op *op, struct mutation *m, struct err *err);
+};
+
+enum flow_op_state {
+	OP_START,
+	OP_PARKED, /* until there is a default CA */
+	OP_FETCH,
+	OP_SIGN,
+	OP_COMMIT,
+	OP_DONE,
+	OP__COUNT,
+};
+
+/* What the administrator asked for, copied; each type uses some. */
+struct flow_op_input {
+	const char *name;
+	const char *author;
+	struct texts names, access, remove;
+	bool has_access;
+	const char *key_type, *ca, *failure;
+	int64_t lifetime, stale_after;
+	uint32_t fraction_percent;
+	bool new_key, keep_key, archived, is_default;
+	struct id record; /* of types that are not about a name */
+};
+
+struct flow_op {
+	struct flow *flow;
+	const struct flow_op_type *type;
+	struct sm sm;
+	struct flow_op *next, **prev; /* of all that are under way */
+	struct timer timer;
+	struct arena *memory; /* of input */
+	struct flow_op_input in;
+	flow_done_cb *done;
+	void *arg;
+	unsigned attempts;
+	bool waits_for_ca;
+
+	/* from look; cleared before each */
+	bool fetches;
+	bool new_key;
+	struct id fetch;
+	unsigned calls;
+	struct id credential;        /* or the CA, or the record that is sealed anew */
+	uint64_t credential_version; /* 0: new */
+	struct id generation;        /* the new one */
+	struct id ca;
+	struct id access[LIMIT_ACCESS];
+	size_t access_count;
+	uint64_t number;
+	int64_t not_before, not_after;
+	const char *warning;
+
+	/* on the way */
+	struct record *fetched; /* with its signed form behind it in fetched_bytes */
+	struct buf *fetched_body, *fetched_signature;
+	struct signer_call call;
+	unsigned at_call;
+	struct signer_done replies[OP_CALLS_MAX];
+	struct buf *reply_bytes[OP_CALLS_MAX];
+	enum signer_op asked[OP_CALLS_MAX];
+};
+
+struct flow {
+	struct runtime *rt;
+	struct index *index;
+	struct commit *commit;
+	struct signer *signer;
+	struct flow_op *ops;
+	bool closing;
+	void (*closed)(void *arg);
+	void *closed_arg;
+	struct timer close_timer;
+	struct flow_op *ca_op; /* makes the default CA; others are parked meanwhile */
+	struct flow_stats stats;
+	/* reseal.c */
+	struct map *reseal; /* id of a record to look at: a struct reseal_item */
+	struct timer reseal_timer;
+	size_t reseal_running;
+	unsigned reseal_failures;
+};
+
+extern const struct flow_op_type flow_op_credential_add, flow_op_credential_renew,
+    flow_op_credential_due, flow_op_credential_failed, flow_op_credential_access,
+    flow_op_credential_archive, flow_op_credential_delete, flow_op_ca_create, flow_op_reseal;
+
+/* op.c. The input is filled in by the caller; texts lie in op->memory. */
+struct flow_op *flow_op_new(
+    struct flow *f, const struct flow_op_type *type, flow_done_cb *done, void *arg);
+void flow_op_start(struct flow_op *op);
+void flow_op_free(struct flow_op *op);
+/* The default CA is there, or could not be made. */
+void flow_op_unpark(struct flow_op *op, int status, const struct err *err);
+/* Borrowed texts into the op's memory. */
+const char *flow_op_text(struct flow_op *op, const char *s);
+struct texts flow_op_texts(struct flow_op *op, struct texts t);
+
+/* look.c: what several types look for. */
+/* The CREDENTIAL by op->in.name (or op->in.record when that is NULL); sets its id and version. */
+NODISCARD int look_credential(struct flow_op *op, const struct index_record **out, struct err *err);
+/* The Micro CA by name, or the default one (ERR_AGAIN: it is to be made). */
+NODISCARD int look_ca(
+    struct flow_op *op, const char *name, const struct index_record **out, struct err *err);
+NODISCARD int look_ca_of(struct flow_op *op, const struct credential_public *c,
+    const struct index_record **out, struct err *err);
+/* Copies ids into op->access, those left out behind which no live node or group stands. */
+void look_access(struct flow_op *op, struct ids ids);
+/* Begin and end of a certificate of that lifetime, within the CA's; may set op->warning. */
+NODISCARD int look_times(
+    struct flow_op *op, const struct index_record *ca, int64_t lifetime, struct err *err);
+void new_id(struct flow *f, struct id *out);
+
+/* draft.c: records of mutations. */
+/* The CREDENTIAL that look saw, unless it has changed meanwhile (ERR_CONFLICT). */
+NODISCARD int draft_current(struct flow_op *op, const struct index_record **out, struct err *err);
+NODISCARD int draft_credential(struct flow_op *op, struct mutation *m, const char *name,
+    const struct credential_public *p, struct err *err);
+/* The new GENERATION from the signer's reply. */
+NODISCARD int draft_generation(
+    struct flow_op *op, struct mutation *m, unsigned reply, struct err *err);
+/* op->fetched with the seal of a reply. */
+NODISCARD int draft_resealed(
+    struct flow_op *op, struct mutation *m, unsigned reply, struct err *err);
+void draft_removed(struct mutation *m, const struct index_record *r);
+/* Removes old generations: beyond `keep` newer ones, or run out. The active one stays. */
+void draft_superseded(
+    struct flow_op *op, struct mutation *m, const struct index_record *credential, unsigned keep);
+
+/* reseal.c */
+void reseal_start(struct flow *f);
+void reseal_observe(void *arg, const struct committed *records, size_t count,
+    const struct head *head, struct signed_bytes signed_head);
+void reseal_stop(struct flow *f);
+
+/* Starts making it, if nobody does yet; then all parked operations go on. */
+void flow_make_default_ca(struct flow *f);
+void flow_check_closed(struct flow *f);
+/* ERR_CANCELED while the flow is closing. */
+NODISCARD int flow_check_open(const struct flow *f, struct err *err);
+
+#endif

@@ -1,0 +1,122 @@
+/* What operations look for in the index before they do anything. */
+
+#include "server/flow/flow_priv.h"
+
+#include <string.h>
+
+/* Certificates begin a little earlier, for clocks that are behind; short ones only a tenth. */
+#define BACKDATE_MOST 300
+
+void
+new_id(struct flow *f, struct id *out)
+{
+	do
+		runtime_random(f->rt, out->bytes, ID_LEN);
+	while (id_is_zero(out));
+}
+
+int
+look_credential(struct flow_op *op, const struct index_record **out, struct err *err)
+{
+	const struct index *ix = op->flow->index;
+	const struct index_record *r = op->in.name != NULL
+	    ? index_named(ix, KIND_CREDENTIAL, op->in.name)
+	    : index_of_kind(ix, KIND_CREDENTIAL, &op->in.record);
+
+	if (r == NULL)
+		return err_set(err, ERR_NOTFOUND,
+		    "there is no credential '%s'; 'certherd cert list' shows them",
+		    op->in.name != NULL ? op->in.name : "");
+	op->credential = r->id;
+	op->credential_version = r->version;
+	op->number = r->credential->generations;
+	op->generation = r->credential->active;
+	*out = r;
+	return 0;
+}
+
+static int
+check_ca(struct flow_op *op, const struct index_record *ca, struct err *err)
+{
+	if (!ca->ca->enabled)
+		return err_set(err, ERR_INVALID, "the CA '%s' is not enabled", ca->name);
+	op->ca = ca->id;
+	return 0;
+}
+
+int
+look_ca(struct flow_op *op, const char *name, const struct index_record **out, struct err *err)
+{
+	const struct index_record *ca;
+	int rc;
+
+	if (name != NULL)
+		ca = index_named(op->flow->index, KIND_CA, name);
+	else
+		ca = index_default_ca(op->flow->index);
+	if (ca == NULL && name == NULL)
+		return ERR_AGAIN;
+	if (ca == NULL)
+		return err_set(err, ERR_NOTFOUND,
+		    "there is no CA '%s'; 'certherd ca list' shows them, 'certherd ca create' "
+		    "makes one",
+		    name);
+	rc = check_ca(op, ca, err);
+	if (rc == 0)
+		*out = ca;
+	return rc;
+}
+
+int
+look_ca_of(struct flow_op *op, const struct credential_public *c, const struct index_record **out,
+    struct err *err)
+{
+	const struct index_record *ca;
+	int rc;
+
+	if (c->issuer != ISSUER_MICRO || !c->has_issuer_record)
+		return err_set(err, ERR_INVALID,
+		    "its certificates come from '%s', which this server does not ask by itself",
+		    issuer_type_name(c->issuer));
+	ca = index_of_kind(op->flow->index, KIND_CA, &c->issuer_record);
+	if (ca == NULL)
+		return err_set(err, ERR_NOTFOUND, "the CA that issued it is not there any more");
+	rc = check_ca(op, ca, err);
+	if (rc == 0)
+		*out = ca;
+	return rc;
+}
+
+void
+look_access(struct flow_op *op, struct ids ids)
+{
+	op->access_count = 0;
+	for (size_t i = 0; i < ids.count && op->access_count < LIMIT_ACCESS; i++) {
+		const struct index_record *r = index_get(op->flow->index, &ids.items[i]);
+
+		if (r != NULL && (r->kind == KIND_NODE || r->kind == KIND_GROUP))
+			op->access[op->access_count++] = ids.items[i];
+	}
+}
+
+int
+look_times(struct flow_op *op, const struct index_record *ca, int64_t lifetime, struct err *err)
+{
+	int64_t now = runtime_wall_s(op->flow->rt);
+	int64_t early = lifetime / 10 < BACKDATE_MOST ? lifetime / 10 : BACKDATE_MOST;
+	char end[TIME_TEXT_MAX];
+
+	op->not_before = now - early;
+	op->not_after = op->not_before + lifetime - 1; /* the last second is part of it */
+	if (op->not_after <= ca->ca->not_after)
+		return 0;
+	op->not_after = ca->ca->not_after;
+	if (op->not_after < now + FLOW_LIFETIME_LEAST)
+		return err_set(err, ERR_INVALID,
+		    "the CA '%s' runs out at %s, so it cannot issue any more; make another one "
+		    "with 'certherd ca create'",
+		    ca->name, time_text(ca->ca->not_after, end));
+	op->warning = "the certificate is shorter than asked for, because its CA ends before; make "
+		      "another CA with 'certherd ca create'";
+	return 0;
+}

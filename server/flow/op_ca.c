@@ -1,0 +1,154 @@
+/* Micro CAs. */
+
+#include "common/crypto/pkey.h"
+#include "server/flow/flow_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CA_NAME_MAX 64 /* a common name of X.520 */
+#define CA_BACKDATE 300
+
+static int
+look_ca_create(struct flow_op *op, struct err *err)
+{
+	const struct index *ix = op->flow->index;
+	int64_t now = runtime_wall_s(op->flow->rt);
+
+	if (index_named(ix, KIND_CA, op->in.name) != NULL)
+		return err_set(err, ERR_EXISTS, "there is a CA '%s' already", op->in.name);
+	new_id(op->flow, &op->credential);
+	op->credential_version = 0;
+	op->not_before = now - CA_BACKDATE;
+	op->not_after = op->not_before + op->in.lifetime - 1;
+	op->calls = 1;
+	return 0;
+}
+
+static bool
+is_default(const struct flow_op *op)
+{
+	return op->in.is_default || index_default_ca(op->flow->index) == NULL;
+}
+
+static int
+request_ca_create(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
+{
+	struct signer_request r = {.op = SIGNER_MAKE_CA};
+
+	op->asked[call] = SIGNER_MAKE_CA;
+	r.make_ca.ca = (struct record_ref){op->credential, 1};
+	r.make_ca.name = op->in.name;
+	r.make_ca.key_type = op->in.key_type;
+	r.make_ca.not_before = op->not_before;
+	r.make_ca.not_after = op->not_after;
+	r.make_ca.is_default = is_default(op);
+	return wire_signer_request_encode(&r, out, err);
+}
+
+static int
+mutation_ca_create(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	struct draft *d = mutation_add(m);
+
+	d->id = op->credential;
+	d->kind = KIND_CA;
+	snprintf(d->name, sizeof(d->name), "%s", op->in.name);
+	buf_put_span(d->public_part, op->replies[0].public_part);
+	d->sealed = buf_new(LIMIT_SEALED);
+	buf_put_span(d->sealed, op->replies[0].sealed);
+	return buf_error(d->public_part, "public part of a CA", err);
+}
+
+const struct flow_op_type flow_op_ca_create = {
+    "ca.create", look_ca_create, request_ca_create, mutation_ca_create};
+
+static int
+check_name(const char *name, struct err *err)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len > CA_NAME_MAX)
+		return err_set(err, ERR_INVALID,
+		    "the name of a CA has 1 to %d characters; it stands in its certificate",
+		    CA_NAME_MAX);
+	for (size_t i = 0; i < len; i++)
+		if (name[i] < 0x20 || name[i] > 0x7e)
+			return err_set(err, ERR_INVALID,
+			    "name of a CA: character %zu is not a printable ASCII character",
+			    i + 1);
+	if (name[0] == ' ' || name[len - 1] == ' ')
+		return err_set(
+		    err, ERR_INVALID, "the name of a CA does not begin or end with a blank");
+	return 0;
+}
+
+static int
+check_lifetime(int64_t lifetime, struct err *err)
+{
+	if (lifetime >= 86400 && lifetime <= 30 * 365 * INT64_C(86400))
+		return 0;
+	return err_set(err, ERR_INVALID, "the lifetime of a CA is a day to 30 years");
+}
+
+int
+flow_ca_create(
+    struct flow *f, const struct ca_spec *spec, flow_done_cb *done, void *arg, struct err *err)
+{
+	const char *type_name = spec->key_type != NULL ? spec->key_type : FLOW_KEY_TYPE_DEFAULT;
+	int64_t lifetime = spec->lifetime > 0 ? spec->lifetime : FLOW_CA_LIFETIME_DEFAULT;
+	enum key_type type;
+	struct flow_op *op;
+	int rc = check_name(spec->name, err);
+
+	if (rc == 0)
+		rc = check_lifetime(lifetime, err);
+	if (rc == 0)
+		rc = key_type_parse(type_name, &type, err);
+	if (rc == 0)
+		rc = flow_check_open(f, err);
+	if (rc < 0)
+		return rc;
+	op = flow_op_new(f, &flow_op_ca_create, done, arg);
+	op->in.name = flow_op_text(op, spec->name);
+	op->in.author = flow_op_text(op, spec->author);
+	op->in.key_type = flow_op_text(op, type_name);
+	op->in.lifetime = lifetime;
+	op->in.is_default = spec->is_default;
+	flow_op_start(op);
+	return 0;
+}
+
+static void
+on_default_ca(void *arg, int status, const struct flow_result *result, const struct err *err)
+{
+	struct flow *f = arg;
+	struct flow_op *next;
+
+	(void)result;
+	f->ca_op = NULL;
+	/* Somebody made one meanwhile: as good as ours. */
+	if (status == ERR_EXISTS && index_default_ca(f->index) != NULL)
+		status = 0;
+	for (struct flow_op *op = f->ops; op != NULL; op = next) {
+		next = op->next;
+		flow_op_unpark(op, status, err);
+	}
+}
+
+void
+flow_make_default_ca(struct flow *f)
+{
+	struct flow_op *op;
+
+	if (f->ca_op != NULL)
+		return;
+	op = flow_op_new(f, &flow_op_ca_create, on_default_ca, f);
+	op->in.name = FLOW_DEFAULT_CA;
+	op->in.author = "certherd";
+	op->in.key_type = FLOW_KEY_TYPE_DEFAULT;
+	op->in.lifetime = FLOW_CA_LIFETIME_DEFAULT;
+	op->in.is_default = true;
+	f->ca_op = op;
+	flow_op_start(op);
+}

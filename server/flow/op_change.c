@@ -1,0 +1,197 @@
+/* Credentials whose access changes, that are archived, and that are deleted. */
+
+#include "server/flow/flow_priv.h"
+
+#include <string.h>
+
+/* --- access --- */
+
+static bool
+take_out(struct flow_op *op, const struct id *id)
+{
+	for (size_t i = 0; i < op->access_count; i++) {
+		if (!id_equal(&op->access[i], id))
+			continue;
+		op->access[i] = op->access[--op->access_count];
+		return true;
+	}
+	return false;
+}
+
+static int
+put_in(struct flow_op *op, const struct id *id, struct err *err)
+{
+	for (size_t i = 0; i < op->access_count; i++)
+		if (id_equal(&op->access[i], id))
+			return 0;
+	if (op->access_count == LIMIT_ACCESS)
+		return err_set(err, ERR_LIMIT,
+		    "an access list has at most %d servers and groups; put servers into a group",
+		    LIMIT_ACCESS);
+	op->access[op->access_count++] = *id;
+	return 0;
+}
+
+/* The new list in op->access; *taken: somebody loses it. */
+static int
+look_new_access(struct flow_op *op, const struct index_record *c, bool *taken, struct err *err)
+{
+	struct id add[LIMIT_ACCESS], remove[LIMIT_ACCESS];
+	size_t added = 0, removed = 0;
+	int rc = index_resolve_access(op->flow->index, op->in.access, add, &added, err);
+
+	if (rc == 0)
+		rc = index_resolve_access(op->flow->index, op->in.remove, remove, &removed, err);
+	if (rc < 0)
+		return rc;
+	look_access(op, c->access);
+	*taken = false;
+	for (size_t i = 0; i < removed; i++)
+		*taken = take_out(op, &remove[i]) || *taken;
+	for (size_t i = 0; rc == 0 && i < added; i++)
+		rc = put_in(op, &add[i], err);
+	return rc;
+}
+
+static int
+look_access_change(struct flow_op *op, struct err *err)
+{
+	const struct index_record *c, *ca, *active;
+	bool taken = false;
+	int rc = look_credential(op, &c, err);
+
+	if (rc == 0)
+		rc = look_new_access(op, c, &taken, err);
+	if (rc < 0)
+		return rc;
+	if (op->access_count == 0)
+		op->warning = "no server may open it now: 'certherd cert access NAME --add NODE' "
+			      "gives it to one";
+	active = index_active(op->flow->index, c);
+	if (active == NULL)
+		return 0;
+	op->fetches = true;
+	op->fetch = active->id;
+	op->calls = 1;
+	op->new_key = taken && !op->in.keep_key && !c->credential->archived &&
+	    c->credential->issuer == ISSUER_MICRO;
+	if (!op->new_key) {
+		if (taken && op->warning == NULL)
+			op->warning = "the key stays the same, and who has been taken away may "
+				      "still have it: 'certherd cert renew --new-key' replaces it";
+		return 0;
+	}
+	rc = look_ca_of(op, c->credential, &ca, err);
+	if (rc == 0)
+		rc = look_times(op, ca, c->credential->lifetime, err);
+	if (rc < 0)
+		return err_wrap(
+		    err, "credential '%s' needs a new key (--keep-key goes without)", c->name);
+	op->calls = 2;
+	new_id(op->flow, &op->generation);
+	op->number = c->credential->generations + 1;
+	return 0;
+}
+
+static int
+request_access(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
+{
+	struct signer_request r = {.op = SIGNER_RESEAL};
+
+	/* The second call, if there is one, makes the new key. */
+	if (call == 1)
+		return flow_op_credential_renew.request(op, call, out, err);
+	op->asked[0] = SIGNER_RESEAL;
+	r.reseal.record =
+	    (struct signed_bytes){buf_span(op->fetched_body), buf_span(op->fetched_signature)};
+	r.reseal.to = (struct record_ref){op->fetched->id, op->fetched->version + 1};
+	r.reseal.public_part = op->fetched->public_part;
+	r.reseal.access = (struct ids){op->access, op->access_count};
+	return wire_signer_request_encode(&r, out, err);
+}
+
+static int
+mutation_access(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	const struct index_record *c;
+	struct credential_public p;
+	int rc = draft_current(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	p = *c->credential;
+	if (op->calls == 2) {
+		p.active = op->generation;
+		p.generations = op->number;
+	}
+	rc = draft_credential(op, m, c->name, &p, err);
+	if (rc == 0 && op->calls > 0)
+		rc = draft_resealed(op, m, 0, err);
+	if (rc == 0 && op->calls == 2)
+		rc = draft_generation(op, m, 1, err);
+	/* Older ones are served by nobody, and sealed to the servers of before. */
+	if (rc == 0)
+		draft_superseded(op, m, c, 0);
+	op->flow->stats.issued += rc == 0 && op->calls == 2;
+	return rc;
+}
+
+const struct flow_op_type flow_op_credential_access = {
+    "cert.access", look_access_change, request_access, mutation_access};
+
+/* --- archive --- */
+
+static int
+look_only(struct flow_op *op, struct err *err)
+{
+	const struct index_record *c;
+	int rc = look_credential(op, &c, err);
+
+	if (rc == 0)
+		look_access(op, c->access);
+	return rc;
+}
+
+static int
+mutation_archive(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	const struct index_record *c;
+	struct credential_public p;
+	int rc = draft_current(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	p = *c->credential;
+	p.archived = op->in.archived;
+	return draft_credential(op, m, c->name, &p, err);
+}
+
+const struct flow_op_type flow_op_credential_archive = {
+    "cert.archive", look_only, NULL, mutation_archive};
+
+/* --- delete --- */
+
+static bool
+on_generation(void *arg, const struct index_record *r)
+{
+	struct mutation *m = arg;
+
+	draft_removed(m, r);
+	return m->count < LIMIT_MUTATION;
+}
+
+static int
+mutation_delete(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	const struct index_record *c;
+	int rc = draft_current(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	draft_removed(m, c);
+	index_generations(op->flow->index, &c->id, on_generation, m);
+	return 0;
+}
+
+const struct flow_op_type flow_op_credential_delete = {
+    "cert.delete", look_only, NULL, mutation_delete};

@@ -1,0 +1,388 @@
+/*
+ * Groups, and the removal of nodes. What membership asks for and is not so yet (a group with a
+ * member that is gone, a membership sealed to an old key) is repaired, one group at a time; the
+ * records say what is to be done, so that nothing is lost by a crash.
+ */
+
+#include "common/model/names.h"
+#include "common/model/renewal.h"
+#include "server/nodes/group_task.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- repair --- */
+
+struct search {
+	struct nodes *n;
+	const struct index_record *due;
+};
+
+static bool
+on_group(void *arg, const struct index_record *r)
+{
+	struct search *s = arg;
+
+	if (plan_is_due(s->n->p.index, r))
+		s->due = r;
+	return s->due == NULL;
+}
+
+static bool
+on_any(void *arg, const struct index_record *r)
+{
+	(void)r;
+	*(bool *)arg = true;
+	return false;
+}
+
+bool
+repair_is_pending(const struct nodes *n, const struct id *node)
+{
+	bool found = false;
+
+	index_memberships(n->p.index, node, on_any, &found);
+	return found;
+}
+
+static void remove_resume(struct nodes *n, const struct err *err);
+
+static void
+on_repaired(struct nodes *n, int status, const struct err *err)
+{
+	n->repairing = false;
+	if (n->closing)
+		return;
+	if (status < 0 && status != ERR_EXISTS && status != ERR_NOTFOUND) {
+		n->repair_failures++;
+		remove_resume(n, err);
+		runtime_timer_start(n->p.runtime, &n->repair_timer,
+		    (uint64_t)renewal_retry_after(n->repair_failures, 0) * 100);
+		return;
+	}
+	n->repair_failures = 0;
+	remove_resume(n, NULL);
+	repair_start(n);
+}
+
+void
+repair_run(void *arg)
+{
+	struct nodes *n = arg;
+	struct search s = {.n = n};
+
+	if (n->repairing || n->closing)
+		return;
+	index_each(n->p.index, KIND_GROUP, on_group, &s);
+	if (s.due == NULL) {
+		remove_resume(n, NULL);
+		return;
+	}
+	n->repairing = true;
+	task_start(&group_task_new(
+	    n, GROUP_REPAIR, s.due->name, "certherd", (void (*)(void))on_repaired, NULL)
+			->t);
+}
+
+void
+repair_start(struct nodes *n)
+{
+	if (!n->repairing && !n->closing)
+		runtime_timer_start(n->p.runtime, &n->repair_timer, 0);
+}
+
+void
+repair_observe(struct nodes *n, const struct record *r)
+{
+	/* A new one is in no group, and has no member that could be wrong. */
+	if ((r->kind == KIND_NODE || r->kind == KIND_GROUP) && r->version > 1)
+		repair_start(n);
+}
+
+/* --- removal --- */
+
+struct remove_task {
+	struct task t;
+	struct id id;
+	uint64_t version;
+};
+
+#define REMOVE_OF(task) CONTAINER_OF(task, struct remove_task, t)
+
+static int
+look_remove(struct task *t, struct err *err)
+{
+	struct remove_task *rt = REMOVE_OF(t);
+	const struct index_record *r = index_named(t->nodes->p.index, KIND_NODE, t->object);
+
+	if (r == NULL)
+		return err_set(err, ERR_NOTFOUND,
+		    "there is no node '%s'; 'certherd node list' shows them", t->object);
+	if (id_equal(&r->id, &t->nodes->p.self))
+		return err_set(err, ERR_DENIED,
+		    "'%s' is this server, the manager; it cannot remove itself", t->object);
+	rt->id = r->id;
+	rt->version = r->version;
+	return 0;
+}
+
+static int
+mutation_remove(struct task *t, struct mutation *m, struct err *err)
+{
+	struct remove_task *rt = REMOVE_OF(t);
+	struct draft *d = mutation_add(m);
+
+	(void)err;
+	d->id = rt->id;
+	d->kind = KIND_NODE;
+	d->expect_version = rt->version;
+	d->removed = true;
+	snprintf(d->name, sizeof(d->name), "%s", t->object);
+	t->waits = repair_is_pending(t->nodes, &rt->id);
+	return 0;
+}
+
+static void
+finish_remove(struct task *t, int status, const struct commit_result *commit, const struct err *err)
+{
+	task_finish_plain(t, &REMOVE_OF(t)->id, status, commit, err);
+}
+
+static const struct task_type remove_type = {.action = "node.remove",
+    .size = sizeof(struct remove_task),
+    .look = look_remove,
+    .mutation = mutation_remove,
+    .finish = finish_remove};
+
+/* Removals whose groups have new keys are done; all of them when that fails, with a warning. */
+static void
+remove_resume(struct nodes *n, const struct err *err)
+{
+	struct task *next;
+
+	for (struct task *t = n->tasks; t != NULL; t = next) {
+		next = t->next;
+		if (t->type != &remove_type || t->sm.state != TASK_WAIT)
+			continue;
+		if (err != NULL)
+			t->warning = "it is removed, but its groups have no new keys yet; this is "
+				     "tried again until they have";
+		if (err != NULL || !repair_is_pending(n, &REMOVE_OF(t)->id))
+			task_resume(t);
+	}
+}
+
+int
+nodes_remove(struct nodes *n, const char *name, const char *author, nodes_done_cb *done, void *arg,
+    struct err *err)
+{
+	int rc = nodes_check_open(n, err);
+
+	if (rc == 0)
+		rc = label_check("node", name, err);
+	if (rc < 0)
+		return rc;
+	task_start(task_new(n, &remove_type, author, name, (void (*)(void))done, arg));
+	return 0;
+}
+
+/* --- what a node could open --- */
+
+struct exposure {
+	const struct nodes *n;
+	struct map *seen;
+	index_each_cb *cb;
+	void *arg;
+	bool ended;
+};
+
+static bool
+on_readable(void *arg, const struct index_record *r)
+{
+	struct exposure *x = arg;
+	const struct id *id = r->kind == KIND_GENERATION ? &r->generation->credential : &r->id;
+	const struct index_record *c = index_of_kind(x->n->p.index, KIND_CREDENTIAL, id);
+
+	if (c == NULL || map_put(x->seen, id->bytes, ID_LEN, x) != NULL)
+		return true;
+	x->ended = !x->cb(x->arg, c);
+	return !x->ended;
+}
+
+static bool
+on_group_of(void *arg, const struct index_record *m)
+{
+	struct exposure *x = arg;
+
+	index_with_access(x->n->p.index, &m->membership->group, on_readable, x);
+	return !x->ended;
+}
+
+void
+nodes_exposed(const struct nodes *n, const struct id *node, index_each_cb *cb, void *arg)
+{
+	struct exposure x = {.n = n, .seen = map_new(), .cb = cb, .arg = arg};
+
+	index_with_access(n->p.index, node, on_readable, &x);
+	if (!x.ended)
+		index_memberships(n->p.index, node, on_group_of, &x);
+	map_free(x.seen);
+}
+
+/* --- what administrators ask for --- */
+
+static int
+check_group(struct nodes *n, const char *group, struct err *err)
+{
+	int rc = nodes_check_open(n, err);
+
+	if (rc == 0)
+		rc = label_check("group", group, err);
+	if (rc == 0 && strcmp(group, GROUP_MANAGERS) == 0)
+		rc = err_set(err, ERR_DENIED,
+		    "the group '%s' is certherd's own: it holds the servers that may open "
+		    "everything",
+		    GROUP_MANAGERS);
+	return rc;
+}
+
+int
+nodes_group_create(struct nodes *n, const char *name, struct texts members, const char *author,
+    nodes_done_cb *done, void *arg, struct err *err)
+{
+	struct group_task *g;
+	int rc = check_group(n, name, err);
+
+	if (rc == 0 && members.count > LIMIT_MEMBERS)
+		rc = err_set(err, ERR_LIMIT, "a group has at most %d members", LIMIT_MEMBERS);
+	if (rc < 0)
+		return rc;
+	g = group_task_new(n, GROUP_CREATE, name, author, (void (*)(void))done, arg);
+	g->members = task_texts(&g->t, members);
+	task_start(&g->t);
+	return 0;
+}
+
+static int
+start_member(struct nodes *n, enum group_change change, const char *group, const char *node,
+    const char *author, nodes_done_cb *done, void *arg, struct err *err)
+{
+	struct group_task *g;
+	int rc = check_group(n, group, err);
+
+	if (rc == 0)
+		rc = label_check("node", node, err);
+	if (rc < 0)
+		return rc;
+	g = group_task_new(n, change, group, author, (void (*)(void))done, arg);
+	g->node = task_text(&g->t, node);
+	task_start(&g->t);
+	return 0;
+}
+
+int
+nodes_group_add(struct nodes *n, const char *group, const char *node, const char *author,
+    nodes_done_cb *done, void *arg, struct err *err)
+{
+	return start_member(n, GROUP_ADD, group, node, author, done, arg, err);
+}
+
+int
+nodes_group_remove(struct nodes *n, const char *group, const char *node, const char *author,
+    nodes_done_cb *done, void *arg, struct err *err)
+{
+	return start_member(n, GROUP_REMOVE, group, node, author, done, arg, err);
+}
+
+/* --- deletion --- */
+
+static bool
+on_user(void *arg, const struct index_record *r)
+{
+	const struct index_record **out = arg;
+
+	if (r->kind == KIND_CREDENTIAL)
+		*out = r;
+	return *out == NULL;
+}
+
+static bool
+in_default_access(const struct index *ix, const struct id *group)
+{
+	const struct setting_public *s = index_setting(ix, SETTING_DEFAULT_ACCESS);
+
+	for (size_t i = 0; s != NULL && i < s->records.count; i++)
+		if (id_equal(&s->records.items[i], group))
+			return true;
+	return false;
+}
+
+static int
+look_delete(struct task *t, struct err *err)
+{
+	struct remove_task *rt = REMOVE_OF(t);
+	const struct index *ix = t->nodes->p.index;
+	const struct index_record *r = index_named(ix, KIND_GROUP, t->object), *user = NULL;
+
+	if (r == NULL)
+		return err_set(err, ERR_NOTFOUND,
+		    "there is no group '%s'; 'certherd group list' shows them", t->object);
+	index_with_access(ix, &r->id, on_user, &user);
+	if (user != NULL)
+		return err_set(err, ERR_BUSY,
+		    "the group '%s' has access to '%s'; take it away first with 'certherd cert "
+		    "access NAME --remove @%s'",
+		    t->object, user->name, t->object);
+	if (in_default_access(ix, &r->id))
+		return err_set(
+		    err, ERR_BUSY, "the group '%s' is part of the default access", t->object);
+	rt->id = r->id;
+	rt->version = r->version;
+	return 0;
+}
+
+static bool
+on_dropped(void *arg, const struct index_record *r)
+{
+	struct draft *d = mutation_add(arg);
+
+	d->id = r->id;
+	d->kind = r->kind;
+	d->expect_version = r->version;
+	d->removed = true;
+	return true;
+}
+
+static int
+mutation_delete(struct task *t, struct mutation *m, struct err *err)
+{
+	struct remove_task *rt = REMOVE_OF(t);
+	struct draft *d = mutation_add(m);
+
+	(void)err;
+	d->id = rt->id;
+	d->kind = KIND_GROUP;
+	d->expect_version = rt->version;
+	d->removed = true;
+	snprintf(d->name, sizeof(d->name), "%s", t->object);
+	index_members(t->nodes->p.index, &rt->id, on_dropped, m);
+	return 0;
+}
+
+static const struct task_type delete_type = {.action = "group.delete",
+    .size = sizeof(struct remove_task),
+    .look = look_delete,
+    .mutation = mutation_delete,
+    .finish = finish_remove};
+
+int
+nodes_group_delete(struct nodes *n, const char *group, const char *author, nodes_done_cb *done,
+    void *arg, struct err *err)
+{
+	int rc = check_group(n, group, err);
+
+	if (rc < 0)
+		return rc;
+	task_start(task_new(n, &delete_type, author, group, (void (*)(void))done, arg));
+	return 0;
+}

@@ -1,0 +1,186 @@
+/* Join tokens: made for a name, kept hashed, good for one pair of keys and a short time. */
+
+#include "common/model/names.h"
+#include "server/nodes/nodes_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void
+nodes_new_id(struct nodes *n, struct id *out)
+{
+	do
+		runtime_random(n->p.runtime, out->bytes, ID_LEN);
+	while (id_is_zero(out));
+}
+
+void
+tokens_free(struct nodes *n)
+{
+	size_t at = 0;
+	void *value;
+
+	while (map_next(n->tokens, &at, NULL, &value))
+		mem_free(value);
+	map_free(n->tokens);
+}
+
+struct token_task {
+	struct task t;
+	const char *name;
+	int64_t ttl;
+	struct local_token row;
+	struct secret *secret;
+};
+
+static void
+drop_expired(struct nodes *n)
+{
+	int64_t now = runtime_wall_s(n->p.runtime);
+	struct id ids[64];
+	size_t at = 0, count = 0;
+	void *value;
+
+	while (count < ARRAY_LEN(ids) && map_next(n->tokens, &at, NULL, &value)) {
+		struct token *token = value;
+
+		if (token->row.expires_at < now && !token->busy)
+			ids[count++] = token->row.id;
+	}
+	for (size_t i = 0; i < count; i++)
+		mem_free(map_del(n->tokens, ids[i].bytes, ID_LEN));
+}
+
+static int
+look_token(struct task *t, struct err *err)
+{
+	struct token_task *tt = CONTAINER_OF(t, struct token_task, t);
+	struct nodes *n = t->nodes;
+	int rc;
+
+	drop_expired(n);
+	if (index_named(n->p.index, KIND_NODE, tt->name) != NULL)
+		return err_set(err, ERR_EXISTS,
+		    "there is a node '%s' already; remove it first with 'certherd node remove', or "
+		    "choose another name",
+		    tt->name);
+	if (map_count(n->tokens) >= LIMIT_TOKENS)
+		return err_set(err, ERR_LIMIT,
+		    "there are %d join tokens that have not run out; wait until some have",
+		    LIMIT_TOKENS);
+	if (n->endpoints.count == 0)
+		return err_set(
+		    err, ERR_UNAVAIL, "the public port is not open yet, so nobody could join");
+	rc = secret_random(JOIN_TOKEN_SECRET_LEN, &tt->secret, err);
+	if (rc < 0)
+		return rc;
+	nodes_new_id(n, &tt->row.id);
+	hash_of(secret_span(tt->secret), &tt->row.secret);
+	snprintf(tt->row.name, sizeof(tt->row.name), "%s", tt->name);
+	tt->row.expires_at = runtime_wall_s(n->p.runtime) + tt->ttl;
+	t->uses_job = true;
+	return 0;
+}
+
+static int
+run_token(struct task *t, struct err *err)
+{
+	struct token_task *tt = CONTAINER_OF(t, struct token_task, t);
+
+	return local_token_put(t->nodes->p.store, &tt->row, err);
+}
+
+static int
+format_token(struct token_task *tt, struct secret **text, struct err *err)
+{
+	const struct nodes *n = tt->t.nodes;
+	struct join_token token = {.secret = tt->secret,
+	    .root_fingerprint = *trust_root_fingerprint(n->p.trust),
+	    .domain = *trust_domain(n->p.trust),
+	    .endpoints = n->endpoints,
+	    .term = trust_current_term(n->p.trust),
+	    .name = tt->name,
+	    .expires_at = tt->row.expires_at};
+
+	memcpy(token.token_id, tt->row.id.bytes, ID_LEN);
+	return join_token_format(&token, text, err);
+}
+
+static void
+finish_token(struct task *t, int status, const struct commit_result *commit, const struct err *err)
+{
+	struct token_task *tt = CONTAINER_OF(t, struct token_task, t);
+	nodes_token_cb *done = (nodes_token_cb *)t->done;
+	AUTO(secret_freep)
+	struct secret *text = NULL;
+	struct token *token;
+	struct err own;
+
+	(void)commit;
+	if (status == 0) {
+		status = format_token(tt, &text, &own);
+		err = &own;
+	}
+	if (status == 0) {
+		token = mem_zalloc(sizeof(*token));
+		token->row = tt->row;
+		map_put(t->nodes->tokens, token->row.id.bytes, ID_LEN, token);
+	}
+	done(t->arg, status, text, &tt->row.id, tt->row.expires_at, err);
+}
+
+static void
+forget_token(struct task *t)
+{
+	struct token_task *tt = CONTAINER_OF(t, struct token_task, t);
+
+	secret_free(tt->secret);
+	tt->secret = NULL;
+}
+
+static const struct task_type token_type = {.action = "node.token",
+    .size = sizeof(struct token_task),
+    .look = look_token,
+    .run = run_token,
+    .finish = finish_token,
+    .forget = forget_token};
+
+int
+nodes_token_create(struct nodes *n, const char *name, int64_t ttl, const char *author,
+    nodes_token_cb *done, void *arg, struct err *err)
+{
+	struct token_task *tt;
+	int rc = label_check("node", name, err);
+
+	if (rc == 0 && (ttl < 0 || ttl > TOKEN_TTL_MOST))
+		rc = err_set(err, ERR_INVALID, "a join token is good for a second to %d days",
+		    TOKEN_TTL_MOST / 86400);
+	if (rc == 0)
+		rc = nodes_check_open(n, err);
+	if (rc < 0)
+		return rc;
+	tt = CONTAINER_OF(task_new(n, &token_type, author, name, (void (*)(void))done, arg),
+	    struct token_task, t);
+	tt->name = tt->t.object;
+	tt->ttl = ttl > 0 ? ttl : TOKEN_TTL_DEFAULT;
+	task_start(&tt->t);
+	return 0;
+}
+
+void
+nodes_tokens(const struct nodes *n,
+    void (*cb)(void *arg, const struct id *token, const char *name, int64_t expires_at, bool used),
+    void *arg)
+{
+	int64_t now = runtime_wall_s(n->p.runtime);
+	size_t at = 0;
+	void *value;
+
+	while (map_next(n->tokens, &at, NULL, &value)) {
+		const struct token *token = value;
+
+		if (token->row.expires_at >= now && token->row.tries < TOKEN_TRIES)
+			cb(arg, &token->row.id, token->row.name, token->row.expires_at,
+			    token->row.claimed);
+	}
+}

@@ -1,0 +1,287 @@
+#include "server/sched/sched.h"
+
+#include "common/base/map.h"
+#include "common/base/runtime.h"
+#include "common/model/renewal.h"
+
+#include <string.h>
+
+/* Timers are armed for this long at the most: the wall clock may be set meanwhile. */
+#define SLEEP_MOST_MS (60 * 1000)
+
+struct item {
+	struct id credential;
+	int64_t due; /* wall clock, seconds */
+	size_t slot; /* in the heap + 1; 0: not waiting */
+	bool running;
+	unsigned failures;  /* that are not in the record: the signer was away, the disk full */
+	int64_t not_before; /* after such a failure */
+};
+
+struct sched {
+	struct sched_params p;
+	struct map *items; /* by credential */
+	struct item **heap;
+	size_t count, cap, running;
+	struct timer timer;
+};
+
+/* --- heap by time, then id --- */
+
+static bool
+goes_before(const struct item *a, const struct item *b)
+{
+	if (a->due != b->due)
+		return a->due < b->due;
+	return id_compare(&a->credential, &b->credential) < 0;
+}
+
+static void
+place(struct sched *s, size_t at, struct item *it)
+{
+	s->heap[at] = it;
+	it->slot = at + 1;
+}
+
+static void
+sift(struct sched *s, size_t at)
+{
+	struct item *it = s->heap[at];
+
+	while (at > 0 && goes_before(it, s->heap[(at - 1) / 2])) {
+		place(s, at, s->heap[(at - 1) / 2]);
+		at = (at - 1) / 2;
+	}
+	for (;;) {
+		size_t child = 2 * at + 1;
+
+		if (child < s->count && child + 1 < s->count &&
+		    goes_before(s->heap[child + 1], s->heap[child]))
+			child++;
+		if (child >= s->count || !goes_before(s->heap[child], it))
+			break;
+		place(s, at, s->heap[child]);
+		at = child;
+	}
+	place(s, at, it);
+}
+
+static void
+heap_add(struct sched *s, struct item *it)
+{
+	if (s->count == s->cap) {
+		s->cap = s->cap > 0 ? 2 * s->cap : 64;
+		s->heap = mem_grow(s->heap, s->cap, sizeof(*s->heap));
+	}
+	s->heap[s->count] = it;
+	sift(s, s->count++);
+}
+
+static void
+heap_del(struct sched *s, struct item *it)
+{
+	size_t at = it->slot - 1;
+	struct item *last = s->heap[--s->count];
+
+	it->slot = 0;
+	if (last == it)
+		return;
+	place(s, at, last);
+	sift(s, at);
+}
+
+/* --- when --- */
+
+/* The first bytes of the generation's id: the same on every manager. */
+static uint32_t
+jitter_of(const struct id *id)
+{
+	return (uint32_t)id->bytes[0] << 24 | (uint32_t)id->bytes[1] << 16 |
+	    (uint32_t)id->bytes[2] << 8 | id->bytes[3];
+}
+
+static int64_t
+due_of(const struct index *ix, const struct index_record *c)
+{
+	const struct credential_public *p = c->credential;
+	const struct index_record *g;
+	int64_t due;
+
+	if (p->archived || p->issuer != ISSUER_MICRO || p->state == CREDENTIAL_REVOKED)
+		return 0;
+	g = index_active(ix, c);
+	if (g == NULL)
+		return 0;
+	due = renewal_due_at(g->generation->not_before, g->generation->not_after,
+	    p->fraction_percent, jitter_of(&g->id));
+	/* 0 means never; a certificate of 1970 is due all the same. */
+	if (due <= 0)
+		due = 1;
+	return p->next_try > due ? p->next_try : due;
+}
+
+int64_t
+sched_due_at(const struct sched *s, const struct id *credential)
+{
+	const struct index_record *c = index_of_kind(s->p.index, KIND_CREDENTIAL, credential);
+
+	return c != NULL ? due_of(s->p.index, c) : 0;
+}
+
+/* --- what is due --- */
+
+static void
+arm(struct sched *s)
+{
+	int64_t now = runtime_wall_ms(s->p.runtime), wait;
+
+	if (s->count == 0 || s->running >= s->p.in_flight) {
+		runtime_timer_stop(s->p.runtime, &s->timer);
+		return;
+	}
+	wait = s->heap[0]->due * 1000 - now;
+	if (wait < 0)
+		wait = 0;
+	if (wait > SLEEP_MOST_MS)
+		wait = SLEEP_MOST_MS;
+	runtime_timer_start(s->p.runtime, &s->timer, (uint64_t)wait);
+}
+
+static void
+put_off(struct sched *s, struct item *it)
+{
+	it->failures++;
+	it->not_before = runtime_wall_s(s->p.runtime) +
+	    renewal_retry_after(it->failures, jitter_of(&it->credential)) / 4;
+}
+
+/* Looks at the credential anew: it waits, or there is nothing to wait for. */
+static void
+refresh(struct sched *s, const struct id *credential)
+{
+	struct item *it = map_get(s->items, credential->bytes, ID_LEN);
+	int64_t due = sched_due_at(s, credential);
+
+	if (it != NULL && it->running)
+		return;
+	if (it != NULL && it->slot > 0)
+		heap_del(s, it);
+	if (due == 0) {
+		mem_free(map_del(s->items, credential->bytes, ID_LEN));
+		return;
+	}
+	if (it == NULL) {
+		it = mem_zalloc(sizeof(*it));
+		it->credential = *credential;
+		map_put(s->items, credential->bytes, ID_LEN, it);
+	}
+	it->due = due > it->not_before ? due : it->not_before;
+	heap_add(s, it);
+}
+
+static void
+on_timer(void *arg)
+{
+	struct sched *s = arg;
+	int64_t now = runtime_wall_s(s->p.runtime);
+
+	while (s->count > 0 && s->heap[0]->due <= now && s->running < s->p.in_flight) {
+		struct item *it = s->heap[0];
+		struct err err;
+
+		heap_del(s, it);
+		it->running = true;
+		s->running++;
+		if (s->p.start(s->p.arg, &it->credential, &err) == 0)
+			continue;
+		it->running = false;
+		s->running--;
+		put_off(s, it);
+		refresh(s, &it->credential);
+	}
+	arm(s);
+}
+
+void
+sched_done(struct sched *s, const struct id *credential, int status)
+{
+	struct item *it = map_get(s->items, credential->bytes, ID_LEN);
+
+	if (it == NULL || !it->running)
+		return;
+	it->running = false;
+	s->running--;
+	if (status == 0) {
+		it->failures = 0;
+		it->not_before = 0;
+	} else {
+		put_off(s, it);
+	}
+	refresh(s, credential);
+	arm(s);
+}
+
+static void
+on_observed(void *arg, const struct committed *records, size_t count, const struct head *head,
+    struct signed_bytes signed_head)
+{
+	struct sched *s = arg;
+
+	(void)head;
+	(void)signed_head;
+	for (size_t i = 0; i < count; i++)
+		if (records[i].record->kind == KIND_CREDENTIAL)
+			refresh(s, &records[i].record->id);
+	if (count > 0)
+		arm(s);
+}
+
+static bool
+on_credential(void *arg, const struct index_record *r)
+{
+	refresh(arg, &r->id);
+	return true;
+}
+
+int
+sched_new(const struct sched_params *params, struct sched **out, struct err *err)
+{
+	struct sched *s = mem_zalloc(sizeof(*s));
+
+	(void)err;
+	s->p = *params;
+	if (s->p.in_flight == 0)
+		s->p.in_flight = SCHED_IN_FLIGHT;
+	s->items = map_new();
+	s->timer = (struct timer){.cb = on_timer, .arg = s};
+	commit_observe(s->p.commit, on_observed, s);
+	index_each(s->p.index, KIND_CREDENTIAL, on_credential, s);
+	arm(s);
+	*out = s;
+	return 0;
+}
+
+void
+sched_free(struct sched *s)
+{
+	size_t at = 0;
+	void *value;
+
+	if (s == NULL)
+		return;
+	commit_unobserve(s->p.commit, on_observed, s);
+	runtime_timer_stop(s->p.runtime, &s->timer);
+	while (map_next(s->items, &at, NULL, &value))
+		mem_free(value);
+	map_free(s->items);
+	mem_free(s->heap);
+	mem_free(s);
+}
+
+void
+sched_stats(const struct sched *s, struct sched_stats *out)
+{
+	out->waiting = s->count;
+	out->running = s->running;
+	out->next_at = s->count > 0 ? s->heap[0]->due : 0;
+}
