@@ -227,10 +227,10 @@ answer_on_flow(void *arg, int status, const struct flow_result *result, const st
 	api_begin(&r);
 	api_put_id(&r.w, "id", &result->id);
 	json_put_text(&r.w, "name", result->name);
-	if (result->generation > 0) {
+	if (result->generation > 0)
 		json_put_uint(&r.w, "generation", result->generation);
+	if (result->not_after > 0)
 		json_put_time(&r.w, "not_after", result->not_after);
-	}
 	api_put_commit(&r.w, &result->commit, result->warning);
 	api_send(req, &r);
 }

@@ -108,7 +108,7 @@ put_names(struct cli *c, const char *label, const struct json *array)
 {
 	size_t n = json_count(array);
 
-	cli_printf(c, "%-14s", label);
+	cli_printf(c, "%-16s", label);
 	for (size_t i = 0; i < n; i++) {
 		const char *name = json_value_text(json_item(array, i));
 
@@ -131,13 +131,13 @@ run_show(struct cli *c, struct err *err)
 	if (r < 0 || cli_json(c, node))
 		return r;
 	identity = json_member(node, "identity");
-	cli_printf(c, "%-14s%s\n", "name", json_text(node, "name"));
-	cli_printf(c, "%-14s%s\n", "id", json_text(node, "id"));
-	cli_printf(c, "%-14s%s\n", "role", json_text(node, "role"));
-	cli_printf(c, "%-14s%s\n", "state", touch_of(node));
-	cli_printf(c, "%-14s%s\n", "software", json_text(node, "software"));
-	cli_printf(c, "%-14s%s\n", "joined", cli_time(node, "joined_at", time));
-	cli_printf(c, "%-14s%s\n", "identity until", cli_time(identity, "not_after", time));
+	cli_printf(c, "%-16s%s\n", "name", json_text(node, "name"));
+	cli_printf(c, "%-16s%s\n", "id", json_text(node, "id"));
+	cli_printf(c, "%-16s%s\n", "role", json_text(node, "role"));
+	cli_printf(c, "%-16s%s\n", "state", touch_of(node));
+	cli_printf(c, "%-16s%s\n", "software", json_text(node, "software"));
+	cli_printf(c, "%-16s%s\n", "joined", cli_time(node, "joined_at", time));
+	cli_printf(c, "%-16s%s\n", "identity until", cli_time(identity, "not_after", time));
 	put_names(c, "addresses", json_member(node, "addresses"));
 	put_names(c, "groups", json_member(node, "groups"));
 	put_names(c, "can open", json_member(node, "can_open"));

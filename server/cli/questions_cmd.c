@@ -160,8 +160,9 @@ put_commit(struct cli *c, const struct json *e)
 	for (size_t i = 0; i < json_count(records); i++) {
 		const struct json *x = json_item(records, i);
 
-		cli_printf(c, "%s %s %s%s", i > 0 ? "," : "", json_text(x, "kind"),
-		    json_text(x, "name"), json_flag(x, "removed") ? " (removed)" : "");
+		cli_printf(c, "%s %s%s%s%s", i > 0 ? "," : "", json_text(x, "kind"),
+		    *json_text(x, "name") != '\0' ? " " : "", json_text(x, "name"),
+		    json_flag(x, "removed") ? " (removed)" : "");
 	}
 	cli_printf(c, "\n");
 }

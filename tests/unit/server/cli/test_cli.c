@@ -316,7 +316,7 @@ static const struct {
 	"NAME  ROLE     STATE      BEHIND  GROUPS  JOINED  SOFTWARE\n"
 	"web1  replica  connected  0       g,h     -       certherd 1\n"},
     {"node show web1", "GET /v1/nodes/web1", "", "{\"name\":\"web1\",\"can_open\":[\"a\",\"b\"]}",
-	"can open      a, b\n"},
+	"can open        a, b\n"},
     {"node remove web1", "DELETE /v1/nodes/web1", "",
 	"{\"exposed\":[\"a.org\"],\"seq\":4,\"durability\":\"local\"}", "cert renew --new-key"},
     {"group create g a b", "POST /v1/groups", "{\"name\":\"g\",\"members\":[\"a\",\"b\"]}", CHANGED,
@@ -511,6 +511,31 @@ test_local_mistakes(void **state)
 	}
 }
 
+static void
+test_exit_status(void **state)
+{
+	static const struct {
+		const char *line;
+		int status;
+	} cases[] = {
+	    {"version", 0},
+	    {"--version", 0},
+	    {"--help", 0},
+	    {"frobnicate", 2},
+	    {"cert add", 2},
+	    {"status --socket /nonexistent", 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct args a;
+
+		args_make(&a, cases[i].line, NULL);
+		assert_int_equal(cli_main(a.argc, a.argv), cases[i].status);
+		args_fini(&a);
+	}
+}
+
 static int
 setup(void **state)
 {
@@ -534,6 +559,7 @@ main(void)
 	    cmocka_unit_test(test_wait_ends),
 	    cmocka_unit_test(test_errors_of_the_server),
 	    cmocka_unit_test(test_local_mistakes),
+	    cmocka_unit_test(test_exit_status),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
