@@ -119,7 +119,7 @@ take_current(struct signer_core *c, const struct signer_make_group *s, struct gr
 		r = wire_group_public_decode(record.public_part, public, err);
 	if (r == 0 && public->built_in != s->built_in)
 		r = err_set(err, ERR_INVALID, "a group cannot become built in, or cease to be");
-	if (r == 0 && public->live_keys.count + 2 > LIMIT_GROUP_KEYS)
+	if (r == 0 && public->built_in && public->live_keys.count + 2 > LIMIT_GROUP_KEYS)
 		r = err_set(err, ERR_LIMIT,
 		    "the group has %zu live keys; what is sealed to the old ones must be sealed "
 		    "anew "
@@ -131,20 +131,31 @@ take_current(struct signer_core *c, const struct signer_make_group *s, struct gr
 	return take_live(c, &part, public, live, err);
 }
 
-/* Public part of the group with the new key in front of the present ones. */
+/*
+ * Earlier keys of a group that stay beside a new one. What is sealed to a group is sealed anew
+ * after each new key, so that older ones open nothing; and if something was left, `managers` opens
+ * it. For `managers` itself nobody would, so that it keeps all.
+ */
+#define KEPT_KEYS 4
+
+static void
+drop_old(struct live_keys *live)
+{
+	while (live->count > KEPT_KEYS)
+		pkey_unref(live->keys[--live->count]);
+}
+
+/* Public part of the group with the new key in front of those that stay. */
 static int
-put_group(const struct signer_make_group *s, const struct pkey *key,
+put_group(const struct signer_make_group *s, const struct live_keys *keys,
     const struct group_public *before, struct buf *out, struct err *err)
 {
 	struct span live[LIMIT_GROUP_KEYS];
-	size_t count = 0;
+	size_t count = keys->count - 1;
 
-	if (s->has_current) {
-		live[count++] = before->key;
-		for (size_t i = 0; i < before->live_keys.count; i++)
-			live[count++] = before->live_keys.items[i];
-	}
-	const struct group_public public = {.key = pkey_spki(key),
+	for (size_t i = 0; i < count; i++)
+		live[i] = pkey_spki(keys->keys[i + 1]);
+	const struct group_public public = {.key = pkey_spki(keys->keys[0]),
 	    .live_keys = {live, count},
 	    .generation = s->has_current ? before->generation + 1 : 1,
 	    .built_in = s->built_in};
@@ -188,10 +199,12 @@ do_make_group(
 	if (rc == 0)
 		rc = pkey_generate(KEY_EC_P256, &key, err);
 	if (rc == 0) {
+		if (!s->built_in)
+			drop_old(&live);
 		memmove(live.keys + 1, live.keys, live.count * sizeof(struct pkey *));
 		live.keys[0] = key;
 		live.count++;
-		rc = put_group(s, key, &before, &out->public_part, err);
+		rc = put_group(s, &live, &before, &out->public_part, err);
 	}
 	if (rc == 0 && !s->built_in)
 		rc = seal_group(c, s, &live, out, err);

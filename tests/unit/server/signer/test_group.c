@@ -180,20 +180,39 @@ test_new_key(void **state)
 	world_node_fini(&web);
 }
 
+/* However often a group gets a new key, it can get another: the oldest leave. */
 static void
-test_key_limit(void **state)
+test_old_keys_leave(void **state)
 {
 	struct signer_world *w = *state;
 	struct world_record *group = world_add_group(w, "mail");
-	struct made g;
-	int r;
+	struct world_node web = world_add_node(w, "web1");
+	struct pkey *keys[LIMIT_GROUP_KEYS];
+	struct group_public before, after;
+	struct made g, m;
+	size_t count;
 
-	for (unsigned n = 2; (r = rekey(w, group, false, &g)) == 0; n++) {
-		assert_true(n <= LIMIT_GROUP_KEYS);
+	for (unsigned n = 2; n <= LIMIT_GROUP_KEYS + 2; n++) {
+		assert_int_equal(
+		    wire_group_public_decode(group->record.public_part, &before, NULL), 0);
+		assert_int_equal(rekey(w, group, false, &g), 0);
+		assert_int_equal(
+		    wire_group_public_decode(buf_span(&g.public_part), &after, NULL), 0);
+		assert_int_equal(after.generation, n);
+		assert_int_equal(after.live_keys.count, n <= 5 ? n - 1 : 4);
+		assert_true(span_equal(after.live_keys.items[0], before.key));
+		assert_int_equal(make_membership(w, NULL, &g, &web, &m), 0);
+		count = open_membership(w, &m, web.sealing, keys);
+		assert_int_equal(count, after.live_keys.count + 1);
+		assert_true(span_equal(pkey_spki(keys[0]), after.key));
+		release(keys, count);
 		group = sign_made(w, &g, KIND_GROUP, "mail");
 		made_fini(&g);
+		made_fini(&m);
+		group_public_fini(&before);
+		group_public_fini(&after);
 	}
-	assert_int_equal(r, ERR_LIMIT);
+	world_node_fini(&web);
 }
 
 /* `managers` itself: a standby gets its keys, old and new, and what is sealed later opens. */
@@ -274,7 +293,7 @@ run_member_tests(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_member_opens),
 	    TEST(test_new_key),
-	    TEST(test_key_limit),
+	    TEST(test_old_keys_leave),
 	    TEST(test_managers),
 	    TEST(test_restart),
 	};
