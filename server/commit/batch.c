@@ -132,9 +132,13 @@ check_draft(struct commit *c, struct batch *b, size_t first, const struct draft 
 		    "%s '%s' has changed meanwhile (version %llu, expected %llu)",
 		    kind_name(d->kind), d->name, (unsigned long long)version,
 		    (unsigned long long)d->expect_version);
-	if (removed)
-		return err_set(
-		    err, ERR_CONFLICT, "%s '%s' has been removed", kind_name(d->kind), d->name);
+	/*
+	 * Whoever knows the tombstone's version may put a record in its place: the id of a
+	 * membership follows from group and node, so that it comes back.
+	 */
+	if (removed && d->removed)
+		return err_set(err, ERR_CONFLICT, "%s '%s' has been removed already",
+		    kind_name(d->kind), d->name);
 	if (!d->removed && d->name[0] != '\0' && name_is_taken(c, b, d))
 		return err_set(
 		    err, ERR_EXISTS, "there is a %s '%s' already", kind_name(d->kind), d->name);

@@ -87,12 +87,19 @@ test_versions(void **state)
 	assert_int_equal(test_commit(&m, test_remove(1, 2), NULL), 0);
 	assert_int_equal(version_in_store(1, &removed), 3);
 	assert_true(removed);
-	assert_int_equal(test_commit(&m, test_put(1, 3, 100), NULL), ERR_CONFLICT);
+	assert_int_equal(test_commit(&m, test_put(1, 0, 100), NULL), ERR_CONFLICT);
+	assert_int_equal(test_commit(&m, test_remove(1, 3), NULL), ERR_CONFLICT);
 	/* Its name is free again, for another id. */
 	struct mutation *again = test_put(2, 0, 10);
 
 	memcpy(again->drafts[0].name, "name1", 6);
 	assert_int_equal(test_commit(&m, again, NULL), 0);
+	/* Whoever knows the tombstone brings the id back. */
+	again = test_put(1, 3, 100);
+	memcpy(again->drafts[0].name, "other", 6);
+	assert_int_equal(test_commit(&m, again, NULL), 0);
+	assert_int_equal(version_in_store(1, &removed), 4);
+	assert_false(removed);
 	assert_digest(&m);
 }
 
