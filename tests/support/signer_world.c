@@ -219,6 +219,7 @@ put_node(struct signer_world *w, const struct pkey *sealing, uint32_t role)
 	const struct node_public public = {.role = role,
 	    .identity_key = role == ROLE_RECOVERY ? SPAN(NULL, 0) : pkey_spki(sealing),
 	    .sealing_key = pkey_spki(sealing),
+	    .manager_certificate = role == ROLE_MANAGER ? cert_der(w->manager_cert) : SPAN(NULL, 0),
 	    .joined_at = WORLD_NOW,
 	    .software = "certherd test",
 	    .endpoint = ""};
