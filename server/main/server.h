@@ -53,7 +53,6 @@ struct server {
 	char *endpoints[SERVER_ENDPOINTS_MAX];
 	size_t endpoint_count;
 	struct map *expired; /* node ids whose connection has a certificate that has run out */
-	size_t learning;     /* Learn calls under way */
 	bool started, stopping;
 	int failed; /* negative code that ends the program */
 };
@@ -67,8 +66,6 @@ void server_stop(struct server *s);
 
 /* beliefs.c: what the signer is told about recipients */
 void server_introduce(void *arg, void (*add)(void *add_arg, struct span request), void *add_arg);
-void server_learn(void *arg, const struct committed *records, size_t count, const struct head *head,
-    struct signed_bytes signed_head);
 
 /* members.c: the public port, and the connections of members into the link */
 NODISCARD int server_open_link(struct server *s, struct err *err);

@@ -245,9 +245,8 @@ start_commit(struct server *s)
 		server_fail(s, &err);
 		return;
 	}
-	/* First the index, so that the others see what it sees; then the signer. */
+	/* First the index, so that the others see what it sees. */
 	commit_observe(s->commit, index_observe, s->index);
-	commit_observe(s->commit, server_learn, s);
 }
 
 static void

@@ -1,5 +1,6 @@
 #include "server/nodes/nodes.h"
 
+#include "common/log/log.h"
 #include "common/wire/public_wire.h"
 #include "common/wire/record_wire.h"
 #include "server/nodes/nodes_priv.h"
@@ -21,9 +22,9 @@ on_learnt(struct signer_call *call, int status, struct span done, const struct e
 	struct nodes *n = l->nodes;
 
 	/* A signer that died is introduced to everything when it comes up again. */
-	(void)status;
 	(void)done;
-	(void)err;
+	if (status < 0 && status != ERR_UNAVAIL && status != ERR_CANCELED)
+		log_error("signer", "did not take a change of recipients: %s", err->text);
 	mem_free(l);
 	n->pending--;
 	nodes_check_closed(n);
