@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define NAME_RANDOM 16
+#define REFUSED_WAIT_MS 500
+#define REFUSED_WAIT_MOST_MS 30000
 #define SESSIONS_MAX 4 /* nng has one; more only while an old one ends */
 
 /*
@@ -31,7 +33,8 @@ struct session {
 	size_t count, at;
 	struct tls_stream *stream;
 	struct pump *pump;
-	struct timer deadline;
+	bool heard; /* the server has sent something: it has accepted us */
+	struct timer deadline, wait;
 };
 
 struct originator {
@@ -47,6 +50,7 @@ struct originator {
 	void *arg;
 	struct session *sessions;
 	unsigned session_count;
+	uint64_t refused_wait_ms, not_before_ms;
 };
 
 static struct runtime *
@@ -74,6 +78,7 @@ session_free(struct session *s)
 	*at = s->next;
 	s->o->session_count--;
 	runtime_timer_stop(runtime_of(s->o), &s->deadline);
+	runtime_timer_stop(runtime_of(s->o), &s->wait);
 	loop_fd_close(s->first);
 	resolve_cancel(s->resolve);
 	tls_stream_close(s->stream);
@@ -102,6 +107,35 @@ on_deadline(void *arg)
 	session_end(s, &err);
 }
 
+/*
+ * With TLS 1.3 our handshake is done before the server has judged our certificate. One that it does
+ * not want, such as that of a removed node, would come back at once for ever: nng's back-off begins
+ * anew with each connection to our socket.
+ */
+static void
+note_refusal(struct originator *o)
+{
+	uint64_t wait = o->refused_wait_ms > 0 ? 2 * o->refused_wait_ms : REFUSED_WAIT_MS;
+
+	o->refused_wait_ms = wait < REFUSED_WAIT_MOST_MS ? wait : REFUSED_WAIT_MOST_MS;
+	o->not_before_ms = runtime_mono_ms(runtime_of(o)) + o->refused_wait_ms;
+}
+
+static int
+on_heard(void *arg, struct span bytes, struct err *err)
+{
+	struct session *s = arg;
+
+	(void)err;
+	if (bytes.len == 0 || s->heard)
+		return 0;
+	s->heard = true;
+	s->o->refused_wait_ms = 0;
+	s->o->not_before_ms = 0;
+	tell(s->o, 0, NULL);
+	return 0;
+}
+
 static void
 on_pump_end(void *arg, const struct pump_stats *stats, const struct err *err)
 {
@@ -110,6 +144,8 @@ on_pump_end(void *arg, const struct pump_stats *stats, const struct err *err)
 
 	(void)stats;
 	s->pump = NULL;
+	if (!s->heard)
+		note_refusal(s->o);
 	if (err != NULL)
 		ended = *err;
 	else
@@ -123,7 +159,8 @@ on_ready(void *arg)
 	struct session *s = arg;
 	struct originator *o = s->o;
 	const char *alpn = tls_stream_alpn(s->stream);
-	struct pump_params p = {.loop = o->loop, .fd = s->local, .on_end = on_pump_end, .arg = s};
+	struct pump_params p = {
+	    .loop = o->loop, .fd = s->local, .check = on_heard, .on_end = on_pump_end, .arg = s};
 	struct err err;
 
 	if (alpn == NULL || strcmp(alpn, TERMINATOR_ALPN_LINK) != 0) {
@@ -136,8 +173,6 @@ on_ready(void *arg)
 	s->local = -1;
 	if (pump_new(&p, &s->pump, &err) < 0)
 		session_end(s, &err);
-	else
-		tell(o, 0, NULL);
 }
 
 static void connect_next(struct session *s, const struct err *last);
@@ -199,15 +234,33 @@ on_resolved(void *arg, int status, const struct address *list, size_t count, con
 }
 
 static void
+begin(struct session *s)
+{
+	/* Over the parts, each of which has its own deadline, and the look-up, which has none. */
+	runtime_timer_start(runtime_of(s->o), &s->deadline, 2 * s->o->connect_ms);
+	s->resolve = resolve_start(s->o->loop, s->o->host, s->o->port, on_resolved, s);
+}
+
+static void
+on_waited(void *arg)
+{
+	begin(arg);
+}
+
+static void
 on_first(void *arg, unsigned events)
 {
 	struct session *s = arg;
+	uint64_t now = runtime_mono_ms(runtime_of(s->o));
 
 	loop_fd_close(MOVE(s->first));
+	runtime_timer_stop(runtime_of(s->o), &s->deadline);
 	if ((events & LOOP_ERROR) != 0)
 		session_free(s); /* nng has left */
+	else if (now < s->o->not_before_ms)
+		runtime_timer_start(runtime_of(s->o), &s->wait, s->o->not_before_ms - now);
 	else
-		s->resolve = resolve_start(s->o->loop, s->o->host, s->o->port, on_resolved, s);
+		begin(s);
 }
 
 static void
@@ -223,7 +276,8 @@ session_start(struct originator *o, int local)
 	o->session_count++;
 	s->deadline.cb = on_deadline;
 	s->deadline.arg = s;
-	/* Over the parts, each of which has its own deadline, and the look-up, which has none. */
+	s->wait.cb = on_waited;
+	s->wait.arg = s;
 	runtime_timer_start(runtime_of(o), &s->deadline, 2 * o->connect_ms);
 	if (loop_fd_open(o->loop, local, on_first, s, &s->first, &err) < 0)
 		session_end(s, &err);
@@ -382,4 +436,6 @@ void
 originator_set_identity(struct originator *o, struct tls_identity *id)
 {
 	tls_ctx_set_identity(o->ctx, id);
+	o->refused_wait_ms = 0;
+	o->not_before_ms = 0;
 }

@@ -5,7 +5,8 @@
  * A follower's end of the link: an abstract UNIX socket that only this process may use, on which
  * nng dials; each connection there becomes one TLS connection with ALPN "certherd/1" to the server,
  * with our identity, a pinned root and the caller's judgement about whom we have reached. It does
- * not try again by itself: nng re-dials with back-off. Loop thread only.
+ * not try again by itself: nng re-dials with back-off. Only a server that refuses us after its
+ * handshake is asked again ever more slowly, up to half a minute. Loop thread only.
  */
 
 #include "common/loop/loop.h"
@@ -21,7 +22,7 @@ struct originator_params {
 	tls_accept_cb *accept; /* is this certificate, which chains to the root, the server's? */
 	/*
 	 * May be NULL. ERR_* with the reason when a connection could not be made or has ended, 0
-	 * when TLS is up (the server may still refuse us). For the status, and for a log.
+	 * when the server has accepted us and sent its first bytes. For the status, and for a log.
 	 */
 	void (*on_state)(void *arg, int status, const struct err *err);
 	void *arg;

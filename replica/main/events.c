@@ -144,7 +144,9 @@ replica_on_link_state(void *arg, int status, const struct err *err)
 		r->link_error.code = 0;
 		return;
 	}
-	if (r->link_error.code == 0)
+	/* One line for each trouble. Several addresses may fail in several ways, by turns. */
+	if (r->link_error.code == 0 ||
+	    (r->member.endpoint_count < 2 && r->link_error.code != err->code))
 		log_warning("replica", "server=%s: %s; trying again",
 		    r->member.endpoints[r->endpoint], err->text);
 	r->link_error = *err;

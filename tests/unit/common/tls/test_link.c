@@ -272,6 +272,7 @@ static void
 test_refused(void **state)
 {
 	struct pair p;
+	uint64_t begun;
 	int fd;
 
 	pair_open(&p, *state, node);
@@ -288,6 +289,14 @@ test_refused(void **state)
 	assert_true(wait_until(*state, local_is_closed, &fd));
 	assert_int_equal(p.members, 0);
 	assert_int_equal(p.why.code, ERR_DENIED);
+	assert_int_equal(p.ups, 0); /* although the handshake was done, as far as we saw */
+	close(fd);
+	/* The next try waits, however soon it is asked for. */
+	begun = runtime_mono_ms(loop_runtime(*state));
+	fd = dial_and_greet(originator_url(p.o));
+	assert_true(wait_until(*state, local_is_closed, &fd));
+	assert_int_equal(p.downs, 2);
+	assert_true(runtime_mono_ms(loop_runtime(*state)) - begun >= 300);
 	close(fd);
 	pair_close(&p);
 }
