@@ -1,5 +1,7 @@
 #include "common/base/num.h"
 
+#include "common/base/str.h"
+
 #include <string.h>
 
 static int
@@ -43,6 +45,7 @@ num_parse_duration(const char *s, int64_t min, int64_t max, int64_t *out, struct
 		uint32_t seconds;
 	} units[] = {
 	    {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}, {'y', 365U * 86400U}};
+	char least[DURATION_TEXT_MAX], most[DURATION_TEXT_MAX];
 	size_t n = strlen(s);
 	uint64_t v = 0;
 
@@ -53,9 +56,8 @@ num_parse_duration(const char *s, int64_t min, int64_t max, int64_t *out, struct
 			break;
 		if (v > (uint64_t)INT64_MAX / units[i].seconds ||
 		    (int64_t)(v * units[i].seconds) < min || (int64_t)(v * units[i].seconds) > max)
-			return err_set(err, ERR_LIMIT,
-			    "duration '%.40s' is not between %llds and %llds", s, (long long)min,
-			    (long long)max);
+			return err_set(err, ERR_LIMIT, "duration '%.40s' is not between %s and %s",
+			    s, duration_text(min, least), duration_text(max, most));
 		*out = (int64_t)(v * units[i].seconds);
 		return 0;
 	}

@@ -151,13 +151,13 @@ str_ends(const char *s, const char *suffix)
 	return n >= m && strcmp(s + n - m, suffix) == 0;
 }
 
-void
-str_put_escaped(struct buf *out, struct span text, size_t max)
+static void
+put_foreign(struct buf *out, struct span text, size_t max, bool quotes)
 {
 	for (size_t i = 0; i < text.len && i < max; i++) {
 		uint8_t c = text.data[i];
 
-		if (c == '"' || c == '\'' || c == '\\')
+		if (quotes && (c == '"' || c == '\'' || c == '\\'))
 			buf_putf(out, "\\%c", c);
 		else if (c < 0x20 || c > 0x7e)
 			buf_putf(out, "\\x%02x", c);
@@ -166,6 +166,18 @@ str_put_escaped(struct buf *out, struct span text, size_t max)
 	}
 	if (text.len > max)
 		buf_put_str(out, "...");
+}
+
+void
+str_put_escaped(struct buf *out, struct span text, size_t max)
+{
+	put_foreign(out, text, max, true);
+}
+
+void
+str_put_printable(struct buf *out, struct span text, size_t max)
+{
+	put_foreign(out, text, max, false);
 }
 
 const char *

@@ -31,6 +31,8 @@ bool str_ends(const char *s, const char *suffix);
  * and bytes outside ASCII as \xNN, quotes and backslashes escaped. Appends to out.
  */
 void str_put_escaped(struct buf *out, struct span text, size_t max);
+/* The same for a sentence or a table, where quotes and backslashes stand as they are. */
+void str_put_printable(struct buf *out, struct span text, size_t max);
 
 /* "2026-11-21T13:37:00Z" from seconds since 1970 (proleptic Gregorian, years 0 to 9999). */
 #define TIME_TEXT_MAX 24

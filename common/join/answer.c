@@ -22,7 +22,7 @@ join_answer_error(int status, struct span body, const char *server, struct err *
 		error = json_member(root, "error");
 		code = err_code_by_name(json_text(error, "code"));
 		/* Said by somebody else, and shown on a terminal. */
-		str_put_escaped(&text, span_str(json_text(error, "text")), 150);
+		str_put_printable(&text, span_str(json_text(error, "text")), 150);
 	}
 	if (code == 0)
 		code = status >= 500 ? ERR_UNAVAIL : ERR_PROTO;

@@ -25,7 +25,7 @@ cli_table_text(struct cli_table *t, const char *text)
 {
 	struct buf cell = BUF_INIT(5 * CELL_MAX);
 
-	str_put_escaped(&cell, span_str(text != NULL && *text != '\0' ? text : "-"), CELL_MAX);
+	str_put_printable(&cell, span_str(text != NULL && *text != '\0' ? text : "-"), CELL_MAX);
 	t->cells = mem_grow(t->cells, t->count + 1, sizeof(*t->cells));
 	t->cells[t->count++] = mem_strdup(buf_str(&cell));
 	buf_fini(&cell);
