@@ -99,8 +99,8 @@ static const struct json_field ca_fields[] = {
     {.name = "lifetime",
 	.kind = JSON_DURATION,
 	.offset = offsetof(struct ca_body, lifetime),
-	.min = 3600,
-	.max = 50 * 365 * INT64_C(86400)},
+	.min = 86400,
+	.max = 30 * 365 * INT64_C(86400)},
     {.name = "default", .kind = JSON_BOOL, .offset = offsetof(struct ca_body, is_default)},
 };
 

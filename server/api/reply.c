@@ -71,7 +71,9 @@ api_fail(struct httpd_request *req, const struct err *err)
 {
 	struct buf body = BUF_INIT(16 * ERR_TEXT_MAX);
 	struct json_writer w = JSON_WRITER(&body);
-	const char *hint = hint_of(err->code, httpd_path(req));
+	/* A text that names a command says already what to do. */
+	const char *hint =
+	    strstr(err->text, "'certherd ") == NULL ? hint_of(err->code, httpd_path(req)) : NULL;
 
 	json_put_object(&w, NULL);
 	json_put_object(&w, "error");

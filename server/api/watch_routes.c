@@ -94,7 +94,19 @@ handle_watch(struct httpd_request *req, void *arg)
 }
 
 static void
-put_record(struct json_writer *w, const struct committed *c)
+put_generation(const struct api *a, struct json_writer *w, const struct id *id)
+{
+	const struct index_record *g = index_of_kind(a->p.index, KIND_GENERATION, id), *c;
+
+	if (g == NULL)
+		return;
+	c = index_of_kind(a->p.index, KIND_CREDENTIAL, &g->generation->credential);
+	json_put_uint(w, "generation", g->generation->number);
+	json_put_text(w, "cert", c != NULL ? c->name : "");
+}
+
+static void
+put_record(const struct api *a, struct json_writer *w, const struct committed *c)
 {
 	const struct record *r = c->record;
 
@@ -104,6 +116,8 @@ put_record(struct json_writer *w, const struct committed *c)
 	api_put_id(w, "id", &r->id);
 	json_put_uint(w, "version", r->version);
 	json_put_bool(w, "removed", r->removed);
+	if (r->kind == KIND_GENERATION)
+		put_generation(a, w, &r->id);
 	json_put_end(w);
 }
 
@@ -126,7 +140,7 @@ api_observe(void *arg, const struct committed *records, size_t count, const stru
 	json_put_uint(&w, "count", count);
 	json_put_array(&w, "records");
 	for (size_t i = 0; i < count && i < RECORDS_SHOWN; i++)
-		put_record(&w, &records[i]);
+		put_record(a, &w, &records[i]);
 	json_put_end(&w);
 	json_put_end(&w);
 	tell(a, &line);

@@ -86,9 +86,9 @@ run_why_not(struct cli *c, struct err *err)
 
 	if (r < 0 || cli_json(c, reply))
 		return r;
-	cli_printf(c, "%s %s serve %s\n", c->words[0],
-	    json_flag(reply, "should_serve") ? "should" : "should not", c->words[1]);
-	cli_printf(c, "why: %s\n", json_text(reply, "why"));
+	cli_printf(c, "%s %s serve %s: %s\n", c->words[0],
+	    json_flag(reply, "should_serve") ? "should" : "should not", c->words[1],
+	    json_text(reply, "why"));
 	receipt = json_member(reply, "receipt");
 	if (receipt != NULL && json_number(receipt, "generation") > 0)
 		cli_printf(c, "it says: it serves generation %lld\n",
@@ -160,9 +160,12 @@ put_commit(struct cli *c, const struct json *e)
 	for (size_t i = 0; i < json_count(records); i++) {
 		const struct json *x = json_item(records, i);
 
-		cli_printf(c, "%s %s%s%s%s", i > 0 ? "," : "", json_text(x, "kind"),
-		    *json_text(x, "name") != '\0' ? " " : "", json_text(x, "name"),
-		    json_flag(x, "removed") ? " (removed)" : "");
+		cli_printf(c, "%s %s%s%s", i > 0 ? "," : "", json_text(x, "kind"),
+		    *json_text(x, "name") != '\0' ? " " : "", json_text(x, "name"));
+		if (json_number(x, "generation") > 0)
+			cli_printf(c, " %lld of %s", (long long)json_number(x, "generation"),
+			    json_text(x, "cert"));
+		cli_printf(c, "%s", json_flag(x, "removed") ? " (removed)" : "");
 	}
 	cli_printf(c, "\n");
 }

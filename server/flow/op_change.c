@@ -70,6 +70,7 @@ look_access_change(struct flow_op *op, struct err *err)
 	active = index_active(op->flow->index, c);
 	if (active == NULL)
 		return 0;
+	op->not_after = active->generation->not_after;
 	op->fetches = true;
 	op->fetch = active->id;
 	op->calls = 1;
