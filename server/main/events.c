@@ -133,6 +133,28 @@ server_on_removed(void *arg, const struct id *node)
 		(void)terminator_recheck(s->terminator);
 }
 
+/* Who belongs to the domain is what an operator looks for in a log. */
+void
+server_tell_members(void *arg, const struct committed *records, size_t count,
+    const struct head *head, struct signed_bytes signed_head)
+{
+	char hex[ID_HEX_MAX];
+
+	(void)arg;
+	(void)head;
+	(void)signed_head;
+	for (size_t i = 0; i < count; i++) {
+		const struct record *r = records[i].record;
+
+		if (r->kind == KIND_NODE && r->removed)
+			log_notice("nodes", "node=%s name=%s removed", id_hex(&r->id, hex),
+			    r->name);
+		else if (r->kind == KIND_NODE && records[i].replaced_version == 0)
+			log_notice(
+			    "nodes", "node=%s name=%s joined", id_hex(&r->id, hex), r->name);
+	}
+}
+
 struct renewal {
 	struct server *server;
 	struct id credential;

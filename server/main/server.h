@@ -75,6 +75,9 @@ NODISCARD int server_open_port(struct server *s, struct err *err);
 struct publish_events server_publish_events(struct server *s);
 const char *server_signer_trouble(void *arg); /* NULL: it works */
 void server_on_removed(void *arg, const struct id *node);
+/* Observer of commits: says in the log who has joined and who was removed. */
+void server_tell_members(void *arg, const struct committed *records, size_t count,
+    const struct head *head, struct signed_bytes signed_head);
 int server_start_renewal(void *arg, const struct id *credential, struct err *err);
 
 #endif

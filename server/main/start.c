@@ -247,6 +247,7 @@ start_commit(struct server *s)
 	}
 	/* First the index, so that the others see what it sees. */
 	commit_observe(s->commit, index_observe, s->index);
+	commit_observe(s->commit, server_tell_members, s);
 }
 
 static void
