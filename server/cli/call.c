@@ -18,10 +18,15 @@ socket_below(const char *dir)
 {
 	char *path = mem_printf("%s/server/api.sock", dir);
 
-	if (file_exists(path))
+	char *direct = mem_printf("%s/api.sock", dir);
+
+	/* DIR may be that of the domain on this host, or the server's own. */
+	if (!file_exists(direct)) {
+		mem_free(direct);
 		return path;
+	}
 	mem_free(path);
-	return mem_printf("%s/api.sock", dir);
+	return direct;
 }
 
 int

@@ -83,7 +83,7 @@ run_show(struct cli *c, struct err *err)
 }
 
 static const struct cli_option create_options[] = {
-    {"key-type", "TYPE", "ec-p256, ec-p384 (default), ec-p521, rsa-2048, rsa-3072, rsa-4096."},
+    {"key-type", "TYPE", "ec-p256 (default), ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096."},
     {"lifetime", "DURATION", "10y if not given."},
     {"default", NULL, "Use it for credentials that name no CA."},
 };
@@ -166,8 +166,10 @@ run_access_set(struct cli *c, struct err *err)
 	buf_fini(&body);
 	if (r < 0 || cli_json(c, reply))
 		return r;
-	cli_printf(c, "credentials that are made without --access can be opened by %zu names now\n",
-	    c->word_count);
+	cli_printf(c, "credentials that are made without --access from now on can be opened by ");
+	for (size_t i = 0; i < c->word_count; i++)
+		cli_printf(c, "%s%s", i > 0 ? ", " : "", c->words[i]);
+	cli_printf(c, "%s\n", c->word_count == 0 ? "nobody" : "");
 	cli_put_warnings(c, reply);
 	return 0;
 }

@@ -102,8 +102,11 @@ run_list(struct cli *c, struct err *err)
 		json_put_object(&w, NULL);
 		json_put_array(&w, "certs");
 		r = each_page(c, take_json, &pages, err);
-		if (r < 0)
+		if (r < 0) {
+			/* Half a list is no JSON. */
+			buf_clear(&c->out);
 			return r;
+		}
 		json_put_end(&w);
 		json_put_end(&w);
 		cli_printf(c, "\n");
@@ -111,7 +114,12 @@ run_list(struct cli *c, struct err *err)
 	}
 	cli_table_begin(&t, headings);
 	r = each_page(c, take_rows, &t, err);
-	cli_table_end(c, &t, "There are no credentials; 'certherd cert add NAME' makes one.");
+	cli_table_end(c, &t,
+	    cli_flag(c, "filter")
+		? "No credential fits the filter."
+		: "There are no credentials; 'certherd cert add NAME' makes one.");
+	if (r < 0)
+		buf_clear(&c->out);
 	return r;
 }
 
@@ -247,8 +255,10 @@ run_add(struct cli *c, struct err *err)
 	AUTO(json_freep)
 	struct json *reply = NULL;
 	const char *percent = cli_option(c, "renew-percent");
-	int r;
+	int r = cli_wait_check(c, err);
 
+	if (r < 0)
+		return r;
 	json_put_object(&w, NULL);
 	json_put_array(&w, "names");
 	for (size_t i = 0; i < c->word_count; i++)
@@ -279,7 +289,10 @@ static int
 run_renew(struct cli *c, struct err *err)
 {
 	const char *body_text = cli_flag(c, "new-key") ? "{\"new_key\":true}" : "{}";
+	int checked = cli_wait_check(c, err);
 
+	if (checked < 0)
+		return checked;
 	for (size_t i = 0; i < c->word_count; i++) {
 		AUTO(mem_freep)
 		char *path = cli_path("/v1/certs/%s/renew", c->words[i], NULL);
@@ -314,6 +327,9 @@ run_access(struct cli *c, struct err *err)
 		cli_hint(c, "certherd cert access %s --add web2 --remove web1", c->words[0]);
 		return err_set(err, ERR_INVALID, "say who: --add or --remove");
 	}
+	r = cli_wait_check(c, err);
+	if (r < 0)
+		return r;
 	json_put_object(&w, NULL);
 	cli_put_list(c, &w, "add", "add");
 	cli_put_list(c, &w, "remove", "remove");

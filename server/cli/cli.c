@@ -81,7 +81,7 @@ cli_main(int argc, char **argv)
 		/* What was done before the failure is worth knowing. */
 		(void)!cli_flush(&c, &flush_err);
 		complain(&c, &err);
-		status = 1;
+		status = err.code == ERR_INVALID ? 2 : 1;
 	} else if (cli_flush(&c, &err) < 0) {
 		complain(&c, &err);
 		status = 1;

@@ -17,6 +17,8 @@ extern const struct cli_command command_ca_create, command_ca_list, command_ca_s
 extern const struct cli_command command_access_show, command_access_set;
 extern const struct cli_command command_explain, command_who_can_read, command_why_not;
 
+/* Before it: is --wait a duration? */
+NODISCARD int cli_wait_check(const struct cli *c, struct err *err);
 /*
  * After a change of a credential: waits (--wait, --no-wait) until the nodes serve what was made,
  * and prints what became of it. done: "is made".

@@ -137,7 +137,7 @@ run_show(struct cli *c, struct err *err)
 	cli_printf(c, "%-16s%s\n", "state", touch_of(node));
 	cli_printf(c, "%-16s%s\n", "software", json_text(node, "software"));
 	cli_printf(c, "%-16s%s\n", "joined", cli_time(node, "joined_at", time));
-	cli_printf(c, "%-16s%s\n", "identity until", cli_time(identity, "not_after", time));
+	cli_printf(c, "%-16s%s\n", "identity until ", cli_time(identity, "not_after", time));
 	put_names(c, "addresses", json_member(node, "addresses"));
 	put_names(c, "groups", json_member(node, "groups"));
 	put_names(c, "can open", json_member(node, "can_open"));

@@ -273,8 +273,10 @@ cli_duration(
 	if (text == NULL)
 		return 0;
 	r = num_parse_duration(text, 0, 86400, &seconds, err);
-	if (r < 0)
-		return err_wrap(err, "option --%s", name);
+	if (r < 0) {
+		(void)!err_wrap(err, "option --%s", name);
+		return err->code = ERR_INVALID;
+	}
 	*out_ms = (uint64_t)seconds * 1000;
 	return 0;
 }

@@ -67,6 +67,14 @@ put_json(struct cli *c, const struct json *made, const struct progress *p)
 }
 
 int
+cli_wait_check(const struct cli *c, struct err *err)
+{
+	uint64_t ignored;
+
+	return cli_duration(c, "wait", WAIT_MS, &ignored, err);
+}
+
+int
 cli_wait_served(struct cli *c, const struct json *made, const char *done, struct err *err)
 {
 	struct progress p = {0, 0, 0};

@@ -351,7 +351,7 @@ static const struct {
     {"ca show c", "GET /v1/cas/c", "", "{\"certificate\":\"PEM\\n\"}", "PEM\n"},
     {"default-access show", "GET /v1/settings/default-access", "", "{\"access\":[\"w\"]}", "w\n"},
     {"default-access set a @g", "PUT /v1/settings/default-access", "{\"access\":[\"a\",\"@g\"]}",
-	CHANGED, "2 names now"},
+	CHANGED, "by a, @g"},
     {"explain www.a.org --node w", "GET /v1/explain?name=www.a.org&node=w", "",
 	"{\"candidates\":[{\"cert\":\"a\",\"match\":\"exact\",\"serves\":true,\"why\":"
 	"\"best\"}]}",
@@ -360,8 +360,7 @@ static const struct {
 	"{\"readers\":[{\"node\":\"w\",\"role\":\"replica\",\"by\":\"@g\"}],\"unknown\":1}",
 	"1 names in its access no longer exist"},
     {"why-not w a", "GET /v1/why-not?node=w&cert=a", "",
-	"{\"should_serve\":false,\"why\":\"it has no access\"}",
-	"w should not serve a\nwhy: it has"},
+	"{\"should_serve\":false,\"why\":\"it has no access\"}", "w should not serve a: it has"},
     {"status", "GET /v1/status", "",
 	"{\"domain\":\"example.org\",\"troubles\":[\"disk full\"],\"public\":[\"h:1\"],"
 	"\"nodes\":{\"total\":3,\"connected\":2}}",
@@ -475,6 +474,16 @@ test_errors_of_the_server(void **state)
 	server_stop();
 	assert_non_null(strstr(err.text, "status 502"));
 	cli_fini(&c);
+	/* Of a list that failed nothing is printed: neither half of a JSON text nor "none". */
+	for (unsigned i = 0; i < 2; i++) {
+		c = cli_make();
+		server_start(502, "<html>", NULL);
+		assert_int_equal(
+		    run(&c, i == 0 ? "cert list" : "cert list --json", &err), ERR_PROTO);
+		server_stop();
+		assert_int_equal(c.out.len, 0);
+		cli_fini(&c);
+	}
 	/* Nobody there. */
 	c = cli_make();
 	assert_int_equal(run(&c, "status", &err), ERR_UNAVAIL);
@@ -524,6 +533,9 @@ test_exit_status(void **state)
 	    {"frobnicate", 2},
 	    {"cert add", 2},
 	    {"status --socket /nonexistent", 1},
+	    {"init", 2},
+	    {"node token", 2},
+	    {"cert renew a --wait soon --socket /nonexistent", 2},
 	};
 
 	(void)state;
