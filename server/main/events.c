@@ -147,11 +147,10 @@ server_tell_members(void *arg, const struct committed *records, size_t count,
 		const struct record *r = records[i].record;
 
 		if (r->kind == KIND_NODE && r->removed)
-			log_notice("nodes", "node=%s name=%s removed", id_hex(&r->id, hex),
-			    r->name);
-		else if (r->kind == KIND_NODE && records[i].replaced_version == 0)
 			log_notice(
-			    "nodes", "node=%s name=%s joined", id_hex(&r->id, hex), r->name);
+			    "nodes", "node=%s name=%s removed", id_hex(&r->id, hex), r->name);
+		else if (r->kind == KIND_NODE && records[i].replaced_version == 0)
+			log_notice("nodes", "node=%s name=%s joined", id_hex(&r->id, hex), r->name);
 	}
 }
 
