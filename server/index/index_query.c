@@ -199,6 +199,10 @@ on_fitting(void *arg, const struct index_record *c)
 
 	if (x->count == EXPLAIN_MAX)
 		return false;
+	/* One that has both the name and the wildcard fits once, by the name. */
+	for (size_t i = 0; i < x->count; i++)
+		if (x->out[i].credential == c)
+			return true;
 	e = &x->out[x->count++];
 	memset(e, 0, sizeof(*e));
 	e->credential = c;

@@ -441,6 +441,10 @@ test_explain(void **state)
 	assert_true(out[0].serves);
 	assert_int_equal(out[1].why, WHY_NOT_NO_ACCESS);
 	assert_int_equal(index_explain(f->ix, &web1, "a.b.example.org", 1500, out), 0);
+	/* A credential with the name and the wildcard is there once. */
+	put_credential(f, 20, "www.example.org", "*.example.org", 31, 1, 2);
+	assert_int_equal(index_explain(f->ix, &web1, "www.example.org", 1500, out), 2);
+	assert_false(out[0].wildcard);
 }
 
 /* Lists stay in order while entries come and go. */
