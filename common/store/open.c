@@ -191,6 +191,25 @@ clear_stage(struct store *s, struct err *err)
 	return store_stage_begin(s, err);
 }
 
+/*
+ * The process before may have met a sync that failed, at its end or just before it died, and taken
+ * the knowledge with it: what it left in the log is readable, and perhaps not on the disk. So
+ * nothing is appended to that log. Its pages are written to the file again, and a new one begins.
+ */
+static int
+begin_log(struct store *s, struct err *err)
+{
+	int rc;
+
+	if (!s->params.full)
+		return 0;
+	rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	/* On a full disk nothing is committed either, and reading goes on. */
+	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_FULL)
+		return 0;
+	return store_sql_error(s, rc, err, "cannot move the log into the file");
+}
+
 static int
 connect_inner(struct store *s, struct err *err)
 {
@@ -218,6 +237,8 @@ connect_inner(struct store *s, struct err *err)
 	r = store_check_owner(s, &version, err);
 	if (r == 0)
 		r = set_writing(s, err);
+	if (r == 0)
+		r = begin_log(s, err);
 	if (r == 0)
 		r = store_migrate_own(s, err);
 	if (r == 0)

@@ -272,6 +272,36 @@ test_normal_after_a_crash(void **state)
 	}
 }
 
+/* The end of a process swallows a failed sync; the next one must not build on what it left. */
+static void
+test_failed_sync_at_the_end(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct run r;
+		struct err err;
+
+		run_init(&r, seed);
+		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
+		for (int i = 0; i < 2; i++, r.acked += MUTATION)
+			assert_int_equal(put_three(r.store, r.acked + 1, &err), 0);
+		vfs_fault_fail(r.disk, VFS_SYNC, 1 + seed % 2, VFS_EIO, false);
+		store_close(r.store);
+		assert_true(vfs_fault_hit(r.disk));
+		vfs_fault_heal(r.disk);
+		r.store = NULL;
+		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
+		assert_int_equal(put_three(r.store, r.acked + 1, &err), 0);
+		r.acked += MUTATION;
+		vfs_fault_crash(r.disk);
+		store_close(r.store);
+		r.store = NULL;
+		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
+		assert_true(has_record(r.store, r.acked));
+		run_fini(&r);
+	}
+}
+
 int
 run_fault_tests(void)
 {
@@ -283,6 +313,7 @@ run_fault_tests(void)
 	    cmocka_unit_test(test_crash_anywhere),
 	    cmocka_unit_test(test_a_lying_disk_is_noticed),
 	    cmocka_unit_test(test_normal_after_a_crash),
+	    cmocka_unit_test(test_failed_sync_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
