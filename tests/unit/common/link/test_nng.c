@@ -1,189 +1,10 @@
-#include "tests/unit/common/link/contract.h"
-#include "tests/unit/common/link/pump.h"
+#include "tests/unit/common/link/nng_world.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define CONTEXTS_MAX 1300
-
-/* What the originator of a node is asked to do. */
-struct hook {
-	struct pump *pump;
-	unsigned node;
-	struct link_client *client;
-};
-
-struct world {
-	struct loop *loop;
-	struct pump pump;
-	struct timer tick; /* so that a turn that waits ends */
-	uint64_t attach_ms, grave_ms;
-	struct hook hooks[PUMP_PORTS];
-};
-
-static void
-nothing(void *arg)
-{
-	(void)arg;
-}
-
-static void
-set_up(struct fixture *f)
-{
-	struct world *w = mem_zalloc(sizeof(*w));
-
-	assert_int_equal(loop_new(&w->loop, NULL), 0);
-	pump_init(&w->pump, w->loop);
-	w->tick.cb = nothing;
-	f->world = w;
-}
-
-static void
-tear_down(struct fixture *f)
-{
-	struct world *w = f->world;
-
-	pump_fini(&w->pump);
-	loop_free(w->loop);
-	mem_free(w);
-}
-
-static struct link_server *
-server_new(struct fixture *f)
-{
-	struct world *w = f->world;
-	struct link_nng_server_params p = {
-	    .loop = w->loop,
-	    .request_max = FIXTURE_REQUEST_MAX,
-	    .contexts_max = CONTEXTS_MAX,
-	    .attach_ms = w->attach_ms,
-	    .grave_ms = w->grave_ms,
-	    .on_drop = pump_on_drop,
-	    .arg = &w->pump,
-	};
-	struct err err;
-
-	if (link_nng_server_new(&p, &w->pump.server, &err) != 0)
-		fail_msg("%s", err.text);
-	return w->pump.server;
-}
-
-static void
-hang_up(void *arg)
-{
-	struct hook *h = arg;
-
-	pump_cut(h->pump, h->node);
-}
-
-static struct link_client *
-client_new(struct fixture *f, unsigned node)
-{
-	struct world *w = f->world;
-	char url[PUMP_URL_MAX];
-	struct link_nng_client_params p = {.loop = w->loop,
-	    .url = url,
-	    .request_max = LIMIT_REQUEST,
-	    .reply_max = LIMIT_DELTA,
-	    .hang_up = hang_up,
-	    .arg = &w->hooks[node]};
-	struct link_client *c;
-	struct err err;
-
-	w->hooks[node] = (struct hook){&w->pump, node, NULL};
-	pump_open(&w->pump, node, url);
-	if (link_nng_client_new(&p, &c, &err) != 0)
-		fail_msg("%s", err.text);
-	w->hooks[node].client = c;
-	return c;
-}
-
-static void
-client_closes(struct fixture *f, struct link_client *c)
-{
-	struct world *w = f->world;
-
-	for (unsigned i = 0; i < PUMP_PORTS; i++) {
-		if (w->hooks[i].client != c)
-			continue;
-		w->hooks[i].client = NULL;
-		pump_shut(&w->pump, i);
-	}
-}
-
-static void
-server_closes(struct fixture *f)
-{
-	((struct world *)f->world)->pump.server = NULL;
-}
-
-static bool
-turn(struct fixture *f)
-{
-	struct world *w = f->world;
-
-	runtime_timer_start(loop_runtime(w->loop), &w->tick, 50);
-	loop_turn(w->loop, true);
-	runtime_timer_stop(loop_runtime(w->loop), &w->tick);
-	return true;
-}
-
-static uint64_t
-now(struct fixture *f)
-{
-	return runtime_mono_ms(loop_runtime(((struct world *)f->world)->loop));
-}
-
-const struct fixture_ops nng_fixture = {
-    .set_up = set_up,
-    .tear_down = tear_down,
-    .server_new = server_new,
-    .server_closes = server_closes,
-    .client_closes = client_closes,
-    .client_new = client_new,
-    .turn = turn,
-    .now = now,
-};
-
-static struct link_nng_stats
-stats(struct fixture *f)
-{
-	struct link_nng_stats s;
-
-	link_nng_server_stats(f->server, &s);
-	return s;
-}
-
-static unsigned
-open_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n - 3; /* ".", ".." and the directory itself */
-}
-
-static bool
-fds_are_back(void *arg)
-{
-	return open_fds() <= *(unsigned *)arg;
-}
-
-static bool
-no_graves(void *arg)
-{
-	struct link_nng_stats s = stats(arg);
-
-	return s.graves == 0 && s.peers == 0;
-}
 
 /* ------------------------------------------------------------------------- identities */
 
@@ -214,7 +35,7 @@ test_many_followers(void **state)
 	fixture_serve(&f);
 	f.server->handlers.on_request = check_identity;
 	for (unsigned i = 0; i < N; i++)
-		c[i] = client_new(&f, i);
+		c[i] = nng_fixture.client_new(&f, i);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		for (unsigned i = 0; i < N; i++) {
 			node = fixture_node(i);
@@ -231,8 +52,8 @@ test_many_followers(void **state)
 				assert_memory_equal(a[i].reply.data, node.bytes, ID_LEN);
 		}
 	}
-	assert_true(stats(&f).contexts <= 2 * N + 16);
-	assert_int_equal(stats(&f).misuses, 0);
+	assert_true(nng_stats(&f).contexts <= 2 * N + 16);
+	assert_int_equal(nng_stats(&f).misuses, 0);
 	for (unsigned i = 0; i < N; i++) {
 		asked_fini(&a[i]);
 		client_close_wait(&f, c[i]);
@@ -269,7 +90,7 @@ test_newer_connection_replaces(void **state)
 	fd = pump_dial(&w->pump, 1);
 	send_all(fd, SP_HEADER FRAME("\1"), 23);
 	fixture_until_count(&f, &f.held_count, 1);
-	c = client_new(&f, 1);
+	c = nng_fixture.client_new(&f, 1);
 	ask(&f, c, &a, span_str("newer"), 20000);
 	fixture_until_count(&f, &f.gone, 1);
 	assert_int_equal(w->pump.drops[LINK_DROP_REPLACED], 1);
@@ -297,7 +118,7 @@ test_second_request_is_misuse(void **state)
 	fixture_serve(&f);
 	w = f.world;
 	f.behaviour = SERVE_HOLD;
-	other = client_new(&f, 2);
+	other = nng_fixture.client_new(&f, 2);
 	ask(&f, other, &a, span_str("patient"), 20000);
 	fixture_until_count(&f, &f.held_count, 1);
 	fd = pump_dial(&w->pump, 1);
@@ -334,7 +155,7 @@ test_flood(void **state)
 	fixture_open(&f, &nng_fixture);
 	fixture_serve(&f);
 	w = f.world;
-	other = client_new(&f, 2);
+	other = nng_fixture.client_new(&f, 2);
 	for (unsigned i = 0; i < N; i++)
 		memcpy(frames + i * LEN, FRAME("\1"), LEN);
 	for (unsigned round = 0; round < 5; round++) {
@@ -345,8 +166,8 @@ test_flood(void **state)
 		assert_int_equal(a.status, 0);
 		close(fd);
 	}
-	assert_true(stats(&f).contexts < 64);
-	assert_int_equal(stats(&f).held, 0);
+	assert_true(nng_stats(&f).contexts < 64);
+	assert_int_equal(nng_stats(&f).held, 0);
 	asked_fini(&a);
 	client_close_wait(&f, other);
 	fixture_close(&f);
@@ -378,7 +199,7 @@ run_garbage(bool unchecked)
 	w->grave_ms = 20;
 	w->pump.unchecked = unchecked;
 	fixture_serve(&f);
-	other = client_new(&f, 2);
+	other = nng_fixture.client_new(&f, 2);
 	ask_wait(&f, other, &a, "before");
 	for (size_t i = 0; i < ARRAY_LEN(garbage); i++) {
 		unsigned attached = w->pump.attached;
@@ -387,7 +208,7 @@ run_garbage(bool unchecked)
 		send_all(fd, garbage[i].bytes, garbage[i].len);
 		fixture_until_count(&f, &w->pump.attached, attached + 1);
 		while (w->pump.count > 1)
-			turn(&f);
+			nng_fixture.turn(&f);
 		ask_wait(&f, other, &a, "unharmed");
 		assert_int_equal(a.status, 0);
 		close(fd);
@@ -422,8 +243,8 @@ test_slow_follower(void **state)
 	fixture_serve(&f);
 	w = f.world;
 	f.reply_len = LIMIT_DELTA;
-	slow = client_new(&f, 1);
-	quick = client_new(&f, 2);
+	slow = nng_fixture.client_new(&f, 1);
+	quick = nng_fixture.client_new(&f, 2);
 	ask_wait(&f, slow, &a, "warm");
 	pump_stall(&w->pump, 1, true);
 	ask(&f, slow, &a, span_str("stalled"), 60000);
@@ -433,7 +254,7 @@ test_slow_follower(void **state)
 		assert_int_equal(b.status, 0);
 	}
 	assert_false(a.done);
-	s = stats(&f);
+	s = nng_stats(&f);
 	assert_true(s.contexts <= 32);
 	pump_stall(&w->pump, 1, false);
 	fixture_until_flag(&f, &a.done);
@@ -470,22 +291,22 @@ test_asks_and_never_reads(void **state)
 		frame[12] = (char)i;
 		send_all(fd, frame, sizeof(frame));
 		while (w->pump.to_server == before)
-			turn(&f);
+			nng_fixture.turn(&f);
 		if (i < 3)
 			fixture_until_count(&f, &f.requests, i);
 	}
-	while (stats(&f).held == 0)
-		turn(&f);
+	while (nng_stats(&f).held == 0)
+		nng_fixture.turn(&f);
 	/* The second answer waits in nng, so the third request is not given on. */
 	assert_int_equal(f.requests, 2);
-	s = stats(&f);
+	s = nng_stats(&f);
 	assert_true(s.contexts <= 32);
 	assert_int_equal(s.misuses, 0);
 	close(fd);
 	pump_cut(&w->pump, 1);
-	while (stats(&f).receiving < s.contexts)
-		turn(&f);
-	assert_int_equal(stats(&f).held, 0);
+	while (nng_stats(&f).receiving < s.contexts)
+		nng_fixture.turn(&f);
+	assert_int_equal(nng_stats(&f).held, 0);
 	fixture_close(&f);
 }
 
@@ -507,11 +328,11 @@ test_descriptors(void **state)
 	fixture_serve(&f);
 	w = f.world;
 	f.behaviour = SERVE_HOLD;
-	other = client_new(&f, 2);
+	other = nng_fixture.client_new(&f, 2);
 	ask(&f, other, &a, span_str("patient"), 60000);
 	fixture_until_count(&f, &f.held_count, 1);
 	pump_open(&w->pump, 1, (char[PUMP_URL_MAX]){0});
-	before = open_fds();
+	before = nng_open_fds();
 	for (unsigned i = 0; i < 500; i++) {
 		static const char bytes[] = SP_HEADER FRAME("\1");
 		size_t n = sent[i % ARRAY_LEN(sent)];
@@ -525,13 +346,13 @@ test_descriptors(void **state)
 			loop_turn(w->loop, false);
 		close(fd);
 		while (w->pump.count > 1)
-			turn(&f);
+			nng_fixture.turn(&f);
 	}
-	assert_true(stats(&f).graves > 0);
-	while (stats(&f).graves > 0)
-		turn(&f);
+	assert_true(nng_stats(&f).graves > 0);
+	while (nng_stats(&f).graves > 0)
+		nng_fixture.turn(&f);
 	/* nng closes its own on a thread of its own. */
-	fixture_until(&f, fds_are_back, &before);
+	fixture_until(&f, nng_fds_are_back, &before);
 	assert_false(a.done);
 	fixture_reply_all(&f, span_str("unharmed"));
 	fixture_until_flag(&f, &a.done);
@@ -561,7 +382,7 @@ test_never_taken(void **state)
 	send_all(fd, "\0SP\0\0\x30\0\1", 8); /* nng refuses the header, and nobody sees it close */
 	fixture_until_count(&f, &w->pump.drops[LINK_DROP_DEAD], 1);
 	assert_int_equal(w->pump.count, 0);
-	fixture_until(&f, no_graves, &f);
+	fixture_until(&f, nng_no_graves, &f);
 	close(fd);
 	fixture_close(&f);
 }
@@ -581,7 +402,7 @@ test_dead_dialer(void **state)
 	fixture_serve(&f);
 	w = f.world;
 	w->pump.rude = true;
-	c = client_new(&f, 1);
+	c = nng_fixture.client_new(&f, 1);
 	for (unsigned i = 0; i < 5; i++) {
 		ask(&f, c, &a, span_str("nobody"), 300);
 		fixture_until_flag(&f, &a.done);
@@ -649,16 +470,16 @@ test_stranger(void **state)
 	fixture_open(&f, &nng_fixture);
 	fixture_serve(&f);
 	f.behaviour = SERVE_HOLD;
-	c = client_new(&f, 1);
+	c = nng_fixture.client_new(&f, 1);
 	ask(&f, c, &a, span_str("mine"), 60000);
 	fixture_until_count(&f, &f.held_count, 1);
 	pid = fork();
 	if (pid == 0)
 		intrude();
 	while (waitpid(pid, &status, WNOHANG) == 0)
-		turn(&f);
+		nng_fixture.turn(&f);
 	assert_int_equal(status, 0);
-	assert_true(stats(&f).strangers > 0);
+	assert_true(nng_stats(&f).strangers > 0);
 	assert_int_equal(f.requests, 1);
 	fixture_reply_all(&f, span_str("unharmed"));
 	fixture_until_flag(&f, &a.done);
@@ -685,10 +506,10 @@ test_cut_in_the_middle(void **state)
 	w->grave_ms = 50;
 	fixture_serve(&f);
 	f.reply_len = LIMIT_DELTA;
-	other = client_new(&f, 2);
+	other = nng_fixture.client_new(&f, 2);
 	ask_wait(&f, other, &a, "before");
 	pump_open(&w->pump, 1, (char[PUMP_URL_MAX]){0});
-	before = open_fds();
+	before = nng_open_fds();
 	for (unsigned i = 0; i < N; i++) {
 		int fd = pump_dial(&w->pump, 1);
 		uint64_t end;
@@ -697,18 +518,18 @@ test_cut_in_the_middle(void **state)
 		send_all(fd, SP_HEADER FRAME("\1"), 23);
 		end = w->pump.to_client + (i % 40) * 100000;
 		while (w->pump.to_client <= end) {
-			turn(&f);
+			nng_fixture.turn(&f);
 			while (recv(fd, sink, sizeof(sink), MSG_DONTWAIT) > 0)
 				;
 		}
 		pump_cut(&w->pump, 1);
 		close(fd);
 	}
-	while (stats(&f).graves > 0)
-		turn(&f);
+	while (nng_stats(&f).graves > 0)
+		nng_fixture.turn(&f);
 	ask_wait(&f, other, &a, "after");
 	assert_int_equal(a.status, 0);
-	fixture_until(&f, fds_are_back, &before);
+	fixture_until(&f, nng_fds_are_back, &before);
 	asked_fini(&a);
 	client_close_wait(&f, other);
 	fixture_close(&f);
