@@ -66,6 +66,20 @@ process_memlock(size_t *out, struct err *err)
 }
 
 int
+process_heap_size(size_t most, size_t *out, struct err *err)
+{
+	size_t allowed, size = PROCESS_HEAP_MIN;
+	int r = process_memlock(&allowed, err);
+
+	if (r < 0)
+		return r;
+	while (size <= most / 2 && size <= allowed / 4)
+		size *= 2;
+	*out = size;
+	return 0;
+}
+
+int
 self_path(char **out, struct err *err)
 {
 	char path[4096];

@@ -46,6 +46,13 @@ NODISCARD int process_harden(struct err *err);
 NODISCARD int process_raise_fds(size_t most, size_t *now, struct err *err);
 /* Bytes that may be locked (RLIMIT_MEMLOCK after raising the soft to the hard limit). */
 NODISCARD int process_memlock(size_t *out, struct err *err);
+/*
+ * Size for a heap of locked memory: the largest power of two up to most of which twice
+ * as much may be locked, and at least PROCESS_HEAP_MIN, whose locking may then fail aloud.
+ */
+#define PROCESS_HEAP_MIN (256U << 10)
+#define PROCESS_HEAP_MOST (4U << 20) /* as much as a process with keys needs by default */
+NODISCARD int process_heap_size(size_t most, size_t *out, struct err *err);
 
 /* Path of the program that runs; owned by the caller. */
 NODISCARD int self_path(char **out, struct err *err);

@@ -16,23 +16,15 @@
 #include <unistd.h>
 
 #define FDS_WANTED 65536
-#define SECURE_MOST (4U << 20)
-#define SECURE_LEAST (256U << 10)
 
-/* The largest power of two that may be locked, if the configuration does not say. */
+/* What may be locked, if the configuration does not say. */
 static int
 start_memory(const struct replica_config *config, struct err *err)
 {
-	size_t allowed, size = SECURE_MOST;
-	int r;
+	size_t size = (size_t)config->secure_memory;
+	int r = size > 0 ? 0 : process_heap_size(PROCESS_HEAP_MOST, &size, err);
 
-	if (config->secure_memory > 0)
-		return secret_heap_init((size_t)config->secure_memory, err);
-	if ((r = process_memlock(&allowed, err)) < 0)
-		return r;
-	while (size > SECURE_LEAST && size > allowed / 2)
-		size /= 2;
-	return secret_heap_init(size, err);
+	return r < 0 ? r : secret_heap_init(size, err);
 }
 
 /*

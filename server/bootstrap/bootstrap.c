@@ -16,9 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECURE_MOST (4U << 20)
-#define SECURE_LEAST (256U << 10)
-
 struct bootstrap {
 	const char *dir;
 	struct id node;
@@ -189,14 +186,12 @@ report(int r, const struct err *why)
 static int
 prepare_process(struct err *err)
 {
-	size_t allowed, size = SECURE_MOST;
-	int r;
+	size_t heap;
+	int r = process_harden(err);
 
-	if ((r = process_harden(err)) < 0 || (r = process_memlock(&allowed, err)) < 0)
-		return r;
-	while (size > allowed && size > SECURE_LEAST)
-		size /= 2;
-	return secret_heap_init(size, err);
+	if (r == 0)
+		r = process_heap_size(PROCESS_HEAP_MOST, &heap, err);
+	return r < 0 ? r : secret_heap_init(heap, err);
 }
 
 int

@@ -18,8 +18,6 @@
 #include <unistd.h>
 
 #define DATA_DEFAULT "/var/lib/certherd"
-#define SECURE_MOST (4U << 20)
-#define SECURE_LEAST (128U << 10)
 #define LISTEN_DEFAULT "*:7443"
 #define SERVER_NAME "manager"
 #define TEXTS_MAX 16
@@ -387,14 +385,12 @@ print_result(struct init *in)
 static int
 prepare_process(struct err *err)
 {
-	size_t allowed, size = SECURE_MOST;
-	int r;
+	size_t heap;
+	int r = process_harden(err);
 
-	if ((r = process_harden(err)) < 0 || (r = process_memlock(&allowed, err)) < 0)
-		return r;
-	while (size > allowed && size > SECURE_LEAST)
-		size /= 2;
-	return secret_heap_init(size, err);
+	if (r == 0)
+		r = process_heap_size(PROCESS_HEAP_MOST, &heap, err);
+	return r < 0 ? r : secret_heap_init(heap, err);
 }
 
 static int

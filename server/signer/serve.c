@@ -208,18 +208,13 @@ parse_options(int argc, char **argv, struct options *o, struct err *err)
 	return 0;
 }
 
-/* The largest power of two that was asked for and may be locked. */
 static int
 make_heap(uint64_t wanted, struct err *err)
 {
-	size_t may = 0, size = HEAP_MIN;
-	int r = process_memlock(&may, err);
+	size_t size;
+	int r = process_heap_size((size_t)wanted, &size, err);
 
-	if (r < 0)
-		return r;
-	while (size * 2 <= wanted && size * 2 <= may)
-		size *= 2;
-	return secret_heap_init(size, err);
+	return r < 0 ? r : secret_heap_init(size, err);
 }
 
 static int

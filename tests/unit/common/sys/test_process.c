@@ -232,6 +232,24 @@ test_notify(void **state)
 	unsetenv("NOTIFY_SOCKET");
 }
 
+static void
+test_heap_size(void **state)
+{
+	size_t lock = 0, size = 0;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(process_memlock(&lock, &err), 0);
+	assert_int_equal(process_heap_size(0, &size, &err), 0);
+	assert_int_equal(size, PROCESS_HEAP_MIN);
+	assert_int_equal(process_heap_size(3 * PROCESS_HEAP_MIN, &size, &err), 0);
+	assert_int_equal(
+	    size, lock >= 4 * PROCESS_HEAP_MIN ? 2 * PROCESS_HEAP_MIN : PROCESS_HEAP_MIN);
+	assert_int_equal(process_heap_size(SIZE_MAX, &size, &err), 0);
+	assert_int_equal(size & (size - 1), 0);
+	assert_true(size == PROCESS_HEAP_MIN || size <= lock / 2);
+}
+
 int
 run_process_tests(void)
 {
@@ -242,6 +260,7 @@ run_process_tests(void)
 	    cmocka_unit_test(test_spawn_errors),
 	    cmocka_unit_test(test_reap_without_waiting),
 	    cmocka_unit_test(test_harden_and_limits),
+	    cmocka_unit_test(test_heap_size),
 	    cmocka_unit_test(test_self_path),
 	    cmocka_unit_test(test_notify),
 	};
