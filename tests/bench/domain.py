@@ -5,6 +5,7 @@ import json
 import secrets
 import shutil
 import socket
+import time
 
 import lib
 
@@ -14,7 +15,7 @@ class Api(http.client.HTTPConnection):
 
     def __init__(self, path):
         super().__init__("localhost")
-        self.path = str(path)
+        self.path, self.used = str(path), 0.0
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
@@ -22,6 +23,9 @@ class Api(http.client.HTTPConnection):
 
     def call(self, method, path, body=None):
         text = None if body is None else json.dumps(body)
+        if time.monotonic() - self.used > 10:
+            self.close()  # the server ends connections that were idle for 30 s
+        self.used = time.monotonic()
         self.request(method, path, text, {"Content-Type": "application/json"} if text else {})
         answer = self.getresponse()
         content = answer.read()
@@ -61,9 +65,31 @@ class Domain:
             return False
 
     def token(self, name):
-        return self.api.call("POST", "/v1/tokens", {"name": name})["token"]
+        return self.api.call("POST", "/v1/tokens", {"name": name, "ttl": "30s"})["token"]
 
     def remove(self):
         """The files of a domain whose processes have ended."""
         self.api.close()
         shutil.rmtree(self.dir)
+
+    def join(self, name):
+        """A member's directory, made as its administrator would."""
+        token, place = self.bench.dir / f"token-{name}", self.bench.dir / "members" / name
+        place.parent.mkdir(exist_ok=True)
+        token.write_text(self.token(name), encoding="ascii")
+        lib.quiet([self.bench.bin / "certherd-replica", "join", "--data", place, "--token-file",
+                   token, "--address", "127.0.0.1"])
+        token.unlink()
+        return place
+
+    def start_replica(self, name, place):
+        """A real replica with one TLS port; its port and process."""
+        config = place.parent / f"{name}.conf"
+        config.write_text(f'data = "{place}"\nthreads = 1\nlog-level = "warning"\n'
+                          'port "main" { listen = "127.0.0.1:0" }\n', encoding="utf-8")
+        process = self.bench.start(
+            name, [self.bench.bin / "certherd-replica", "--config", config], self.cores)
+        endpoints = place / "endpoints.json"
+        lib.wait_until(f"ports of {name}", endpoints.exists, 60, process)
+        ports = json.loads(endpoints.read_text(encoding="utf-8"))["ports"]
+        return int(ports[0]["address"].rsplit(":", 1)[1]), process
