@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #define CONNECT_MS 10000
 #define TOTAL_MS 60000
@@ -27,7 +28,9 @@ struct call {
 	http_line_cb *on_line;
 	void *arg;
 	struct buf line;
-	bool stopped, over;
+	bool stopped, over, silent;
+	uint64_t heard_ms;
+	curl_off_t heard; /* bytes, until then */
 };
 
 int
@@ -275,6 +278,32 @@ or_default(uint32_t value, long otherwise)
 }
 
 /* What is the same for each request, and the limits. */
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Comes about once a second when nothing moves. */
+static int
+on_progress(void *arg, curl_off_t all, curl_off_t got, curl_off_t all_sent, curl_off_t sent)
+{
+	struct call *c = arg;
+	uint64_t now = now_ms();
+
+	(void)all;
+	(void)all_sent;
+	if (c->heard_ms == 0 || got + sent != c->heard) {
+		c->heard = got + sent;
+		c->heard_ms = now;
+	}
+	c->silent = now - c->heard_ms >= (uint64_t)or_default(c->params->silence_ms, SILENCE_MS);
+	return c->silent;
+}
+
 static CURLcode
 set_manners(struct call *c)
 {
@@ -299,10 +328,10 @@ set_manners(struct call *c)
 	if (c->on_line == NULL) {
 		r |= curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, or_default(p->total_ms, TOTAL_MS));
 	} else {
-		/* Counted in whole seconds by libcurl. */
-		r |= curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-		r |= curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
-		    (or_default(p->silence_ms, SILENCE_MS) + 999) / 1000);
+		/* libcurl's own limit is one of speed, below which signs of life are, too. */
+		r |= curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+		r |= curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+		r |= curl_easy_setopt(curl, CURLOPT_XFERINFODATA, c);
 	}
 	return r;
 }
@@ -337,6 +366,8 @@ perform(struct call *c, struct err *err)
 	r = curl_easy_perform(c->curl);
 	if (c->stopped)
 		return err_set(err, ERR_CANCELED, "the stream was stopped");
+	if (c->silent)
+		return err_set(err, ERR_TIMEOUT, "nothing has come from the server for too long");
 	if (c->over)
 		return err_set(err, ERR_LIMIT, "the reply of '%.100s' is too long", c->params->url);
 	if (r != CURLE_OK)
