@@ -6,6 +6,7 @@
  */
 
 #include "common/crypto/sign.h"
+#include "common/log/log.h"
 #include "common/model/renewal.h"
 #include "server/flow/flow_priv.h"
 
@@ -192,8 +193,9 @@ on_resealed(void *arg, int status, const struct flow_result *result, const struc
 	struct flow *f = r->flow;
 	struct reseal_item *item = map_get(f->reseal, r->id.bytes, ID_LEN);
 
+	char hex[ID_HEX_MAX];
+
 	(void)result;
-	(void)err;
 	f->reseal_running--;
 	if (status == 0 || status == ERR_EXISTS || status == ERR_NOTFOUND) {
 		f->reseal_failures = 0;
@@ -203,7 +205,9 @@ on_resealed(void *arg, int status, const struct flow_result *result, const struc
 	} else {
 		/* The signer is away, or the disk is full: all of it waits. */
 		item->running = false;
-		f->reseal_failures++;
+		if (f->reseal_failures++ == 0)
+			log_warning("flow", "record=%s not sealed anew: %s; trying again",
+			    id_hex(&r->id, hex), err->text);
 		wake(f, (uint64_t)renewal_retry_after(f->reseal_failures, 0) * 100);
 	}
 	mem_free(r);

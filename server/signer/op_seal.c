@@ -88,6 +88,27 @@ check_ca(const struct record *record, const struct signer_reseal *s, struct err 
 	return r;
 }
 
+/* `managers` has a new key: what only they may open follows, and nothing else of the group changes.
+ */
+static int
+check_group(struct signer_core *c, const struct record *record, const struct signer_reseal *s,
+    struct err *err)
+{
+	struct group_public public = {0};
+	int r = beliefs_check_group(c->beliefs, &record->id, record->version, err);
+
+	if (r == 0)
+		r = wire_group_public_decode(record->public_part, &public, err);
+	if (r == 0 && (public.built_in || record->sealed.len == 0))
+		r = err_set(err, ERR_INVALID, "the group of managers has no seal of its own");
+	if (r == 0 && !span_equal(record->public_part, s->public_part))
+		r = err_set(err, ERR_DENIED, "a group gets a new key by being made anew");
+	if (r == 0 && s->access.count > 0)
+		r = err_set(err, ERR_DENIED, "the keys of a group are for managers alone");
+	group_public_fini(&public);
+	return r;
+}
+
 int
 do_reseal(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
@@ -106,13 +127,15 @@ do_reseal(
 		return err_set(err, ERR_INVALID,
 		    "a secret is sealed anew for a later version of its "
 		    "own record only");
-	if (record.kind == KIND_GROUP || record.kind == KIND_MEMBERSHIP)
+	if (record.kind == KIND_MEMBERSHIP)
 		return err_set(
 		    err, ERR_INVALID, "a %s is made, not sealed anew", kind_name(record.kind));
 	if (record.kind == KIND_GENERATION)
 		rc = check_generation(c, &record, s->public_part, err);
 	else if (record.kind == KIND_CA)
 		rc = check_ca(&record, s, err);
+	else if (record.kind == KIND_GROUP)
+		rc = check_group(c, &record, s, err);
 	part = sealed_part_of(&record);
 	next =
 	    (struct sealed_part){.ref = s->to, .kind = record.kind, .public_part = s->public_part};

@@ -198,6 +198,28 @@ test_reseal(void **state)
 	world_node_fini(&web);
 }
 
+/* When `managers` gets a new key, what is sealed to them alone follows: other groups, too. */
+static void
+test_reseal_group(void **state)
+{
+	struct signer_world *w = *state;
+	struct world_node web = world_add_node(w, "web1");
+	struct world_record *group = world_add_group(w, "mail");
+	struct signer_request r = {.op = SIGNER_RESEAL};
+
+	r.reseal = (struct signer_reseal){.record = group->bytes,
+	    .to = {group->record.id, group->record.version + 1},
+	    .public_part = group->record.public_part};
+	assert_int_equal(world_ask(w, &r), 0);
+	assert_true(w->last.sealed.len > 0);
+	r.reseal.access = (struct ids){&web.id, 1};
+	assert_int_equal(world_ask(w, &r), ERR_DENIED);
+	r.reseal.access.count = 0;
+	r.reseal.public_part = span_str("another key");
+	assert_int_equal(world_ask(w, &r), ERR_DENIED);
+	world_node_fini(&web);
+}
+
 static void
 test_seal(void **state)
 {
@@ -436,6 +458,7 @@ run_core_tests(void)
 	    TEST(test_issue),
 	    TEST(test_issue_keeps_key),
 	    TEST(test_reseal),
+	    TEST(test_reseal_group),
 	    TEST(test_seal),
 	    TEST(test_identity),
 	    TEST(test_batch_and_head),
