@@ -228,6 +228,6 @@ duration_text(int64_t seconds, char out[static DURATION_TEXT_MAX])
 		    (long long)(s % units[i].size / units[i + 1].size), units[i + 1].name);
 	else
 		snprintf(out, DURATION_TEXT_MAX, "%s%lld%s", seconds < 0 ? "-" : "",
-		    (long long)(s / units[i].size), units[i].name);
+		    (long long)(s / units[i].size), s == 86400 ? " day" : units[i].name);
 	return out;
 }

@@ -4,6 +4,7 @@
 #include "common/http/http.h"
 #include "common/sys/file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,14 @@ cli_socket(struct cli *c, char **out, struct err *err)
 	*out = given != NULL ? mem_strdup(given) : socket_below(data != NULL ? data : DATA_DEFAULT);
 	if (file_exists(*out))
 		return 0;
+	if (errno == EACCES) {
+		err_set(err, ERR_DENIED, "this user may not look at '%.180s'", *out);
+		cli_hint(c,
+		    "try as root; or have the server put its socket where its group may go, "
+		    "with its option --socket");
+		mem_free(MOVE(*out));
+		return ERR_DENIED;
+	}
 	err_set(err, ERR_UNAVAIL, "there is no server's socket at '%.180s'", *out);
 	cli_hint(c, "start certherd-server, or say where it is with --data DIR or --socket FILE");
 	mem_free(MOVE(*out));

@@ -360,7 +360,9 @@ run_archive(struct cli *c, struct err *err)
 		return r;
 	cli_printf(c,
 	    undo ? "credential %s is back\n"
-		 : "credential %s is archived: no node serves it; --undo brings it back\n",
+		 : "credential %s is archived: nodes stop serving it as they hear of it, --undo "
+		   "brings "
+		   "it back\n",
 	    c->words[0]);
 	cli_put_warnings(c, reply);
 	return 0;

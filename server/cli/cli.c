@@ -57,7 +57,9 @@ run(struct cli *c, struct err *err)
 {
 	int r = 0;
 
-	if (c->help)
+	if (c->help && c->noun != NULL)
+		cli_put_noun_help(c->noun, &c->out);
+	else if (c->help)
 		cli_put_help(c->command, &c->out);
 	else
 		r = c->command->run(c, err);

@@ -38,6 +38,7 @@ struct cli_value {
 
 struct cli {
 	const struct cli_command *command;
+	const char *noun; /* without a verb, for help */
 	const char *words[CLI_WORDS_MAX];
 	size_t word_count;
 	struct cli_value values[CLI_VALUES_MAX];
@@ -60,6 +61,7 @@ extern const size_t cli_command_count;
  */
 NODISCARD int cli_parse(struct cli *c, int argc, char **argv, struct err *err);
 void cli_put_help(const struct cli_command *command, struct buf *out); /* NULL: of all */
+void cli_put_noun_help(const char *noun, struct buf *out);
 
 /* --- for the commands --- */
 

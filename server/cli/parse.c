@@ -111,7 +111,7 @@ unknown_verb(struct cli *c, const char *noun, const char *verb, struct err *err)
 
 /* The command of the first one or two words that are no options. */
 static int
-find_command(struct cli *c, int argc, char **argv, int *used, struct err *err)
+find_command(struct cli *c, int argc, char **argv, bool help, int *used, struct err *err)
 {
 	const char *noun = argc > 1 && !is_option(argv[1]) ? argv[1] : NULL;
 	const char *verb = argc > 2 && !is_option(argv[2]) ? argv[2] : NULL;
@@ -137,8 +137,11 @@ find_command(struct cli *c, int argc, char **argv, int *used, struct err *err)
 	if (!has_noun(noun))
 		return unknown_noun(c, noun, err);
 	/* "certherd cert --help" lists what there is of cert. */
-	if (verb == NULL && argc > 2 && (str_equal(argv[2], "--help") || str_equal(argv[2], "-h")))
+	if (verb == NULL &&
+	    (help || (argc > 2 && (str_equal(argv[2], "--help") || str_equal(argv[2], "-h"))))) {
+		c->noun = noun;
 		return 0;
+	}
 	return unknown_verb(c, noun, verb, err);
 }
 
@@ -199,7 +202,7 @@ cli_parse(struct cli *c, int argc, char **argv, struct err *err)
 		argv++;
 		argc--;
 	}
-	r = find_command(c, argc, argv, &at, err);
+	r = find_command(c, argc, argv, help, &at, err);
 
 	for (; r == 0 && at < argc; at++) {
 		if (!only_words && str_equal(argv[at], "--")) {
@@ -308,11 +311,34 @@ put_command_help(const struct cli_command *cmd, struct buf *out)
 	buf_putf(out, "\nexamples:\n%s", cmd->examples);
 }
 
-void
-cli_put_help(const struct cli_command *command, struct buf *out)
+/* All commands, or those of one noun. */
+static void
+put_commands(const char *only, struct buf *out)
 {
 	const char *noun = "";
 
+	for (size_t i = 0; i < cli_command_count; i++) {
+		const struct cli_command *cmd = cli_commands[i];
+		if (only != NULL && !str_equal(cmd->noun, only))
+			continue;
+		AUTO(mem_freep)
+		char *left = mem_printf("%s%s%s%s%s", cmd->noun, cmd->verb != NULL ? " " : "",
+		    cmd->verb != NULL ? cmd->verb : "", cmd->args != NULL ? " " : "",
+		    cmd->args != NULL ? cmd->args : "");
+
+		if (only == NULL && !str_equal(noun, cmd->noun) && cmd->verb != NULL)
+			buf_put_str(out, "\n");
+		noun = cmd->noun;
+		buf_putf(out, "  %-36s %s\n", left, cmd->summary);
+	}
+	buf_put_str(out,
+	    "\nEvery command takes --help (with examples), --json, --data DIR and "
+	    "--socket FILE.\n");
+}
+
+void
+cli_put_help(const struct cli_command *command, struct buf *out)
+{
 	if (command != NULL) {
 		put_command_help(command, out);
 		return;
@@ -320,19 +346,12 @@ cli_put_help(const struct cli_command *command, struct buf *out)
 	buf_put_str(out,
 	    "usage: certherd COMMAND [WORD...] [OPTION...]\n\n"
 	    "Administers a domain of servers that share certificates.\n");
-	for (size_t i = 0; i < cli_command_count; i++) {
-		const struct cli_command *cmd = cli_commands[i];
-		AUTO(mem_freep)
-		char *left = mem_printf("%s%s%s%s%s", cmd->noun, cmd->verb != NULL ? " " : "",
-		    cmd->verb != NULL ? cmd->verb : "", cmd->args != NULL ? " " : "",
-		    cmd->args != NULL ? cmd->args : "");
+	put_commands(NULL, out);
+}
 
-		if (!str_equal(noun, cmd->noun) && cmd->verb != NULL)
-			buf_put_str(out, "\n");
-		noun = cmd->noun;
-		buf_putf(out, "  %-34s %s\n", left, cmd->summary);
-	}
-	buf_put_str(out,
-	    "\nEvery command takes --help (with examples), --json, --data DIR and "
-	    "--socket FILE.\n");
+void
+cli_put_noun_help(const char *noun, struct buf *out)
+{
+	buf_putf(out, "usage: certherd %s WORD... [OPTION...]\n\n", noun);
+	put_commands(noun, out);
 }

@@ -51,7 +51,8 @@ static const struct conf_key keys[] = {
 	.value = "certherd",
 	.argument = "GROUP",
 	.help = "Members of this group may use the API's socket, beside root and the server's own "
-		"user. A group that does not exist is passed over."},
+		"user. A group that does not exist is passed over. Nobody else is let into the "
+		"data directory: give socket, too."},
     {.name = "log-level",
 	.type = CONF_CHOICE,
 	.offset = AT(log_level),

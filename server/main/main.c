@@ -10,10 +10,10 @@
 #include <stdio.h>
 
 static int
-complain(const struct err *err)
+complain(const struct err *err, int status)
 {
 	fprintf(stderr, "certherd-server: %s\n", err->text);
-	return err->code == ERR_INVALID || err->code == ERR_PARSE ? 2 : 1;
+	return status;
 }
 
 static int
@@ -38,14 +38,17 @@ start(int argc, char **argv)
 	r = conf_from_args(&server_schema, argc, argv, &config, &rest, &action, &err);
 	if (r == 0 && rest < argc)
 		r = err_set(&err, ERR_INVALID, "'%s' is no option; see --help", argv[rest]);
-	if (r == 0 && action == CONF_RUN) {
+	if (r < 0) {
+		status = complain(&err, 2);
+	} else if (action == CONF_RUN) {
 		log_setup(&(struct log_params){.level = (enum log_level)config.log_level,
 		    .json = config.log_json,
 		    .program = "certherd-server"});
 		r = serve(&config, &err);
+		/* A listener that makes no sense is found out late. */
+		if (r < 0)
+			status = complain(&err, r == ERR_INVALID ? 2 : 1);
 	}
-	if (r < 0)
-		status = complain(&err);
 	conf_fini(&server_schema, &config);
 	return status;
 }

@@ -155,6 +155,7 @@ test_escape_and_times(void **state)
 	assert_string_equal(duration_text(90, out), "1 min 30 s");
 	assert_string_equal(duration_text(86400 * 3 + 3600 * 4, out), "3 days 4 h");
 	assert_string_equal(duration_text(-7200, out), "-2 h");
+	assert_string_equal(duration_text(86400, out), "1 day");
 }
 
 static void
