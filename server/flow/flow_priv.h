@@ -18,7 +18,7 @@
 #include "server/signer/signer.h"
 
 #define OP_CALLS_MAX 2
-#define OP_ATTEMPTS 10
+#define OP_ATTEMPTS 25
 #define RESEAL_IN_FLIGHT 16
 
 struct flow_op;
@@ -110,6 +110,11 @@ struct flow {
 	struct flow_stats stats;
 	/* reseal.c */
 	struct map *reseal; /* id of a record to look at: a struct reseal_item */
+	struct reseal_item *reseal_ready, **reseal_ready_end;
+	struct reseal_item *reseal_waiting; /* after failures of their own, in no order */
+	uint64_t reseal_next;               /* the first of those; all times monotonic, ms */
+	uint64_t reseal_hold;               /* nothing before that: the trouble is everybody's */
+	uint64_t reseal_at;                 /* the timer */
 	struct timer reseal_timer;
 	size_t reseal_running;
 	unsigned reseal_failures;

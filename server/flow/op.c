@@ -242,12 +242,18 @@ on_fetched(void *arg, int status, const struct record *record, struct signed_byt
     const struct err *err)
 {
 	struct flow_op *op = arg;
+	struct err gone;
 
 	if (is_canceled(op))
 		return;
 	if (status < 0) {
 		/* The index knew it: it has gone since. */
 		fail(op, status == ERR_NOTFOUND ? ERR_CONFLICT : status, err);
+		return;
+	}
+	if (record->removed) {
+		err_set(&gone, ERR_CONFLICT, "it has been removed by somebody else meanwhile");
+		fail(op, ERR_CONFLICT, &gone);
 		return;
 	}
 	op->fetched = record_dup(record);

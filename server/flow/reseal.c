@@ -2,7 +2,8 @@
  * Seals that are not what they should be: a node was removed, a group or a node got a new key. The
  * index knows whom each record is sealed to, and the access and the present keys say whom it should
  * be; where they differ the record is sealed anew. There is no queue to be lost: after a start
- * everything is looked at once.
+ * everything is looked at once. A record that cannot be sealed anew, or is as wrong as before when
+ * it has been, waits longer each time and keeps no other one back.
  */
 
 #include "common/crypto/sign.h"
@@ -15,9 +16,14 @@
 
 #define LOOKS_A_TURN 512
 
+#define HOLD_MOST_MS 30000
+
 struct reseal_item {
 	struct id id;
-	bool running;
+	bool running, waits;
+	unsigned failures;
+	uint64_t not_before;
+	struct reseal_item *next; /* of those that are ready, or that wait */
 };
 
 /* --- who it should be --- */
@@ -145,16 +151,71 @@ const struct flow_op_type flow_op_reseal = {"reseal", look_reseal, request_resea
 
 /* --- all of them --- */
 
+static uint64_t
+now_ms(const struct flow *f)
+{
+	return runtime_mono_ms(f->rt);
+}
+
+/* Not later than delay_ms from now. */
+static void
+wake(struct flow *f, uint64_t delay_ms)
+{
+	uint64_t at = now_ms(f) + delay_ms;
+
+	if (f->closing || (timer_is_armed(&f->reseal_timer) && f->reseal_at <= at))
+		return;
+	f->reseal_at = at;
+	runtime_timer_start(f->rt, &f->reseal_timer, delay_ms);
+}
+
+static void
+make_ready(struct flow *f, struct reseal_item *item)
+{
+	item->waits = false;
+	item->next = NULL;
+	*f->reseal_ready_end = item;
+	f->reseal_ready_end = &item->next;
+}
+
+static void
+make_wait(struct flow *f, struct reseal_item *item)
+{
+	uint64_t wait = (uint64_t)renewal_retry_after(++item->failures, 0) * 100;
+
+	item->waits = true;
+	item->not_before = now_ms(f) + wait;
+	if (f->reseal_waiting == NULL || item->not_before < f->reseal_next)
+		f->reseal_next = item->not_before;
+	item->next = f->reseal_waiting;
+	f->reseal_waiting = item;
+	wake(f, wait);
+}
+
 static void
 add_item(struct flow *f, const struct index_record *r)
 {
-	struct reseal_item *item;
+	struct reseal_item *item = map_get(f->reseal, r->id.bytes, ID_LEN);
 
-	if (map_get(f->reseal, r->id.bytes, ID_LEN) != NULL)
-		return;
-	item = mem_zalloc(sizeof(*item));
-	item->id = r->id;
-	map_put(f->reseal, item->id.bytes, ID_LEN, item);
+	if (item == NULL) {
+		item = mem_zalloc(sizeof(*item));
+		item->id = r->id;
+		map_put(f->reseal, item->id.bytes, ID_LEN, item);
+		make_ready(f, item);
+	} else {
+		/* Its recipients have changed, so it may go well now. */
+		item->failures = 0;
+		item->not_before = 0;
+		if (item->waits)
+			f->reseal_next = 0;
+	}
+}
+
+static void
+end_item(struct flow *f, struct reseal_item *item)
+{
+	map_del(f->reseal, item->id.bytes, ID_LEN);
+	mem_free(item);
 }
 
 static bool
@@ -162,13 +223,6 @@ on_record(void *arg, const struct index_record *r)
 {
 	add_item(arg, r);
 	return true;
-}
-
-static void
-wake(struct flow *f, uint64_t delay_ms)
-{
-	if (!f->closing && !timer_is_armed(&f->reseal_timer))
-		runtime_timer_start(f->rt, &f->reseal_timer, delay_ms);
 }
 
 static void
@@ -186,31 +240,77 @@ struct resealing {
 	struct id id;
 };
 
+/* The signer is away, the disk is full, the server ends: nothing that the record could help. */
+static bool
+is_everybodys(int status)
+{
+	return status == ERR_UNAVAIL || status == ERR_NOSPACE || status == ERR_IO ||
+	    status == ERR_BUSY || status == ERR_AGAIN || status == ERR_TIMEOUT ||
+	    status == ERR_CANCELED;
+}
+
+static void
+hold_all(struct flow *f)
+{
+	uint64_t wait;
+
+	/* Those that were under way fail together. */
+	if (now_ms(f) < f->reseal_hold)
+		return;
+	wait = (uint64_t)renewal_retry_after(++f->reseal_failures, 0) * 100;
+	if (wait > HOLD_MOST_MS)
+		wait = HOLD_MOST_MS;
+	f->reseal_hold = now_ms(f) + wait;
+	wake(f, wait);
+}
+
+static void
+sealed(struct flow *f, struct reseal_item *item)
+{
+	const struct index_record *r = index_get(f->index, &item->id);
+	char hex[ID_HEX_MAX];
+
+	f->reseal_failures = 0;
+	f->reseal_hold = 0;
+	if (r == NULL || !is_due(f->index, r)) {
+		end_item(f, item);
+	} else if (item->failures == 0) {
+		item->failures++; /* what it should be has changed meanwhile, most likely */
+		make_ready(f, item);
+	} else {
+		log_error("flow", "record=%s was sealed anew and is as wrong as before",
+		    id_hex(&item->id, hex));
+		make_wait(f, item);
+	}
+	wake(f, 0);
+}
+
 static void
 on_resealed(void *arg, int status, const struct flow_result *result, const struct err *err)
 {
 	struct resealing *r = arg;
 	struct flow *f = r->flow;
 	struct reseal_item *item = map_get(f->reseal, r->id.bytes, ID_LEN);
-
 	char hex[ID_HEX_MAX];
 
 	(void)result;
-	f->reseal_running--;
-	if (status == 0 || status == ERR_EXISTS || status == ERR_NOTFOUND) {
-		f->reseal_failures = 0;
-		map_del(f->reseal, r->id.bytes, ID_LEN);
-		mem_free(item);
-		wake(f, 0);
-	} else {
-		/* The signer is away, or the disk is full: all of it waits. */
-		item->running = false;
-		if (f->reseal_failures++ == 0)
-			log_warning("flow", "record=%s not sealed anew: %s; trying again",
-			    id_hex(&r->id, hex), err->text);
-		wake(f, (uint64_t)renewal_retry_after(f->reseal_failures, 0) * 100);
-	}
 	mem_free(r);
+	f->reseal_running--;
+	item->running = false;
+	if (status == 0 || status == ERR_EXISTS || status == ERR_NOTFOUND) {
+		sealed(f, item);
+	} else if (is_everybodys(status)) {
+		if (f->reseal_failures == 0)
+			log_warning("flow", "record=%s not sealed anew: %s; trying again",
+			    id_hex(&item->id, hex), err->text);
+		make_ready(f, item);
+		hold_all(f);
+	} else {
+		log_warning("flow", "record=%s cannot be sealed anew: %s", id_hex(&item->id, hex),
+		    err->text);
+		make_wait(f, item);
+		wake(f, 0);
+	}
 }
 
 static void
@@ -227,40 +327,75 @@ start_one(struct flow *f, struct reseal_item *item)
 	flow_op_start(op);
 }
 
+static void
+take_waiting(struct flow *f)
+{
+	struct reseal_item *all = f->reseal_waiting, *next;
+	uint64_t now = now_ms(f);
+
+	if (all == NULL || now < f->reseal_next)
+		return;
+	f->reseal_waiting = NULL;
+	f->reseal_next = UINT64_MAX;
+	for (struct reseal_item *item = all; item != NULL; item = next) {
+		next = item->next;
+		if (item->not_before <= now) {
+			make_ready(f, item);
+			continue;
+		}
+		item->next = f->reseal_waiting;
+		f->reseal_waiting = item;
+		if (item->not_before < f->reseal_next)
+			f->reseal_next = item->not_before;
+	}
+}
+
+static struct reseal_item *
+pop_ready(struct flow *f)
+{
+	struct reseal_item *item = f->reseal_ready;
+
+	f->reseal_ready = item->next;
+	if (f->reseal_ready == NULL)
+		f->reseal_ready_end = &f->reseal_ready;
+	return item;
+}
+
 /* A bounded number of looks each turn, so that 100,000 records do not hold up the loop. */
 static void
 on_reseal_timer(void *arg)
 {
 	struct flow *f = arg;
-	struct reseal_item *ready[LOOKS_A_TURN];
-	size_t at = 0, n = 0;
-	void *value;
+	uint64_t now = now_ms(f);
 
-	while (n < LOOKS_A_TURN && map_next(f->reseal, &at, NULL, &value)) {
-		struct reseal_item *item = value;
-
-		if (!item->running)
-			ready[n++] = item;
+	if (now < f->reseal_hold) {
+		wake(f, f->reseal_hold - now);
+		return;
 	}
-	for (size_t i = 0; i < n && f->reseal_running < RESEAL_IN_FLIGHT; i++) {
-		const struct index_record *r = index_get(f->index, &ready[i]->id);
+	take_waiting(f);
+	for (unsigned looks = 0; looks < LOOKS_A_TURN && f->reseal_ready != NULL &&
+	     f->reseal_running < RESEAL_IN_FLIGHT;
+	     looks++) {
+		struct reseal_item *item = pop_ready(f);
+		const struct index_record *r = index_get(f->index, &item->id);
 
-		if (r != NULL && is_due(f->index, r)) {
-			start_one(f, ready[i]);
-			continue;
-		}
-		map_del(f->reseal, ready[i]->id.bytes, ID_LEN);
-		mem_free(ready[i]);
+		if (r != NULL && is_due(f->index, r))
+			start_one(f, item);
+		else
+			end_item(f, item);
 	}
 	/* What is running wakes this again when it ends. */
-	if (n > 0 && f->reseal_running < RESEAL_IN_FLIGHT)
+	if (f->reseal_ready != NULL && f->reseal_running < RESEAL_IN_FLIGHT)
 		wake(f, 0);
+	else if (f->reseal_waiting != NULL)
+		wake(f, f->reseal_next > now ? f->reseal_next - now : 0);
 }
 
 void
 reseal_start(struct flow *f)
 {
 	f->reseal = map_new();
+	f->reseal_ready_end = &f->reseal_ready;
 	f->reseal_timer = (struct timer){.cb = on_reseal_timer, .arg = f};
 	add_everything(f);
 }
@@ -274,6 +409,22 @@ reseal_stop(struct flow *f)
 	while (map_next(f->reseal, &at, NULL, &value))
 		mem_free(value);
 	map_free(f->reseal);
+}
+
+/*
+ * What was sealed while a recipient was removed, and committed after that: its access names
+ * somebody who had gone before anybody could find it.
+ */
+static void
+observe_sealed(struct flow *f, const struct record *r)
+{
+	const struct index_record *now = index_get(f->index, &r->id);
+
+	if (now == NULL || !is_due(f->index, now))
+		return;
+	if (map_get(f->reseal, r->id.bytes, ID_LEN) == NULL)
+		add_item(f, now);
+	wake(f, 0);
 }
 
 /* The index has taken them in already: it observes first. */
@@ -290,6 +441,8 @@ reseal_observe(void *arg, const struct committed *records, size_t count, const s
 	for (size_t i = 0; i < count; i++) {
 		const struct record *r = records[i].record;
 
+		if (r->kind == KIND_CREDENTIAL || r->kind == KIND_GENERATION)
+			observe_sealed(f, r);
 		/* A new one is in no seal yet. */
 		if ((r->kind != KIND_NODE && r->kind != KIND_GROUP) ||
 		    (records[i].replaced_version == 0 && !r->removed))

@@ -183,6 +183,19 @@ is_sound(
 	return holds;
 }
 
+bool
+plan_is_sound(const struct index *ix, const struct id *membership)
+{
+	const struct index_record *m = index_of_kind(ix, KIND_MEMBERSHIP, membership), *group,
+				  *node;
+
+	if (m == NULL)
+		return true;
+	group = index_of_kind(ix, KIND_GROUP, &m->membership->group);
+	node = index_of_kind(ix, KIND_NODE, &m->membership->node);
+	return group == NULL || (node != NULL && is_sound(group, m, node));
+}
+
 struct inspection {
 	const struct index *ix;
 	const struct index_record *group;

@@ -54,5 +54,7 @@ NODISCARD int plan_repair(struct group_task *g, const struct index_record *group
 void plan_clear(struct group_task *g);
 /* Whether something about a group is not as membership asks for. */
 bool plan_is_due(const struct index *ix, const struct index_record *group);
+/* Whether a membership is as its group and its node ask for; true for one without group. */
+bool plan_is_sound(const struct index *ix, const struct id *membership);
 
 #endif

@@ -13,55 +13,91 @@
 
 /* --- repair --- */
 
+struct repair_trouble {
+	unsigned tries; /* after which it was as wrong as before */
+	uint64_t not_before;
+};
+
 struct search {
 	struct nodes *n;
 	const struct index_record *due;
+	uint64_t now, next; /* monotonic, ms; next: of those that wait */
 };
 
 static bool
 on_group(void *arg, const struct index_record *r)
 {
 	struct search *s = arg;
+	const struct repair_trouble *t;
 
-	if (plan_is_due(s->n->p.index, r))
+	if (!plan_is_due(s->n->p.index, r))
+		return true;
+	t = map_get(s->n->repair_troubles, r->id.bytes, ID_LEN);
+	if (t == NULL || t->not_before <= s->now)
 		s->due = r;
+	else if (t->not_before < s->next)
+		s->next = t->not_before;
 	return s->due == NULL;
 }
 
+struct pending {
+	const struct index *ix;
+	bool found;
+};
+
 static bool
-on_any(void *arg, const struct index_record *r)
+on_left(void *arg, const struct index_record *r)
 {
-	(void)r;
-	*(bool *)arg = true;
-	return false;
+	struct pending *p = arg;
+
+	/* One that was added while its group was deleted gives nothing to anybody. */
+	p->found = index_of_kind(p->ix, KIND_GROUP, &r->membership->group) != NULL;
+	return !p->found;
 }
 
 bool
 repair_is_pending(const struct nodes *n, const struct id *node)
 {
-	bool found = false;
+	struct pending p = {n->p.index, false};
 
-	index_memberships(n->p.index, node, on_any, &found);
-	return found;
+	index_memberships(n->p.index, node, on_left, &p);
+	return p.found;
 }
 
 static void remove_resume(struct nodes *n, const struct err *err);
 
+/* It is as wrong as before: others go first, and it waits longer each time. */
+static void
+put_off(struct nodes *n, int status)
+{
+	struct repair_trouble *t = map_get(n->repair_troubles, n->repair_group.bytes, ID_LEN);
+
+	if (t == NULL) {
+		t = mem_zalloc(sizeof(*t));
+		(void)map_put(n->repair_troubles, n->repair_group.bytes, ID_LEN, t);
+	}
+	t->tries++;
+	/* Once without waiting: it has changed while it was being repaired, most likely. */
+	if (status < 0 || t->tries > 1)
+		t->not_before = runtime_mono_ms(n->p.runtime) +
+		    (uint64_t)renewal_retry_after(t->tries, 0) * 100;
+}
+
 static void
 on_repaired(struct nodes *n, int status, const struct err *err)
 {
+	const struct index_record *group;
+	bool failed = status < 0 && status != ERR_EXISTS && status != ERR_NOTFOUND;
+
 	n->repairing = false;
 	if (n->closing)
 		return;
-	if (status < 0 && status != ERR_EXISTS && status != ERR_NOTFOUND) {
-		n->repair_failures++;
-		remove_resume(n, err);
-		runtime_timer_start(n->p.runtime, &n->repair_timer,
-		    (uint64_t)renewal_retry_after(n->repair_failures, 0) * 100);
-		return;
-	}
-	n->repair_failures = 0;
-	remove_resume(n, NULL);
+	group = index_of_kind(n->p.index, KIND_GROUP, &n->repair_group);
+	if (group != NULL && plan_is_due(n->p.index, group))
+		put_off(n, status);
+	else
+		mem_free(map_del(n->repair_troubles, n->repair_group.bytes, ID_LEN));
+	remove_resume(n, failed ? err : NULL);
 	repair_start(n);
 }
 
@@ -69,19 +105,25 @@ void
 repair_run(void *arg)
 {
 	struct nodes *n = arg;
-	struct search s = {.n = n};
+	struct search s = {.n = n, .now = runtime_mono_ms(n->p.runtime), .next = UINT64_MAX};
+	struct err err;
 
 	if (n->repairing || n->closing)
 		return;
 	index_each(n->p.index, KIND_GROUP, on_group, &s);
-	if (s.due == NULL) {
+	if (s.due != NULL) {
+		n->repairing = true;
+		n->repair_group = s.due->id;
+		task_start(&group_task_new(
+		    n, GROUP_REPAIR, s.due->name, "certherd", (void (*)(void))on_repaired, NULL)
+				->t);
+	} else if (s.next != UINT64_MAX) {
+		err_set(&err, ERR_AGAIN, "a group could not be given a new key");
+		runtime_timer_start(n->p.runtime, &n->repair_timer, s.next - s.now);
+		remove_resume(n, &err);
+	} else {
 		remove_resume(n, NULL);
-		return;
 	}
-	n->repairing = true;
-	task_start(&group_task_new(
-	    n, GROUP_REPAIR, s.due->name, "certherd", (void (*)(void))on_repaired, NULL)
-			->t);
 }
 
 void
@@ -91,12 +133,40 @@ repair_start(struct nodes *n)
 		runtime_timer_start(n->p.runtime, &n->repair_timer, 0);
 }
 
+/* Those that wait may go well now. What a repair itself changes says nothing of that. */
+static void
+repair_anew(struct nodes *n)
+{
+	size_t at = 0;
+	void *value;
+
+	if (n->repairing)
+		return;
+	while (map_next(n->repair_troubles, &at, NULL, &value))
+		((struct repair_trouble *)value)->not_before = 0;
+	repair_start(n);
+}
+
 void
 repair_observe(struct nodes *n, const struct record *r)
 {
 	/* A new one is in no group, and has no member that could be wrong. */
 	if ((r->kind == KIND_NODE || r->kind == KIND_GROUP) && r->version > 1)
+		repair_anew(n);
+	/* Sealed while its group was given a new key, or its node removed. */
+	else if (r->kind == KIND_MEMBERSHIP && !r->removed && !plan_is_sound(n->p.index, &r->id))
 		repair_start(n);
+}
+
+void
+repair_free(struct nodes *n)
+{
+	size_t at = 0;
+	void *value;
+
+	while (map_next(n->repair_troubles, &at, NULL, &value))
+		mem_free(value);
+	map_free(n->repair_troubles);
 }
 
 /* --- removal --- */

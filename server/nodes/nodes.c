@@ -201,6 +201,7 @@ nodes_new(const struct nodes_params *params, nodes_ready_cb *ready, void *arg, s
 	(void)err;
 	n->p = *params;
 	n->tokens = map_new();
+	n->repair_troubles = map_new();
 	n->repair_timer = (struct timer){.cb = repair_run, .arg = n};
 	n->join_window_ms = runtime_mono_ms(n->p.runtime);
 	nodes_set_endpoints(n, params->endpoints);
@@ -244,6 +245,7 @@ on_close(void *arg)
 	void *closed_arg = n->closed_arg;
 
 	tokens_free(n);
+	repair_free(n);
 	arena_free(n->endpoint_memory);
 	mem_free(n);
 	closed(closed_arg);

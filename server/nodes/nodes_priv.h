@@ -18,7 +18,7 @@
 #include "server/nodes/nodes.h"
 #include "server/signer/signer.h"
 
-#define TASK_ATTEMPTS 5
+#define TASK_ATTEMPTS 20
 #define LIMIT_TOKENS 1000
 
 struct task;
@@ -100,7 +100,7 @@ struct nodes {
 	struct timer repair_timer;
 	bool repairing;
 	struct id repair_group;
-	unsigned repair_failures;
+	struct map *repair_troubles; /* by id of a group */
 };
 
 /* task.c */
@@ -123,6 +123,7 @@ void task_finish_plain(struct task *t, const struct id *id, int status,
 void repair_observe(struct nodes *n, const struct record *r);
 void repair_start(struct nodes *n);
 void repair_run(void *nodes); /* of repair_timer */
+void repair_free(struct nodes *n);
 /* Whether a node that was removed is still in a group. */
 bool repair_is_pending(const struct nodes *n, const struct id *node);
 

@@ -131,8 +131,12 @@ fail(struct task *t, int status, const struct err *err)
 	struct err text = *err;
 
 	if (changed && ++t->attempts < TASK_ATTEMPTS && !t->nodes->closing) {
+		uint16_t drawn;
+
+		/* After a moment, drawn, so that several do not go on in step. */
 		sm_move(&t->sm, TASK_START);
-		runtime_timer_start(t->nodes->p.runtime, &t->timer, 0);
+		runtime_random(t->nodes->p.runtime, &drawn, sizeof(drawn));
+		runtime_timer_start(t->nodes->p.runtime, &t->timer, drawn % (1 + 5 * t->attempts));
 		return;
 	}
 	finish(t, status, &text);

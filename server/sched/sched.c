@@ -8,14 +8,21 @@
 
 /* Timers are armed for this long at the most: the wall clock may be set meanwhile. */
 #define SLEEP_MOST_MS (60 * 1000)
+/* The clocks move apart by more than that only when somebody sets one. */
+#define CLOCK_STEP_MS 5000
+/*
+ * Between two renewals of one credential. A certificate that its CA cuts short, or one of a minute
+ * that is renewed at 90 %, is due again as soon as it is made.
+ */
+#define REST_MS 10000
 
 struct item {
 	struct id credential;
 	int64_t due; /* wall clock, seconds */
 	size_t slot; /* in the heap + 1; 0: not waiting */
 	bool running;
-	unsigned failures;  /* that are not in the record: the signer was away, the disk full */
-	int64_t not_before; /* after such a failure */
+	unsigned failures; /* that are not in the record: the signer was away, the disk full */
+	uint64_t rest_ms;  /* monotonic: not started again before */
 };
 
 struct sched {
@@ -24,6 +31,7 @@ struct sched {
 	struct item **heap;
 	size_t count, cap, running;
 	struct timer timer;
+	int64_t clock_ms; /* wall clock less monotonic */
 };
 
 /* --- heap by time, then id --- */
@@ -101,11 +109,11 @@ jitter_of(const struct id *id)
 }
 
 static int64_t
-due_of(const struct index *ix, const struct index_record *c)
+due_of(const struct index *ix, const struct index_record *c, int64_t now)
 {
 	const struct credential_public *p = c->credential;
 	const struct index_record *g;
-	int64_t due;
+	int64_t due, next_try = p->next_try;
 
 	if (p->archived || p->issuer != ISSUER_MICRO || p->state == CREDENTIAL_REVOKED)
 		return 0;
@@ -117,7 +125,10 @@ due_of(const struct index *ix, const struct index_record *c)
 	/* 0 means never; a certificate of 1970 is due all the same. */
 	if (due <= 0)
 		due = 1;
-	return p->next_try > due ? p->next_try : due;
+	/* Nobody waits for longer: the clock was wrong when that was written. */
+	if (next_try > now + RENEWAL_RETRY_MOST)
+		next_try = 0;
+	return next_try > due ? next_try : due;
 }
 
 int64_t
@@ -125,7 +136,7 @@ sched_due_at(const struct sched *s, const struct id *credential)
 {
 	const struct index_record *c = index_of_kind(s->p.index, KIND_CREDENTIAL, credential);
 
-	return c != NULL ? due_of(s->p.index, c) : 0;
+	return c != NULL ? due_of(s->p.index, c, runtime_wall_s(s->p.runtime)) : 0;
 }
 
 /* --- what is due --- */
@@ -151,8 +162,8 @@ static void
 put_off(struct sched *s, struct item *it)
 {
 	it->failures++;
-	it->not_before = runtime_wall_s(s->p.runtime) +
-	    renewal_retry_after(it->failures, jitter_of(&it->credential)) / 4;
+	it->rest_ms = runtime_mono_ms(s->p.runtime) +
+	    (uint64_t)renewal_retry_after(it->failures, jitter_of(&it->credential)) * 1000 / 4;
 }
 
 /* Looks at the credential anew: it waits, or there is nothing to wait for. */
@@ -160,7 +171,8 @@ static void
 refresh(struct sched *s, const struct id *credential)
 {
 	struct item *it = map_get(s->items, credential->bytes, ID_LEN);
-	int64_t due = sched_due_at(s, credential);
+	int64_t due = sched_due_at(s, credential), rested;
+	uint64_t mono = runtime_mono_ms(s->p.runtime);
 
 	if (it != NULL && it->running)
 		return;
@@ -175,8 +187,31 @@ refresh(struct sched *s, const struct id *credential)
 		it->credential = *credential;
 		map_put(s->items, credential->bytes, ID_LEN, it);
 	}
-	it->due = due > it->not_before ? due : it->not_before;
+	rested = it->rest_ms > mono
+	    ? runtime_wall_s(s->p.runtime) + (int64_t)(it->rest_ms - mono + 999) / 1000
+	    : 0;
+	it->due = due > rested ? due : rested;
 	heap_add(s, it);
+}
+
+static bool
+on_credential(void *arg, const struct index_record *r)
+{
+	refresh(arg, &r->id);
+	return true;
+}
+
+/* Times that were reckoned by a clock that has been set since are reckoned anew. */
+static void
+check_clock(struct sched *s)
+{
+	int64_t clock_ms = runtime_wall_ms(s->p.runtime) - (int64_t)runtime_mono_ms(s->p.runtime);
+	int64_t step = clock_ms - s->clock_ms;
+
+	if (step >= -CLOCK_STEP_MS && step <= CLOCK_STEP_MS)
+		return;
+	s->clock_ms = clock_ms;
+	index_each(s->p.index, KIND_CREDENTIAL, on_credential, s);
 }
 
 static void
@@ -185,6 +220,7 @@ on_timer(void *arg)
 	struct sched *s = arg;
 	int64_t now = runtime_wall_s(s->p.runtime);
 
+	check_clock(s);
 	while (s->count > 0 && s->heap[0]->due <= now && s->running < s->p.in_flight) {
 		struct item *it = s->heap[0];
 		struct err err;
@@ -213,7 +249,7 @@ sched_done(struct sched *s, const struct id *credential, int status)
 	s->running--;
 	if (status == 0) {
 		it->failures = 0;
-		it->not_before = 0;
+		it->rest_ms = runtime_mono_ms(s->p.runtime) + REST_MS;
 	} else {
 		put_off(s, it);
 	}
@@ -236,13 +272,6 @@ on_observed(void *arg, const struct committed *records, size_t count, const stru
 		arm(s);
 }
 
-static bool
-on_credential(void *arg, const struct index_record *r)
-{
-	refresh(arg, &r->id);
-	return true;
-}
-
 int
 sched_new(const struct sched_params *params, struct sched **out, struct err *err)
 {
@@ -253,6 +282,7 @@ sched_new(const struct sched_params *params, struct sched **out, struct err *err
 	if (s->p.in_flight == 0)
 		s->p.in_flight = SCHED_IN_FLIGHT;
 	s->items = map_new();
+	s->clock_ms = runtime_wall_ms(s->p.runtime) - (int64_t)runtime_mono_ms(s->p.runtime);
 	s->timer = (struct timer){.cb = on_timer, .arg = s};
 	commit_observe(s->p.commit, on_observed, s);
 	index_each(s->p.index, KIND_CREDENTIAL, on_credential, s);
