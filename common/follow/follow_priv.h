@@ -146,7 +146,8 @@ void follow_apply(struct follow *f);
 /* receipts.c */
 void receipts_free(struct follow *f);
 /* Fills the pull's list with what has not been told, as much as fits; list is the caller's. */
-size_t receipts_collect(struct follow *f, struct receipt *list, size_t max, bool *complete);
+size_t receipts_collect(
+    struct follow *f, struct receipt *list, size_t max, bool *complete, bool *more);
 /* The collected ones have been sent, or must be sent again. */
 void receipts_sent(struct follow *f, bool ok);
 void receipts_want_all(struct follow *f);

@@ -4,8 +4,9 @@
 
 /* What is asked of the manager: the next pull, or the identity that somebody waits for. */
 
-#define ANSWER_MS 30000   /* for the answer, beyond what the manager may wait */
-#define RECEIPTS_MOST 400 /* of one pull: stays far below LIMIT_REQUEST */
+#define ANSWER_MS 30000              /* for the answer, beyond what the manager may wait */
+#define RECEIPTS_MOST LIMIT_RECEIPTS /* of one pull */
+#define HURRY_MS 1 /* the manager answers as soon as it cares to: there is more to tell */
 #define DESIGNATIONS_MOST 4
 
 static void
@@ -14,6 +15,7 @@ fill_pull(struct follow *f, struct pull *pull, struct signed_designation *design
 {
 	const struct trust *trust = f->p.trust;
 	size_t count = trust_designation_count(trust), n = 0;
+	bool more = false;
 	size_t first = count > DESIGNATIONS_MOST ? count - DESIGNATIONS_MOST : 0;
 
 	for (size_t i = first; i < count; i++)
@@ -31,7 +33,9 @@ fill_pull(struct follow *f, struct pull *pull, struct signed_designation *design
 	};
 	pull->receipts.items = receipts;
 	pull->receipts.count =
-	    receipts_collect(f, receipts, RECEIPTS_MOST, &pull->receipts_complete);
+	    receipts_collect(f, receipts, RECEIPTS_MOST, &pull->receipts_complete, &more);
+	if (more)
+		pull->wait_ms = HURRY_MS;
 }
 
 static int

@@ -10,6 +10,10 @@
  */
 
 #define RECEIPT_ERROR_MAX 200
+#define RECEIPT_BYTES 112 /* of one on the wire at the most, without error */
+#define RECEIPTS_BYTES                                                                             \
+	(LIMIT_REQUEST / 8 * 7) /* of those of one pull; the rest is for the pull                  \
+				 */
 
 struct kept_receipt {
 	struct receipt receipt;
@@ -62,16 +66,22 @@ receipts_want_all(struct follow *f)
 }
 
 size_t
-receipts_collect(struct follow *f, struct receipt *list, size_t max, bool *complete)
+receipts_collect(struct follow *f, struct receipt *list, size_t max, bool *complete, bool *more)
 {
-	size_t at = 0, count = 0;
+	size_t at = 0, count = 0, bytes = 0;
 	void *value;
 
-	while (count < max && map_next(f->receipts, &at, NULL, &value)) {
+	*more = false;
+	while (map_next(f->receipts, &at, NULL, &value)) {
 		struct kept_receipt *k = value;
 
 		if (!k->untold || (k->dropped && f->receipts_all))
 			continue;
+		bytes += RECEIPT_BYTES + strlen(k->error);
+		if (count == max || bytes > RECEIPTS_BYTES) {
+			*more = true;
+			break;
+		}
 		k->untold = false;
 		k->sending = true;
 		list[count++] = k->receipt;

@@ -15,7 +15,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 /* Memory that decoding an input may take: lists of the smallest honest elements fit. */
-#define UNPACK_BUDGET(input_len) (16 * 1024 + 8 * (input_len))
+#define UNPACK_BUDGET(input_len) (16 * 1024 + 16 * (input_len))
 
 /* ERR_PARSE, ERR_LIMIT when the arena's budget is used up. */
 NODISCARD int unpack(const ProtobufCMessageDescriptor *type, struct span in, struct arena *arena,

@@ -493,6 +493,34 @@ test_receipts(void **state)
 	}
 	assert_int_equal(told, 1000);
 
+	/* More than fit into one pull: the manager is not to hold what goes before the rest. */
+	for (unsigned i = 0; i < LIMIT_RECEIPTS + 1; i++) {
+		receipt.credential.bytes[0] = (uint8_t)i;
+		receipt.credential.bytes[1] = (uint8_t)(i >> 8);
+		follow_set_receipt(s->follow, &receipt);
+	}
+	told = 0;
+	for (int round = 0; round < 3; round++) {
+		script_send(s, script_answer(s, 100));
+		script_pull(s, &request);
+		told += request.pull.receipts.count;
+		assert_int_equal(request.pull.wait_ms == 1, told < LIMIT_RECEIPTS + 1);
+		request_fini(&request);
+	}
+	assert_int_equal(told, LIMIT_RECEIPTS + 1);
+	for (unsigned i = 1000; i < LIMIT_RECEIPTS + 1; i++) {
+		receipt.credential.bytes[0] = (uint8_t)i;
+		receipt.credential.bytes[1] = (uint8_t)(i >> 8);
+		follow_drop_receipt(s->follow, &receipt.credential);
+	}
+	for (int round = 0; round < 3; round++) {
+		script_send(s, script_answer(s, 100));
+		script_pull(s, &request);
+		request_fini(&request);
+	}
+	receipt.credential.bytes[0] = (uint8_t)999;
+	receipt.credential.bytes[1] = (uint8_t)(999 >> 8);
+
 	/* Lost on the way: told again. Asked for: the first of the list says that it begins one. */
 	follow_drop_receipt(s->follow, &receipt.credential);
 	r = script_answer(s, 100);
