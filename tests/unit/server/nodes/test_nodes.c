@@ -464,90 +464,6 @@ test_remove_crash(void **state)
 	assert_int_equal(index_count(o->index, KIND_MEMBERSHIP), 3);
 }
 
-/* However a new key meets a node that is just being added, in the end the node has it. */
-static void
-test_added_meanwhile(void **state)
-{
-	struct office *o = *state;
-	static const char *const mail[] = {"@mail", NULL};
-	struct office_node *two;
-
-	office_add_node(o, "web1");
-	two = office_add_node(o, "web2");
-	OK(nodes_group_create(
-	    o->nodes, "mail", office_texts(web1), "test", office_on_nodes, o, &o->err));
-	assert_int_equal(office_add_credential(o, "a.example.org", mail), 0);
-	for (int steps = 0; steps < 24; steps++) {
-		bool there = steps % 2 == 0;
-
-		o->called = false;
-		assert_int_equal(
-		    nodes_group_add(o->nodes, "mail", "web2", "test", office_on_nodes, o, &o->err),
-		    0);
-		for (int i = 0; i < steps; i++)
-			(void)virtual_step(&o->time);
-		if (there)
-			assert_int_equal(nodes_group_remove(o->nodes, "mail", "web1", "test",
-					     office_on_nodes, o, &o->err),
-			    0);
-		else
-			assert_int_equal(nodes_group_add(o->nodes, "mail", "web1", "test",
-					     office_on_nodes, o, &o->err),
-			    0);
-		virtual_pass(&o->time, 10 * 1000);
-		assert_true(office_can_open(o, two, "a.example.org"));
-		OK(nodes_group_remove(
-		    o->nodes, "mail", "web2", "test", office_on_nodes, o, &o->err));
-		office_settle(o);
-	}
-}
-
-/* Makes every membership look as if it were sealed to another key. */
-static void
-spoil(void *arg, const struct committed *records, size_t count, const struct head *head,
-    struct signed_bytes signed_head)
-{
-	struct office *o = arg;
-
-	(void)head;
-	(void)signed_head;
-	for (size_t i = 0; i < count; i++) {
-		union {
-			const struct index_record *is;
-			struct index_record *spoilt;
-		} r = {index_get(o->index, &records[i].record->id)};
-
-		if (r.is != NULL && r.is->kind == KIND_MEMBERSHIP)
-			r.spoilt->recipients.bytes[0] ^= 1;
-	}
-}
-
-/* A repair that does not help is tried less and less often, and others are done. */
-static void
-test_repair_in_vain(void **state)
-{
-	struct office *o = *state;
-	KEYS k = make_keys();
-	struct office_node *one = office_add_node(o, "web1");
-	uint64_t seq;
-
-	office_add_node(o, "web2");
-	OK(nodes_group_create(
-	    o->nodes, "mail", office_texts(both), "test", office_on_nodes, o, &o->err));
-	commit_observe(o->commit, spoil, o);
-	seq = commit_head(o->commit, NULL)->seq;
-	assert_int_equal(renew(o, &one->id, k.identity, k.sealing, k.sealing), 0);
-	virtual_pass(&o->time, 60 * 1000);
-	assert_in_range(commit_head(o->commit, NULL)->seq, seq + 3, seq + 10);
-	/* A removal does not wait for that: it says what is left to do. */
-	OK(nodes_remove(o->nodes, "web2", "test", office_on_nodes, o, &o->err));
-	commit_unobserve(o->commit, spoil, o);
-	virtual_pass(&o->time, 3600 * 1000);
-	seq = commit_head(o->commit, NULL)->seq;
-	virtual_pass(&o->time, 3600 * 1000);
-	assert_true(commit_head(o->commit, NULL)->seq == seq);
-}
-
 static void
 test_groups(void **state)
 {
@@ -636,8 +552,6 @@ main(void)
 	    WITH_OFFICE(test_identity),
 	    WITH_OFFICE(test_remove),
 	    WITH_OFFICE(test_remove_crash),
-	    WITH_OFFICE(test_added_meanwhile),
-	    WITH_OFFICE(test_repair_in_vain),
 	    WITH_OFFICE(test_groups),
 	    WITH_OFFICE(test_many_keys),
 	};

@@ -1,0 +1,133 @@
+/* Groups that are repaired: not too often, and until they are as they should be. */
+
+#include "tests/support/office.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *const web1[] = {"web1", NULL};
+static const char *const both[] = {"web1", "web2", NULL};
+
+static int
+setup(void **state)
+{
+	struct office *o = mem_zalloc(sizeof(*o));
+
+	office_init(o, 1);
+	*state = o;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct office *o = *state;
+
+	office_fini(o);
+	mem_free(o);
+	return 0;
+}
+
+#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
+
+/* However a new key meets a node that is just being added, in the end the node has it. */
+static void
+test_added_meanwhile(void **state)
+{
+	struct office *o = *state;
+	static const char *const mail[] = {"@mail", NULL};
+	struct office_node *two;
+
+	office_add_node(o, "web1");
+	two = office_add_node(o, "web2");
+	OK(nodes_group_create(
+	    o->nodes, "mail", office_texts(web1), "test", office_on_nodes, o, &o->err));
+	assert_int_equal(office_add_credential(o, "a.example.org", mail), 0);
+	for (int steps = 0; steps < 24; steps++) {
+		bool there = steps % 2 == 0;
+
+		o->called = false;
+		assert_int_equal(
+		    nodes_group_add(o->nodes, "mail", "web2", "test", office_on_nodes, o, &o->err),
+		    0);
+		for (int i = 0; i < steps; i++)
+			(void)virtual_step(&o->time);
+		if (there)
+			assert_int_equal(nodes_group_remove(o->nodes, "mail", "web1", "test",
+					     office_on_nodes, o, &o->err),
+			    0);
+		else
+			assert_int_equal(nodes_group_add(o->nodes, "mail", "web1", "test",
+					     office_on_nodes, o, &o->err),
+			    0);
+		virtual_pass(&o->time, 10 * 1000);
+		assert_true(office_can_open(o, two, "a.example.org"));
+		OK(nodes_group_remove(
+		    o->nodes, "mail", "web2", "test", office_on_nodes, o, &o->err));
+		office_settle(o);
+	}
+}
+
+/* Makes every membership look as if it were sealed to another key. */
+static void
+spoil(void *arg, const struct committed *records, size_t count, const struct head *head,
+    struct signed_bytes signed_head)
+{
+	struct office *o = arg;
+
+	(void)head;
+	(void)signed_head;
+	for (size_t i = 0; i < count; i++) {
+		union {
+			const struct index_record *is;
+			struct index_record *spoilt;
+		} r = {index_get(o->index, &records[i].record->id)};
+
+		if (r.is != NULL && r.is->kind == KIND_MEMBERSHIP)
+			r.spoilt->recipients.bytes[0] ^= 1;
+	}
+}
+
+/* A repair that does not help is tried less and less often, and others are done. */
+static void
+test_repair_in_vain(void **state)
+{
+	struct office *o = *state;
+	uint64_t seq;
+
+	office_add_node(o, "web1");
+	office_add_node(o, "web2");
+	office_add_node(o, "web3");
+	office_add_node(o, "web4");
+	OK(nodes_group_create(
+	    o->nodes, "mail", office_texts(both), "test", office_on_nodes, o, &o->err));
+	commit_observe(o->commit, spoil, o);
+	OK(nodes_group_add(o->nodes, "mail", "web3", "test", office_on_nodes, o, &o->err));
+	seq = commit_head(o->commit, NULL)->seq;
+	OK(nodes_remove(o->nodes, "web4", "test", office_on_nodes, o, &o->err));
+	virtual_pass(&o->time, 60 * 1000);
+	assert_in_range(commit_head(o->commit, NULL)->seq, seq + 3, seq + 10);
+	/* A removal does not wait for that: it says what is left to do. */
+	OK(nodes_remove(o->nodes, "web2", "test", office_on_nodes, o, &o->err));
+	commit_unobserve(o->commit, spoil, o);
+	virtual_pass(&o->time, 3600 * 1000);
+	seq = commit_head(o->commit, NULL)->seq;
+	virtual_pass(&o->time, 3600 * 1000);
+	assert_true(commit_head(o->commit, NULL)->seq == seq);
+}
+
+#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    WITH_OFFICE(test_added_meanwhile),
+	    WITH_OFFICE(test_repair_in_vain),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
