@@ -77,6 +77,9 @@ class Followers:
             parts.append(f"{memory[0]:.0f}/{memory[1]:.0f}" if memory else "?")
         return ", ".join(parts)
 
+    def cpu(self):
+        return sum(lib.cpu_of(p.pid) for p in self.processes)
+
     def stop(self):
         for process in self.processes:
             process.stdin.close()
@@ -111,7 +114,7 @@ def real_replicas(bench, d, count):
 def measure(label, followers, pid, rounds, change):
     """Changes one after another; change() answers with the place in the log that it made."""
     each, last, request = [], [], []
-    cpu = lib.cpu_of(pid)
+    cpu, load_cpu = lib.cpu_of(pid), followers.cpu()
     for _ in range(rounds):
         before = time.monotonic_ns()
         seq = change()
@@ -124,11 +127,13 @@ def measure(label, followers, pid, rounds, change):
         request.append((at - before) / 1e6)
         time.sleep(0.3)  # so that each change meets followers that wait for one
     cpu = (lib.cpu_of(pid) - cpu) / rounds
+    load_cpu = (followers.cpu() - load_cpu) / rounds
     print_row(f"{label}, {rounds} changes", {
         "p50_ms": per_mille(each, 500), "p99_ms": per_mille(each, 990),
         "last_p50_ms": per_mille(last, 500), "last_p99_ms": per_mille(last, 990),
         "request_p50_ms": per_mille(request, 500)})
-    print(f"    the server's CPU for a change and what follows it: {cpu * 1000:.0f} ms")
+    print(f"    the server's CPU for a change and what follows it: {cpu * 1000:.0f} ms; of the "
+          f"load processes: {load_cpu * 1000:.0f} ms, {load_cpu * 1e6 / followers.count:.0f} us each")
     return per_mille(each, 990)
 
 
