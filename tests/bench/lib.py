@@ -133,6 +133,7 @@ class Bench:
         return self
 
     def __exit__(self, *_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nothing may cut the clean-up short
         for process in reversed(self.processes):
             process.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
