@@ -1,0 +1,68 @@
+"""The signer's sandbox and the hardening of the running programs: release programs only, since
+sanitizers need a wider filter."""
+
+import os
+import pathlib
+import re
+
+import pytest
+from process import is_sanitized
+
+pytestmark = pytest.mark.skipif(is_sanitized(), reason="the real filter is in release programs")
+
+
+def status(pid, key):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return re.search(rf"^{key}:\s*(\S+)", text, re.M).group(1)
+
+
+@pytest.fixture
+def signer(domain):
+    children = domain.server.children()
+    assert len(children) == 1
+    domain.add("www.test.example", [])
+    return children[0]
+
+
+def test_filter_is_on(signer):
+    assert status(signer, "Seccomp") == "2"
+    assert status(signer, "NoNewPrivs") == "1"
+    for task in pathlib.Path(f"/proc/{signer}/task").iterdir():
+        assert "Seccomp:\t2" in (task / "status").read_text(), "a thread runs without the filter"
+
+
+def test_no_files_and_no_network(signer):
+    """Its descriptors are the socket to main and the standard streams; no inet socket."""
+    inet = "".join(pathlib.Path(f"/proc/{signer}/net/{t}").read_text()
+                   for t in ("tcp", "tcp6", "udp"))
+    for fd in os.listdir(f"/proc/{signer}/fd"):
+        target = os.readlink(f"/proc/{signer}/fd/{fd}")
+        kind = target.split(":")[0]
+        if kind == "socket":
+            inode = re.search(r"\[(\d+)\]", target).group(1)
+            assert f" {inode} " not in inet, "the signer has a network socket"
+        else:
+            assert (int(fd) <= 2 or kind in ("pipe", "anon_inode")), f"{fd} is {target}"
+            assert "keys" not in target, "the key file is still open"
+
+
+def test_keys_are_locked_in_memory(signer):
+    assert int(status(signer, "VmLck")) > 0
+
+
+def test_every_operation_under_the_filter(domain):
+    """Each kind of key and each operation once: the filter ends the signer when one is missing."""
+    pid = domain.server.children()[0]
+    for key_type in ("rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384", "ec-p521"):
+        domain.cli("ca", "create", f"ca-{key_type}", "--key-type", key_type)
+        domain.cli("cert", "add", f"{key_type}.test.example", "--ca", f"ca-{key_type}",
+                   "--key-type", key_type, "--access", "")
+    domain.replica("web1")
+    domain.cli("group", "create", "all")
+    domain.cli("group", "add", "all", "web1")
+    domain.cli("cert", "access", "ec-p256.test.example", "--add", "@all")
+    domain.wait_served("web1", "ec-p256.test.example")
+    domain.cli("group", "remove", "all", "web1")
+    domain.cli("cert", "renew", "rsa-2048.test.example")
+    domain.cli("node", "remove", "web1")
+    assert domain.server.children() == [pid], domain.server.tail()
