@@ -13,6 +13,8 @@
 #define PASSPHRASE_LEAST 8
 #define CTRL_C 3
 #define CTRL_D 4
+#define BACKSPACE 8
+#define DELETE 0x7f
 
 static int
 from_file(const char *path, struct secret **out, struct err *err)
@@ -55,6 +57,10 @@ read_line(char *line, size_t size, size_t *len, struct err *err)
 			return err_set(err, ERR_CANCELED, "no passphrase was given");
 		if (c == '\n' || c == '\r')
 			return 0;
+		if (c == BACKSPACE || c == DELETE) {
+			*len -= *len > 0;
+			continue;
+		}
 		if (*len == size)
 			return err_set(err, ERR_LIMIT, "a passphrase has at most %zu bytes", size);
 		line[(*len)++] = c;
@@ -72,7 +78,10 @@ ask(const char *question, struct secret **out, struct err *err)
 	if (tcgetattr(STDIN_FILENO, &before) < 0)
 		return err_set(err, ERR_IO, "the terminal cannot be read quietly");
 	quiet = before;
-	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+	/* By the character: in lines, Ctrl-C would wait for the end of one. */
+	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG | ICANON);
+	quiet.c_cc[VMIN] = 1;
+	quiet.c_cc[VTIME] = 0;
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	fprintf(stderr, "%s: ", question);
 	r = read_line(line, sizeof(line), &len, err);

@@ -404,8 +404,10 @@ look_delete(struct task *t, struct err *err)
 		    "access NAME --remove @%s'",
 		    t->object, user->name, t->object);
 	if (in_default_access(ix, &r->id))
-		return err_set(
-		    err, ERR_BUSY, "the group '%s' is part of the default access", t->object);
+		return err_set(err, ERR_BUSY,
+		    "the group '%s' is part of the default access; set another first with "
+		    "'certherd default-access set NAME...'",
+		    t->object);
 	rt->id = r->id;
 	rt->version = r->version;
 	return 0;
