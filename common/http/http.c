@@ -84,13 +84,14 @@ translate(const struct call *c, CURLcode code, struct err *err)
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
 	case CURLE_PARTIAL_FILE:
+	/* A handshake that was cut off. Who shows the wrong certificate has another code. */
+	case CURLE_SSL_CONNECT_ERROR:
 		kind = ERR_UNAVAIL;
 		break;
 	case CURLE_OPERATION_TIMEDOUT:
 		kind = ERR_TIMEOUT;
 		break;
 	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:

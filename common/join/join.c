@@ -11,10 +11,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define REQUEST_MAX (64 * 1024)
 #define REPLY_MAX (256 * 1024)
 #define TRY_MS 20000
+#define ROUNDS 4 /* over the servers of the token, while none can be reached */
+#define PAUSE_MS 300
 
 /* One join while it runs. */
 struct join {
@@ -177,7 +180,7 @@ is_final(int code)
 }
 
 static int
-ask_servers(struct join *j, struct member *out, const char **server, struct err *err)
+ask_each(struct join *j, struct member *out, const char **server, struct err *err)
 {
 	int r = err_set(err, ERR_PARSE, "the token names no server");
 
@@ -191,6 +194,20 @@ ask_servers(struct join *j, struct member *out, const char **server, struct err 
 			r = post_join(j, *server, root, out, err);
 		if (r == 0 || is_final(r))
 			return r;
+	}
+	return r;
+}
+
+/* A server that is being flooded drops connections at random; the next one may get through. */
+static int
+ask_servers(struct join *j, struct member *out, const char **server, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+	int r = ask_each(j, out, server, err);
+
+	for (int i = 1; i < ROUNDS && r == ERR_UNAVAIL; i++) {
+		nanosleep(&pause, NULL);
+		r = ask_each(j, out, server, err);
 	}
 	return r;
 }
