@@ -49,6 +49,13 @@ bool member_exists(const char *dir);
 NODISCARD int member_write(const char *dir, const struct member *m, struct err *err);
 NODISCARD int member_save_identity(
     const char *dir, struct cert *const *chain, size_t count, struct err *err);
+/*
+ * A renewed certificate, DER, and those of its issuers. What is this node's, fits its key and
+ * chains to its root is written and then takes the place of the one before in m; ERR_PROTO,
+ * ERR_CRYPTO.
+ */
+NODISCARD int member_take_identity(const char *dir, struct member *m, struct span certificate,
+    const struct span *issuers, size_t count, int64_t now, struct err *err);
 NODISCARD int member_save_high_term(const char *dir, uint64_t term, struct err *err);
 
 /* DIR/keys/<name>.key with the one key of that name. */

@@ -37,7 +37,9 @@ explain(struct tls_stream *s, int ssl_error, const char *what, struct err *err)
 	if (ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_SSL &&
 	    ERR_GET_REASON(ERR_peek_error()) == SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED) {
 		crypto_err_forget();
-		return err_set(err, ERR_DENIED, "%s: the peer refuses our certificate", what);
+		return err_set(err, ERR_DENIED,
+		    "%s: the peer refuses our certificate (removed, run out, or of another domain)",
+		    what);
 	}
 	return crypto_err(err, ssl_error == SSL_ERROR_SSL ? ERR_PROTO : ERR_IO, "%s", what);
 }

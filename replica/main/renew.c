@@ -17,46 +17,22 @@ is_due(const struct replica *r)
 	return runtime_wall_s(r->runtime) >= end - (end - begin) / 3;
 }
 
-/* The new certificate is used only when it has been written: a restart must find it. */
 static int
 take(struct replica *r, const struct identity_reply *reply, struct err *err)
 {
-	struct cert *chain[LIMIT_CHAIN] = {NULL};
 	AUTO(tls_identity_unrefp)
 	struct tls_identity *identity = NULL;
-	struct domain_id domain;
-	struct id node;
-	size_t count = 0;
-	int code = cert_parse(reply->certificate, &chain[0], err);
+	int code = member_take_identity(r->config->data, &r->member, reply->certificate,
+	    reply->chain.items, reply->chain.count, runtime_wall_s(r->runtime), err);
 
-	count = code == 0;
-	for (size_t i = 0; code == 0 && i < reply->chain.count && count < LIMIT_CHAIN; i++) {
-		code = cert_parse(reply->chain.items[i], &chain[count], err);
-		count += code == 0;
-	}
 	if (code == 0)
-		code = cert_identity(chain[0], &domain, &node, err);
-	if (code == 0 && !id_equal(&node, &r->member.node))
-		code = err_set(err, ERR_PROTO, "the new certificate is another node's");
-	if (code == 0)
-		code = cert_verify_identity(chain[0], (const struct cert *const *)chain + 1,
-		    count - 1, r->member.root, runtime_wall_s(r->runtime), false, err);
-	if (code == 0)
-		code = tls_identity_new((const struct cert *const *)chain, count,
-		    r->member.identity_key, &identity, err);
-	if (code == 0)
-		code = member_save_identity(r->config->data, chain, count, err);
-	if (code < 0) {
-		for (size_t i = 0; i < count; i++)
-			cert_unref(chain[i]);
+		code = tls_identity_new((const struct cert *const *)r->member.chain,
+		    r->member.chain_count, r->member.identity_key, &identity, err);
+	if (code < 0)
 		return code;
-	}
-	for (size_t i = 0; i < r->member.chain_count; i++)
-		cert_unref(r->member.chain[i]);
-	for (size_t i = 0; i < count; i++)
-		r->member.chain[i] = chain[i];
-	r->member.chain_count = count;
 	originator_set_identity(r->originator, identity);
+	/* The manager judges a connection by the certificate that it began with. */
+	originator_drop(r->originator);
 	return 0;
 }
 

@@ -53,6 +53,7 @@ struct server {
 	char *endpoints[SERVER_ENDPOINTS_MAX];
 	size_t endpoint_count;
 	struct map *expired; /* node ids whose connection has a certificate that has run out */
+	struct timer renew_timer;
 	bool started, stopping;
 	int failed; /* negative code that ends the program */
 };
@@ -79,5 +80,8 @@ void server_on_removed(void *arg, const struct id *node);
 void server_tell_members(void *arg, const struct committed *records, size_t count,
     const struct head *head, struct signed_bytes signed_head);
 int server_start_renewal(void *arg, const struct id *credential, struct err *err);
+
+/* renew.c: a third of the identity's lifetime before its end, and again until it works */
+void server_watch_identity(struct server *s);
 
 #endif

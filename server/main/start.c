@@ -174,6 +174,7 @@ open_doors(struct server *s, struct err *err)
 	log_notice("server", "ready: domain=%s node=%s public=%s api=%s", s->member.domain_name,
 	    s->member.name, s->endpoints[0], s->socket_path);
 	service_notify("READY=1");
+	server_watch_identity(s);
 	return 0;
 }
 

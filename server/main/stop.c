@@ -95,6 +95,8 @@ server_stop(struct server *s)
 		return;
 	s->stopping = true;
 	service_notify("STOPPING=1");
+	if (s->runtime != NULL)
+		runtime_timer_stop(s->runtime, &s->renew_timer);
 	if (s->commit != NULL && s->api != NULL)
 		commit_unobserve(s->commit, api_observe, s->api);
 	api_free(MOVE(s->api));

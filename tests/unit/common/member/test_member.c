@@ -14,6 +14,7 @@
 
 static char dir[] = "/tmp/certherd-member-XXXXXX";
 static struct member made;
+static struct pkey *manager_of_made; /* key of made.chain[1] */
 
 static int
 setup(void **state)
@@ -50,7 +51,7 @@ setup(void **state)
 	made.chain_count = 2;
 	cert_fingerprint(made.root, &made.root_fingerprint);
 	pkey_unref(root_key);
-	pkey_unref(manager_key);
+	manager_of_made = manager_key;
 	return 0;
 }
 
@@ -63,6 +64,7 @@ teardown(void **state)
 
 	(void)state;
 	member_fini(&made);
+	pkey_unref(manager_of_made);
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
 		assert_int_equal(remove(path), 0);
@@ -146,11 +148,68 @@ test_what_does_not_fit(void **state)
 	member_fini(&m);
 }
 
+/* A certificate of made's manager, for a node and a key; -60 s to until. */
+static struct cert *
+issue(const struct id *node, const struct pkey *key, int64_t until)
+{
+	int64_t now = (int64_t)time(NULL);
+	struct identity_params p = {
+	    key, made.domain, *node, made.name, NULL, 0, now - 60, now + until};
+	struct cert *cert = NULL;
+	struct err err;
+
+	assert_int_equal(cert_issue_identity(made.chain[1], manager_of_made, &p, &cert, &err), 0);
+	return cert;
+}
+
+static void
+test_taking_a_renewed_identity(void **state)
+{
+	struct pkey *other_key = NULL;
+	struct id other_node;
+	struct span issuer = cert_der(made.chain[1]), none = SPAN(NULL, 0);
+	struct member m = {0};
+	struct err err;
+
+	(void)state;
+	id_random(&other_node);
+	assert_int_equal(pkey_generate(KEY_EC_P256, &other_key, &err), 0);
+	const struct {
+		const struct id *node;
+		const struct pkey *key;
+		int64_t until;
+		const struct span *issuer;
+		int expect;
+	} cases[] = {
+	    {&other_node, made.identity_key, 7200, &issuer, ERR_PROTO},
+	    {&made.node, other_key, 7200, &issuer, ERR_PROTO},
+	    {&made.node, made.identity_key, -1, &issuer, ERR_CRYPTO},
+	    {&made.node, made.identity_key, 7200, &none, ERR_PARSE},
+	    {&made.node, made.identity_key, 7200, &issuer, 0},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct cert *cert = issue(cases[i].node, cases[i].key, cases[i].until);
+		int64_t before = cert_not_after(made.chain[0]);
+
+		assert_int_equal(member_take_identity(dir, &made, cert_der(cert), cases[i].issuer,
+				     1, (int64_t)time(NULL), &err),
+		    cases[i].expect);
+		/* On disk is what is in use, whether it was taken or not. */
+		assert_int_equal(member_load(dir, &m, &err), 0);
+		assert_true(cert_not_after(m.chain[0]) == cert_not_after(made.chain[0]));
+		assert_true((cert_not_after(made.chain[0]) != before) == (cases[i].expect == 0));
+		member_fini(&m);
+		cert_unref(cert);
+	}
+	pkey_unref(other_key);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_round_trip),
+	    cmocka_unit_test(test_taking_a_renewed_identity),
 	    cmocka_unit_test(test_what_does_not_fit),
 	};
 
