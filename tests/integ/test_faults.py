@@ -191,7 +191,7 @@ def test_manager_database_corrupt(pair, how):
     pair.server.stop()
     content = spoil(pair.data / "server", how)
     pair.server.start(wait=False)
-    pair.server.wait_exit(2, 30)
+    pair.server.wait_exit(1, 30)
     assert "damaged and was not touched" in pair.server.log(), pair.server.tail()
     assert (pair.data / "server/store.db").read_bytes() == content
     assert pair.fetch("web1", "www.test.example").ok
