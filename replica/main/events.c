@@ -150,6 +150,9 @@ replica_on_link_state(void *arg, int status, const struct err *err)
 		log_warning("replica", "server=%s: %s; trying again",
 		    r->member.endpoints[r->endpoint], err->text);
 	r->link_error = *err;
+	if (status == ERR_DENIED)
+		on_refused(r, status,
+		    "removed, or renewed elsewhere: the server refuses this node's certificate");
 	if (r->member.endpoint_count < 2 || r->stopping)
 		return;
 	r->endpoint = (r->endpoint + 1) % r->member.endpoint_count;
