@@ -1,0 +1,160 @@
+#include "tests/sim/sim_byzantine.h"
+
+#include <string.h>
+
+#define LIE_PPM 400000
+
+void
+replay_fini(struct replay *r)
+{
+	for (size_t i = 0; i < REPLAY_MAX; i++)
+		buf_free(r->bodies[i]);
+}
+
+static void
+keep(struct replay *r, const struct buf *body)
+{
+	struct buf **slot = &r->bodies[r->count++ % REPLAY_MAX];
+
+	buf_free(*slot);
+	*slot = buf_new(LIMIT_DELTA);
+	buf_put_span(*slot, buf_span(body));
+}
+
+static const struct buf *
+any_kept(struct sim *s, const struct replay *r)
+{
+	size_t held = r->count < REPLAY_MAX ? r->count : REPLAY_MAX;
+
+	return held > 0 ? r->bodies[sim_below(&s->chance, held)] : NULL;
+}
+
+static void
+put(struct buf *body, struct span with)
+{
+	struct buf copy = BUF_INIT(LIMIT_DELTA);
+
+	buf_put_span(&copy, with);
+	buf_clear(body);
+	buf_put_span(body, buf_span(&copy));
+	buf_fini(&copy);
+}
+
+static void
+damage(struct sim *s, struct buf *body)
+{
+	if (body->len > 0)
+		body->data[sim_below(&s->chance, body->len)] ^=
+		    (uint8_t)(1U << sim_below(&s->chance, 8));
+}
+
+static void
+shorten(struct sim *s, struct buf *body)
+{
+	struct buf copy = BUF_INIT(LIMIT_DELTA);
+
+	buf_put(&copy, body->data, (size_t)sim_below(&s->chance, body->len));
+	put(body, buf_span(&copy));
+	buf_fini(&copy);
+}
+
+/* Leaves records out at the end or somewhere, or changes two of them. */
+static void
+edit_records(struct sim *s, struct reply *reply)
+{
+	size_t count = reply->delta.records.count, at, other;
+	struct signed_bytes *items;
+
+	if (reply->answer != ANSWER_DELTA || count == 0)
+		return;
+	items = mem_dup(reply->delta.records.items, count * sizeof(*items));
+	at = (size_t)sim_below(&s->chance, count);
+	other = (size_t)sim_below(&s->chance, count);
+	switch (sim_below(&s->chance, 3)) {
+	case 0:
+		count = at;
+		break;
+	case 1:
+		memmove(items + at, items + at + 1, (count - at - 1) * sizeof(*items));
+		count--;
+		break;
+	default: {
+		struct signed_bytes swap = items[at];
+		items[at] = items[other];
+		items[other] = swap;
+	}
+	}
+	reply->delta.records = (struct signed_list){items, count};
+}
+
+/* The records of this answer with the head of another. */
+static void
+edit_head(struct reply *reply, const struct reply *old)
+{
+	if (reply->answer == ANSWER_DELTA && old->answer == ANSWER_DELTA && old->delta.has_head) {
+		reply->delta.has_head = true;
+		reply->delta.head = old->delta.head;
+	}
+}
+
+static void
+edit(struct sim *s, const struct replay *r, struct buf *body)
+{
+	const struct buf *old_body = any_kept(s, r);
+	struct buf encoded = BUF_INIT(LIMIT_DELTA);
+	struct reply reply = {0}, old = {0};
+	const struct signed_bytes *decoded;
+	struct span copy = SPAN(mem_dup(body->data, body->len), body->len);
+
+	if (wire_reply_decode(copy, &reply, NULL) == 0) {
+		decoded = reply.delta.records.items;
+		if (sim_chance(&s->chance, 500000))
+			edit_records(s, &reply);
+		else if (old_body != NULL && wire_reply_decode(buf_span(old_body), &old, NULL) == 0)
+			edit_head(&reply, &old);
+		if (wire_reply_encode(&reply, &encoded, NULL) == 0)
+			put(body, buf_span(&encoded));
+		if (reply.delta.records.items != decoded) {
+			void *own = (void *)(uintptr_t)reply.delta.records.items;
+			mem_free(own);
+			reply.delta.records.items = decoded;
+		}
+		reply_fini(&old);
+		reply_fini(&reply);
+	}
+	buf_fini(&encoded);
+	mem_free((void *)(uintptr_t)copy.data);
+}
+
+void
+byzantine_reply(struct sim *s, struct sim_follower *f, struct replay *r, bool lie, struct buf *body)
+{
+	const struct buf *old = any_kept(s, r);
+
+	if (!lie || !sim_chance(&s->chance, LIE_PPM)) {
+		keep(r, body);
+		return;
+	}
+	sim_trace(s, "an answer for %s is not what it was", f->name);
+	switch (sim_below(&s->chance, 5)) {
+	case 0:
+		damage(s, body);
+		break;
+	case 1:
+		shorten(s, body);
+		break;
+	case 2:
+		edit(s, r, body);
+		break;
+	default:
+		if (old != NULL)
+			put(body, buf_span(old));
+	}
+}
+
+void
+byzantine_request(struct sim *s, struct buf *body)
+{
+	if (sim_chance(&s->chance, LIE_PPM / 4))
+		damage(s, body);
+}

@@ -1,0 +1,43 @@
+#ifndef TESTS_SIM_SIM_ORACLE_H
+#define TESTS_SIM_SIM_ORACLE_H
+
+/*
+ * What the manager has promised: the heads that it signed, and the versions that it acknowledged.
+ * It lives outside the nodes, and no crash takes anything from it.
+ */
+
+#include "common/model/record.h"
+#include "common/store/store.h"
+#include "server/commit/commit.h"
+
+struct sim;
+
+struct sim_oracle {
+	struct oracle_head {
+		struct position at;
+		struct hash digest;
+	} * heads;
+	size_t head_count;
+	struct map *acknowledged; /* by record id: struct promise */
+	struct position acknowledged_at;
+	uint64_t mutations, refused;
+};
+
+/* A version of a record that a mutation makes. */
+struct promise {
+	struct id id;
+	uint64_t version;
+	bool may_go; /* a tombstone that a purge takes away */
+};
+
+void oracle_init(struct sim_oracle *o);
+void oracle_fini(struct sim_oracle *o);
+void oracle_note_head(struct sim_oracle *o, const struct head *h);
+/* Whether a signed head had this position and this digest. */
+bool oracle_knows(const struct sim_oracle *o, struct position at, const struct hash *digest);
+void oracle_note_acknowledged(struct sim_oracle *o, const struct promise *p, size_t count,
+    const struct commit_result *result);
+/* Everything acknowledged is in the store, in that version or a later one. */
+void oracle_check_manager(struct sim *s, struct store *store);
+
+#endif
