@@ -102,4 +102,11 @@ struct link_nng_client_params {
 NODISCARD int link_nng_client_new(
     const struct link_nng_client_params *p, struct link_client **out, struct err *err);
 
+/*
+ * The originator has closed its end of a connection, for whatever reason; to be told before
+ * anything else happens on the loop. The next request waits until nng has seen it: 1.5.2 loses the
+ * message of a request that it gives to a connection which it is just closing.
+ */
+void link_nng_client_closed(struct link_client *c);
+
 #endif

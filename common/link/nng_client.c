@@ -41,7 +41,7 @@ struct nng_client {
 	struct posted posted;
 
 	enum client_state state;
-	bool ending; /* we have hung up, and nng has not seen it yet */
+	bool ending; /* the originator has closed its end, and nng has not seen it yet */
 	struct timer ended;
 	int stopped; /* ERR_CANCELED or ERR_TIMEOUT once the call has been given up */
 	struct link_call call;
@@ -110,14 +110,25 @@ has_pipe(struct nng_client *c)
 
 /* ------------------------------------------------------------------------- one call */
 
+/*
+ * nng 1.5.2 loses the message of a request that it gives to a connection which it is just closing:
+ * nothing is sent to it before nng is done with it. Without a connection there may be one that nng
+ * is just taking up.
+ */
+static void
+await_end(struct nng_client *c)
+{
+	c->ending = true;
+	runtime_timer_start(c->rt, &c->ended, has_pipe(c) ? HANG_UP_MS : QUIET_MS);
+}
+
 /* The manager must not go on holding a request that nobody waits for. */
 static void
 hang_up(struct nng_client *c)
 {
 	if (!has_pipe(c))
 		return;
-	c->ending = true;
-	runtime_timer_start(c->rt, &c->ended, HANG_UP_MS);
+	await_end(c);
 	c->params.hang_up(c->params.arg);
 }
 
@@ -337,6 +348,15 @@ client_start(struct link_client *base, const struct link_call *call, struct err 
 	return 0;
 }
 
+void
+link_nng_client_closed(struct link_client *base)
+{
+	struct nng_client *c = client_of(base);
+
+	if (!c->ending && !c->closed)
+		await_end(c);
+}
+
 static void
 client_cancel(struct link_client *base)
 {
@@ -384,6 +404,7 @@ on_end(void *arg)
 	bool posted;
 
 	runtime_timer_stop(c->rt, &c->end);
+	runtime_timer_stop(c->rt, &c->ended);
 	nng_close(c->req);
 	nng_aio_free(c->aio);
 	c->closed = true;

@@ -47,6 +47,7 @@ struct originator {
 	struct loop_fd *watch;
 	uint64_t connect_ms;
 	void (*on_state)(void *arg, int status, const struct err *err);
+	void (*on_closed)(void *arg);
 	void *arg;
 	struct session *sessions;
 	unsigned session_count;
@@ -71,14 +72,15 @@ tell(struct originator *o, int status, const struct err *err)
 static void
 session_free(struct session *s)
 {
-	struct session **at = &s->o->sessions;
+	struct originator *o = s->o;
+	struct session **at = &o->sessions;
 
 	while (*at != s)
 		at = &(*at)->next;
 	*at = s->next;
-	s->o->session_count--;
-	runtime_timer_stop(runtime_of(s->o), &s->deadline);
-	runtime_timer_stop(runtime_of(s->o), &s->wait);
+	o->session_count--;
+	runtime_timer_stop(runtime_of(o), &s->deadline);
+	runtime_timer_stop(runtime_of(o), &s->wait);
 	loop_fd_close(s->first);
 	resolve_cancel(s->resolve);
 	tls_stream_close(s->stream);
@@ -86,6 +88,8 @@ session_free(struct session *s)
 	if (s->local >= 0)
 		close(s->local);
 	mem_free(s);
+	if (o->on_closed != NULL)
+		o->on_closed(o->arg);
 }
 
 static void
@@ -369,6 +373,7 @@ originator_new(const struct originator_params *p, struct originator **out, struc
 
 	CHECK(p->root != NULL && p->identity != NULL);
 	o->loop = p->loop;
+	o->on_closed = p->on_closed;
 	o->listener = -1;
 	o->connect_ms = p->connect_ms > 0 ? p->connect_ms : LIMIT_HANDSHAKE_MS;
 	o->on_state = p->on_state;

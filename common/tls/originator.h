@@ -25,6 +25,8 @@ struct originator_params {
 	 * when the server has accepted us and sent its first bytes. For the status, and for a log.
 	 */
 	void (*on_state)(void *arg, int status, const struct err *err);
+	/* Our end of a connection of nng has been closed; link_nng_client_closed is for that. */
+	void (*on_closed)(void *arg);
 	void *arg;
 	uint64_t connect_ms; /* resolving, connecting and handshake; 0: LIMIT_HANDSHAKE_MS */
 };

@@ -76,6 +76,15 @@ hang_up(void *arg)
 		originator_drop(r->originator);
 }
 
+static void
+on_closed(void *arg)
+{
+	struct replica *r = arg;
+
+	if (r->link != NULL)
+		link_nng_client_closed(r->link);
+}
+
 static int
 start_link(struct replica *r, struct err *err)
 {
@@ -87,6 +96,7 @@ start_link(struct replica *r, struct err *err)
 	    .root = r->member.root,
 	    .accept = replica_accept_server,
 	    .on_state = replica_on_link_state,
+	    .on_closed = on_closed,
 	    .arg = r,
 	};
 	struct link_nng_client_params l = {

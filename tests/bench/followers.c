@@ -142,6 +142,15 @@ hang_up(void *arg)
 }
 
 static void
+on_closed(void *arg)
+{
+	struct follower *f = arg;
+
+	if (f->link != NULL)
+		link_nng_client_closed(f->link);
+}
+
+static void
 open_files(struct follower *f, const char *dir)
 {
 	AUTO(mem_freep)
@@ -162,6 +171,7 @@ open_link(struct follower *f)
 	    .target = f->member.endpoints[0],
 	    .root = f->member.root,
 	    .accept = accept_server,
+	    .on_closed = on_closed,
 	    .arg = f,
 	    .connect_ms = 120000};
 	struct link_nng_client_params l = {.loop = f->loop,

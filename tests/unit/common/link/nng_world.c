@@ -9,12 +9,23 @@ nothing(void *arg)
 }
 
 static void
+on_closed(void *arg, unsigned node)
+{
+	struct world *w = arg;
+
+	if (w->hooks[node].client != NULL)
+		link_nng_client_closed(w->hooks[node].client);
+}
+
+static void
 set_up(struct fixture *f)
 {
 	struct world *w = mem_zalloc(sizeof(*w));
 
 	assert_int_equal(loop_new(&w->loop, NULL), 0);
 	pump_init(&w->pump, w->loop);
+	w->pump.on_closed = on_closed;
+	w->pump.arg = w;
 	w->tick.cb = nothing;
 	f->world = w;
 }
@@ -87,8 +98,8 @@ client_closes(struct fixture *f, struct link_client *c)
 	for (unsigned i = 0; i < PUMP_PORTS; i++) {
 		if (w->hooks[i].client != c)
 			continue;
-		w->hooks[i].client = NULL;
 		pump_shut(&w->pump, i);
+		w->hooks[i].client = NULL;
 	}
 }
 

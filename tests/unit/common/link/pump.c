@@ -43,8 +43,10 @@ end(struct pump_conn *c)
 	link_nng_detach(c->peer);
 	buf_fini(&c->client.pending);
 	buf_fini(&c->server.pending);
-	mem_free(c);
 	p->count--;
+	if (p->on_closed != NULL)
+		p->on_closed(p->arg, c->node);
+	mem_free(c);
 }
 
 static void

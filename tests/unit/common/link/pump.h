@@ -22,7 +22,9 @@ struct pump {
 	struct pump_conn *conns;
 	struct loop_fd *listeners[PUMP_PORTS];
 	int fds[PUMP_PORTS];
-	bool stalled[PUMP_PORTS]; /* nothing is passed on to this node */
+	bool stalled[PUMP_PORTS];                    /* nothing is passed on to this node */
+	void (*on_closed)(void *arg, unsigned node); /* may be NULL */
+	void *arg;
 	unsigned count, attached, drops[LINK_DROP__COUNT];
 	uint64_t to_server, to_client;
 };

@@ -489,6 +489,47 @@ test_stranger(void **state)
 	fixture_close(&f);
 }
 
+/*
+ * A request that is started while nng takes leave of a connection may wait or fail, but nng may not
+ * lose its message, for which the leak check at the end of the program stands.
+ */
+static void
+test_asks_at_the_end(void **state)
+{
+	enum { N = 100, ROUNDS = 8 };
+	struct fixture f;
+	struct world *w;
+	static struct link_client *c[N];
+	static struct asked a[N];
+
+	(void)state;
+	fixture_open(&f, &nng_fixture);
+	w = f.world;
+	w->grave_ms = 5;
+	fixture_serve(&f);
+	for (unsigned i = 0; i < N; i++)
+		c[i] = nng_fixture.client_new(&f, i);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned i = 0; i < N; i++)
+			ask_wait(&f, c[i], &a[i], "before");
+		for (unsigned i = 0; i < N; i++) {
+			pump_cut(&w->pump, i);
+			for (volatile unsigned wait = 0; wait < round * i; wait++)
+				;
+			ask(&f, c[i], &a[i], span_str("after"), 20000);
+		}
+		for (unsigned i = 0; i < N; i++) {
+			fixture_until_flag(&f, &a[i].done);
+			assert_true(a[i].status == 0 || a[i].status == ERR_UNAVAIL);
+		}
+	}
+	for (unsigned i = 0; i < N; i++) {
+		asked_fini(&a[i]);
+		client_close_wait(&f, c[i]);
+	}
+	fixture_close(&f);
+}
+
 /* Leaves while a large answer is on its way, again and again: nng must get over each. */
 static void
 test_cut_in_the_middle(void **state)
@@ -539,6 +580,7 @@ int
 nng_run(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_asks_at_the_end),
 	    cmocka_unit_test(test_cut_in_the_middle),
 	    cmocka_unit_test(test_many_followers),
 	    cmocka_unit_test(test_newer_connection_replaces),

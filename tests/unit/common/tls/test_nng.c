@@ -117,6 +117,12 @@ on_gone(void *arg, struct link_request *r)
 }
 
 static void
+on_originator_closed(void *arg)
+{
+	link_nng_client_closed(((struct whole *)arg)->client);
+}
+
+static void
 on_closed(void *arg)
 {
 	*(bool *)arg = true;
@@ -142,7 +148,11 @@ whole_open(struct whole *w, struct loop *l)
 		.check_member = check_member,
 		.on_http = on_http,
 		.arg = w}};
-	struct originator_params o = {.loop = l, .identity = node, .root = pki.root, .arg = w};
+	struct originator_params o = {.loop = l,
+	    .identity = node,
+	    .root = pki.root,
+	    .on_closed = on_originator_closed,
+	    .arg = w};
 	struct link_nng_client_params c = {.loop = l,
 	    .request_max = LIMIT_REQUEST,
 	    .reply_max = LIMIT_DELTA,
