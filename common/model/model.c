@@ -47,7 +47,7 @@ _Static_assert(ARRAY_LEN(issuer_names) == ISSUER__COUNT, "every type of issuer h
 
 static const char *const state_names[] = {
     [CREDENTIAL_DRAFT] = "draft",
-    [CREDENTIAL_PENDING] = "pending",
+    [CREDENTIAL_PENDING] = "waiting",
     [CREDENTIAL_ISSUED] = "issued",
     [CREDENTIAL_FAILED] = "failed",
     [CREDENTIAL_REVOKED] = "revoked",

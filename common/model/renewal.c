@@ -19,6 +19,14 @@ renewal_due_at(int64_t not_before, int64_t not_after, uint32_t fraction_percent,
 	return due > not_before ? due : not_before;
 }
 
+uint32_t
+renewal_jitter(const struct id *generation)
+{
+	const uint8_t *b = generation->bytes;
+
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
 int64_t
 renewal_retry_after(uint32_t failures, uint32_t jitter)
 {

@@ -4,7 +4,7 @@
 /* When a credential is due, and when a failed try comes again. Pure functions; times are seconds.
  */
 
-#include "common/base/base.h"
+#include "common/base/id.h"
 
 #define RENEWAL_FRACTION_PERCENT 33 /* of the lifetime left, when the policy does not say */
 #define RENEWAL_JITTER_PERCENT 3    /* of the lifetime: so much earlier at the most */
@@ -18,6 +18,9 @@
  */
 int64_t renewal_due_at(
     int64_t not_before, int64_t not_after, uint32_t fraction_percent, uint32_t jitter);
+
+/* The jitter of a generation: the same on every manager. */
+uint32_t renewal_jitter(const struct id *generation);
 
 /* Seconds until the next try after that many failures in a row (from 1): doubling, capped. */
 int64_t renewal_retry_after(uint32_t failures, uint32_t jitter);

@@ -120,6 +120,8 @@ struct serving {
 	size_t expected, served;
 };
 void serving_count(const struct api *a, const struct index_record *credential, struct serving *out);
+/* The state of a credential at this moment, in one word. */
+const char *api_state(const struct api *a, const struct index_record *credential);
 /* One node's receipt as members of an object: generation (its number), fingerprint, error, since.
  */
 void api_put_receipt(const struct api *a, struct json_writer *w, const struct receipt *receipt);

@@ -1,5 +1,6 @@
 #include "server/api/api_priv.h"
 
+#include "common/base/runtime.h"
 #include "common/crypto/cert.h"
 #include "common/wire/public_wire.h"
 #include "server/publish/publish.h"
@@ -36,6 +37,12 @@ serving_count(const struct api *a, const struct index_record *credential, struct
 			out->served++;
 	}
 	access_list_fini(&readers);
+}
+
+const char *
+api_state(const struct api *a, const struct index_record *credential)
+{
+	return credential_shown_name(index_state(a->p.index, credential, runtime_wall_s(a->rt)));
 }
 
 void
@@ -92,7 +99,7 @@ put_cert(const struct api *a, struct json_writer *w, const struct index_record *
 	json_put_text(w, "issuer", issuer_type_name(c->issuer));
 	if (ca != NULL)
 		json_put_text(w, "ca", ca->name);
-	json_put_text(w, "state", c->archived ? "archived" : credential_state_name(c->state));
+	json_put_text(w, "state", api_state(a, r));
 	if (c->error != NULL && c->error[0] != '\0') {
 		json_put_text(w, "error", c->error);
 		json_put_time(w, "next_try", c->next_try);

@@ -10,7 +10,8 @@
 struct counts {
 	const struct api *api;
 	size_t replicas, in_touch;
-	size_t states[CREDENTIAL__COUNT], archived;
+	int64_t now;
+	size_t states[SHOWN__COUNT];
 	/* the first certificate to run out if nobody renews anything any more */
 	int64_t first_end;
 	const struct index_record *first;
@@ -36,12 +37,9 @@ count_credential(void *arg, const struct index_record *r)
 	struct counts *c = arg;
 	const struct index_record *active = index_active(c->api->p.index, r);
 
-	if (r->credential->archived) {
-		c->archived++;
+	c->states[index_state(c->api->p.index, r, c->now)]++;
+	if (r->credential->archived)
 		return true;
-	}
-	if (r->credential->state < CREDENTIAL__COUNT)
-		c->states[r->credential->state]++;
 	if (active != NULL && (c->first == NULL || active->generation->not_after < c->first_end)) {
 		c->first = r;
 		c->first_end = active->generation->not_after;
@@ -64,10 +62,23 @@ put_log(const struct api *a, struct json_writer *w)
 	api_put_hash(w, "digest", &head->digest);
 }
 
+/* "renewal-due" counts as renewal_due: a member of JSON is a word of programs. */
+static void
+put_state_count(struct json_writer *w, enum credential_shown state, size_t count)
+{
+	char *name = mem_strdup(credential_shown_name(state));
+
+	for (char *p = name; *p != '\0'; p++)
+		if (*p == '-')
+			*p = '_';
+	json_put_uint(w, name, count);
+	mem_free(name);
+}
+
 static void
 put_counts(const struct api *a, struct json_writer *w)
 {
-	struct counts c = {.api = a};
+	struct counts c = {.api = a, .now = runtime_wall_s(a->rt)};
 
 	index_each(a->p.index, KIND_NODE, count_node, &c);
 	index_each(a->p.index, KIND_CREDENTIAL, count_credential, &c);
@@ -77,9 +88,8 @@ put_counts(const struct api *a, struct json_writer *w)
 	json_put_end(w);
 	json_put_object(w, "certs");
 	json_put_uint(w, "total", index_count(a->p.index, KIND_CREDENTIAL));
-	for (uint32_t i = 0; i < CREDENTIAL__COUNT; i++)
-		json_put_uint(w, credential_state_name(i), c.states[i]);
-	json_put_uint(w, "archived", c.archived);
+	for (unsigned i = 0; i < SHOWN__COUNT; i++)
+		put_state_count(w, i, c.states[i]);
 	json_put_end(w);
 	json_put_object(w, "runway");
 	json_put_time(w, "until", c.first_end);

@@ -105,6 +105,16 @@ put_generation(const struct api *a, struct json_writer *w, const struct id *id)
 	json_put_text(w, "cert", c != NULL ? c->name : "");
 }
 
+/* What a script that carries CSRs and certificates goes by. */
+static void
+put_credential(const struct api *a, struct json_writer *w, const struct id *id)
+{
+	const struct index_record *c = index_of_kind(a->p.index, KIND_CREDENTIAL, id);
+
+	if (c != NULL)
+		json_put_text(w, "state", api_state(a, c));
+}
+
 static void
 put_record(const struct api *a, struct json_writer *w, const struct committed *c)
 {
@@ -118,6 +128,8 @@ put_record(const struct api *a, struct json_writer *w, const struct committed *c
 	json_put_bool(w, "removed", r->removed);
 	if (r->kind == KIND_GENERATION)
 		put_generation(a, w, &r->id);
+	if (r->kind == KIND_CREDENTIAL)
+		put_credential(a, w, &r->id);
 	json_put_end(w);
 }
 

@@ -100,6 +100,38 @@ run_why_not(struct cli *c, struct err *err)
 
 /* ------------------------------------------------------------------------- status */
 
+/* Every state that some credential is in, the common ones always. */
+static void
+put_states(struct cli *c, const struct json *certs)
+{
+	static const struct {
+		const char *member, *word;
+		bool always;
+	} states[] = {
+	    {"issued", "issued", true},
+	    {"renewal_due", "due for renewal", false},
+	    {"waiting", "waiting for a certificate", false},
+	    {"draft", "drafts", false},
+	    {"failed", "failed", true},
+	    {"expired", "expired", false},
+	    {"revoked", "revoked", false},
+	    {"archived", "archived", false},
+	    {"unknown", "in a state not known here", false},
+	};
+	bool first = true;
+
+	cli_printf(c, "%-14s%lld", "credentials", (long long)json_number(certs, "total"));
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		long long count = (long long)json_number(certs, states[i].member);
+
+		if (count == 0 && !states[i].always)
+			continue;
+		cli_printf(c, "%s %lld %s", first ? ":" : ",", count, states[i].word);
+		first = false;
+	}
+	cli_printf(c, "\n");
+}
+
 static void
 put_counts(struct cli *c, const struct json *s)
 {
@@ -109,10 +141,7 @@ put_counts(struct cli *c, const struct json *s)
 
 	cli_printf(c, "%-14s%lld of %lld connected\n", "nodes",
 	    (long long)json_number(nodes, "connected"), (long long)json_number(nodes, "total"));
-	cli_printf(c, "%-14s%lld: %lld issued, %lld failed, %lld pending, %lld archived\n",
-	    "credentials", (long long)json_number(certs, "total"),
-	    (long long)json_number(certs, "issued"), (long long)json_number(certs, "failed"),
-	    (long long)json_number(certs, "pending"), (long long)json_number(certs, "archived"));
+	put_states(c, certs);
 	cli_printf(c, "%-14s%lld planned, the next %s\n", "renewals",
 	    (long long)json_number(renewals, "waiting"), cli_time(renewals, "next_at", time));
 }

@@ -1,5 +1,6 @@
 /* Credentials whose access changes, that are archived, and that are deleted. */
 
+#include "common/model/state.h"
 #include "server/flow/flow_priv.h"
 
 #include <string.h>
@@ -124,8 +125,10 @@ mutation_access(struct flow_op *op, struct mutation *m, struct err *err)
 	if (op->calls == 2) {
 		p.active = op->generation;
 		p.generations = op->number;
+		rc = credential_move(&p, c->name, CREDENTIAL_ISSUE, err);
 	}
-	rc = draft_credential(op, m, c->name, &p, err);
+	if (rc == 0)
+		rc = draft_credential(op, m, c->name, &p, err);
 	if (rc == 0 && op->calls > 0)
 		rc = draft_resealed(op, m, 0, err);
 	if (rc == 0 && op->calls == 2)
@@ -142,12 +145,20 @@ const struct flow_op_type flow_op_credential_access = {
 
 /* --- archive --- */
 
+static enum credential_event
+archive_event(const struct flow_op *op)
+{
+	return op->in.archived ? CREDENTIAL_ARCHIVE : CREDENTIAL_RESTORE;
+}
+
 static int
-look_only(struct flow_op *op, struct err *err)
+look_archive(struct flow_op *op, struct err *err)
 {
 	const struct index_record *c;
 	int rc = look_credential(op, &c, err);
 
+	if (rc == 0)
+		rc = credential_may(c->credential, c->name, archive_event(op), err);
 	if (rc == 0)
 		look_access(op, c->access);
 	return rc;
@@ -163,14 +174,25 @@ mutation_archive(struct flow_op *op, struct mutation *m, struct err *err)
 	if (rc < 0)
 		return rc;
 	p = *c->credential;
-	p.archived = op->in.archived;
-	return draft_credential(op, m, c->name, &p, err);
+	rc = credential_move(&p, c->name, archive_event(op), err);
+	return rc < 0 ? rc : draft_credential(op, m, c->name, &p, err);
 }
 
 const struct flow_op_type flow_op_credential_archive = {
-    "cert.archive", look_only, NULL, mutation_archive};
+    "cert.archive", look_archive, NULL, mutation_archive};
 
 /* --- delete --- */
+
+static int
+look_only(struct flow_op *op, struct err *err)
+{
+	const struct index_record *c;
+	int rc = look_credential(op, &c, err);
+
+	if (rc == 0)
+		look_access(op, c->access);
+	return rc;
+}
 
 static bool
 on_generation(void *arg, const struct index_record *r)

@@ -3,6 +3,7 @@
 #include "common/crypto/pkey.h"
 #include "common/model/names.h"
 #include "common/model/renewal.h"
+#include "common/model/state.h"
 #include "server/flow/flow_priv.h"
 
 #include <string.h>
@@ -136,10 +137,9 @@ look_renew(struct flow_op *op, struct err *err)
 		return rc;
 	if (op->in.name == NULL)
 		op->in.name = flow_op_text(op, c->name);
-	if (c->credential->archived)
-		return err_set(err, ERR_INVALID,
-		    "credential '%s' is archived; 'certherd cert archive --undo' brings it back",
-		    c->name);
+	rc = credential_may(c->credential, c->name, CREDENTIAL_ISSUE, err);
+	if (rc < 0)
+		return rc;
 	rc = look_ca_of(op, c->credential, &ca, err);
 	if (rc == 0)
 		rc = look_times(op, ca, c->credential->lifetime, err);
@@ -182,11 +182,9 @@ mutation_renew(struct flow_op *op, struct mutation *m, struct err *err)
 	p.has_active = true;
 	p.active = op->generation;
 	p.generations = op->number;
-	p.state = CREDENTIAL_ISSUED;
-	p.error = "";
-	p.next_try = 0;
-	p.failures = 0;
-	rc = draft_credential(op, m, c->name, &p, err);
+	rc = credential_move(&p, c->name, CREDENTIAL_ISSUE, err);
+	if (rc == 0)
+		rc = draft_credential(op, m, c->name, &p, err);
 	if (rc == 0)
 		rc = draft_generation(op, m, 0, err);
 	if (rc < 0)
@@ -229,7 +227,9 @@ mutation_failed(struct flow_op *op, struct mutation *m, struct err *err)
 		return rc;
 	runtime_random(op->flow->rt, &jitter, sizeof(jitter));
 	p = *c->credential;
-	p.state = CREDENTIAL_FAILED;
+	rc = credential_move(&p, c->name, CREDENTIAL_FAIL, err);
+	if (rc < 0)
+		return rc;
 	p.error = op->in.failure;
 	p.failures++;
 	p.next_try = runtime_wall_s(op->flow->rt) + renewal_retry_after(p.failures, jitter);

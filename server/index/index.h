@@ -10,6 +10,7 @@
  */
 
 #include "common/model/access.h"
+#include "common/model/state.h"
 #include "server/commit/commit.h"
 
 struct index;
@@ -112,6 +113,10 @@ void index_fetch(struct index *ix, const struct id *id, index_fetch_cb *cb, void
 /* --- questions (index_query.c) --- */
 
 struct access_lookup index_access_lookup(const struct index *ix);
+
+/* The state of a credential as people see it, at a moment (seconds). */
+enum credential_shown index_state(
+    const struct index *ix, const struct index_record *credential, int64_t now);
 
 /*
  * Names of nodes and @groups to ids, each once. ERR_NOTFOUND names the one that is not there,

@@ -60,6 +60,19 @@ index_access_lookup(const struct index *ix)
 	    (void *)(uintptr_t)ix, lookup_kind, lookup_node, lookup_members};
 }
 
+enum credential_shown
+index_state(const struct index *ix, const struct index_record *credential, int64_t now)
+{
+	const struct index_record *r = index_active(ix, credential);
+	struct active_facts active;
+
+	if (r == NULL)
+		return credential_state_at(credential->credential, NULL, now);
+	active = (struct active_facts){r->id, r->generation->not_before, r->generation->not_after,
+	    r->generation->revoked || r->generation->withdrawn};
+	return credential_state_at(credential->credential, &active, now);
+}
+
 int
 index_resolve_access(const struct index *ix, struct texts names, struct id out[static LIMIT_ACCESS],
     size_t *count, struct err *err)

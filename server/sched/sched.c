@@ -100,14 +100,6 @@ heap_del(struct sched *s, struct item *it)
 
 /* --- when --- */
 
-/* The first bytes of the generation's id: the same on every manager. */
-static uint32_t
-jitter_of(const struct id *id)
-{
-	return (uint32_t)id->bytes[0] << 24 | (uint32_t)id->bytes[1] << 16 |
-	    (uint32_t)id->bytes[2] << 8 | id->bytes[3];
-}
-
 static int64_t
 due_of(const struct index *ix, const struct index_record *c, int64_t now)
 {
@@ -121,7 +113,7 @@ due_of(const struct index *ix, const struct index_record *c, int64_t now)
 	if (g == NULL)
 		return 0;
 	due = renewal_due_at(g->generation->not_before, g->generation->not_after,
-	    p->fraction_percent, jitter_of(&g->id));
+	    p->fraction_percent, renewal_jitter(&g->id));
 	/* 0 means never; a certificate of 1970 is due all the same. */
 	if (due <= 0)
 		due = 1;
@@ -163,7 +155,7 @@ put_off(struct sched *s, struct item *it)
 {
 	it->failures++;
 	it->rest_ms = runtime_mono_ms(s->p.runtime) +
-	    (uint64_t)renewal_retry_after(it->failures, jitter_of(&it->credential)) * 1000 / 4;
+	    (uint64_t)renewal_retry_after(it->failures, renewal_jitter(&it->credential)) * 1000 / 4;
 }
 
 /* Looks at the credential anew: it waits, or there is nothing to wait for. */

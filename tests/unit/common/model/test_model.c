@@ -3,12 +3,9 @@
 #include "common/model/names.h"
 #include "common/model/public.h"
 #include "common/model/renewal.h"
+#include "tests/unit/common/model/model_tests.h"
 
-#include <setjmp.h>
-#include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define L63 "a23456789a123456789a123456789a123456789a123456789a123456789a123"
 #define L64 L63 "4"
@@ -473,5 +470,5 @@ main(void)
 	    cmocka_unit_test(test_values),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL) + run_state_tests();
 }

@@ -532,6 +532,7 @@ test_watch(void **state)
 	api_observe(f.api, &c, 1, &fakes.head, c.signed_record);
 	f.wanted = "\"records\":[{\"kind\":\"credential\",\"name\":\"www.example.org\",";
 	assert_true(wait_until(f.loop, has_come, NULL));
+	assert_non_null(strstr(buf_str(&f.answer), "\"removed\":false,\"state\":\"issued\"}"));
 	/* A beat is nothing to tell. */
 	api_observe(f.api, NULL, 0, &fakes.head, c.signed_record);
 	api_on_receipt(f.api, &web1, &credential);

@@ -1,0 +1,13 @@
+#ifndef TESTS_UNIT_COMMON_MODEL_MODEL_TESTS_H
+#define TESTS_UNIT_COMMON_MODEL_MODEL_TESTS_H
+
+/* The parts of test_common_model beside test_model.c. */
+
+#include <setjmp.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+int run_state_tests(void);
+
+#endif

@@ -1,0 +1,172 @@
+#include "common/model/renewal.h"
+#include "common/model/state.h"
+#include "tests/unit/common/model/model_tests.h"
+
+#include <string.h>
+
+#define DAY INT64_C(86400)
+#define ARCHIVED CREDENTIAL__COUNT
+
+/* Every state with every event: the letter of the state that follows, or '-' for a refusal. */
+static const struct {
+	uint32_t state;
+	bool archived;
+	const char *follows; /* in the order of enum credential_event */
+	const char *says;    /* of the first refusal, what to do */
+} table[] = {
+    {CREDENTIAL_DRAFT, false, "wwif-a-", "no certificate"},
+    {CREDENTIAL_PENDING, false, "-wifra-", "cert csr"},
+    {CREDENTIAL_ISSUED, false, "wwifra-", "not archived"},
+    {CREDENTIAL_FAILED, false, "wwifra-", "not archived"},
+    {CREDENTIAL_REVOKED, false, "wwi--a-", "not renewed by itself"},
+    {CREDENTIAL_DRAFT, true, "------d", "cert archive --undo"},
+    {CREDENTIAL_PENDING, true, "------w", "cert archive --undo"},
+    {CREDENTIAL_ISSUED, true, "------i", "cert archive --undo"},
+    {CREDENTIAL_FAILED, true, "------f", "cert archive --undo"},
+    {CREDENTIAL_REVOKED, true, "------r", "cert archive --undo"},
+    {CREDENTIAL__COUNT, false, "-------", "newer"},
+    {4711, false, "-------", "newer"},
+};
+
+static char
+letter_of(const struct credential_public *c)
+{
+	return c->archived ? 'a' : "dwifr"[c->state];
+}
+
+static void
+test_moves(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		bool refused = false;
+
+		assert_int_equal(strlen(table[i].follows), CREDENTIAL_EVENT__COUNT);
+		for (unsigned event = 0; event < CREDENTIAL_EVENT__COUNT; event++) {
+			const struct credential_public before = {.state = table[i].state,
+			    .archived = table[i].archived,
+			    .error = "bad luck",
+			    .next_try = 5,
+			    .failures = 2};
+			struct credential_public c = before;
+			struct err err;
+			int r = credential_move(&c, "www.example.org", event, &err);
+
+			assert_int_equal(
+			    credential_may(&before, "www.example.org", event, &err), r);
+			if (table[i].follows[event] != '-') {
+				assert_int_equal(r, 0);
+				assert_int_equal(letter_of(&c), table[i].follows[event]);
+				continue;
+			}
+			assert_int_equal(r, ERR_INVALID);
+			assert_memory_equal(&c, &before, sizeof(c));
+			assert_non_null(strstr(err.text, "'www.example.org'"));
+			if (!refused)
+				assert_non_null(strstr(err.text, table[i].says));
+			refused = true;
+		}
+	}
+}
+
+/* A certificate or a new CSR ends a failure; a failure and the archive keep what is known of it. */
+static void
+test_failure_ends(void **state)
+{
+	static const struct {
+		enum credential_event event;
+		bool ends;
+	} cases[] = {
+	    {CREDENTIAL_REQUEST, true},
+	    {CREDENTIAL_ISSUE, true},
+	    {CREDENTIAL_FAIL, false},
+	    {CREDENTIAL_ARCHIVE, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct credential_public c = {
+		    .state = CREDENTIAL_FAILED, .error = "bad luck", .next_try = 5, .failures = 2};
+
+		assert_int_equal(credential_move(&c, "a", cases[i].event, NULL), 0);
+		assert_string_equal(c.error, cases[i].ends ? "" : "bad luck");
+		assert_int_equal(c.next_try, cases[i].ends ? 0 : 5);
+		assert_int_equal(c.failures, cases[i].ends ? 0 : 2);
+	}
+}
+
+static void
+test_shown(void **state)
+{
+	/* Valid from day 0 to day 100, due when 33 % are left, less 3 % at the most. */
+	static const struct active_facts good = {.not_after = 100 * DAY - 1},
+					 revoked = {.not_after = 100 * DAY - 1, .revoked = true};
+	static const struct {
+		uint32_t state;
+		bool archived;
+		const struct active_facts *active;
+		int64_t day;
+		const char *word;
+	} cases[] = {
+	    {CREDENTIAL_DRAFT, false, NULL, 1, "draft"},
+	    {CREDENTIAL_PENDING, false, NULL, 1, "waiting"},
+	    {CREDENTIAL_PENDING, false, &good, 1, "waiting"},
+	    {CREDENTIAL_PENDING, false, &good, 70, "renewal-due"},
+	    {CREDENTIAL_PENDING, false, &good, 100, "expired"},
+	    {CREDENTIAL_ISSUED, false, &good, 1, "issued"},
+	    {CREDENTIAL_ISSUED, false, &good, 60, "issued"},
+	    {CREDENTIAL_ISSUED, false, &good, 70, "renewal-due"},
+	    {CREDENTIAL_ISSUED, false, &good, 99, "renewal-due"},
+	    {CREDENTIAL_ISSUED, false, &good, 100, "expired"},
+	    {CREDENTIAL_ISSUED, false, &revoked, 1, "revoked"},
+	    {CREDENTIAL_FAILED, false, NULL, 1, "failed"},
+	    {CREDENTIAL_FAILED, false, &good, 70, "failed"},
+	    {CREDENTIAL_FAILED, false, &good, 100, "expired"},
+	    {CREDENTIAL_REVOKED, false, &good, 100, "revoked"},
+	    {CREDENTIAL_ISSUED, true, &good, 100, "archived"},
+	    {CREDENTIAL_DRAFT, true, NULL, 1, "archived"},
+	    {4711, false, &good, 100, "unknown"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct credential_public c = {
+		    .state = cases[i].state, .archived = cases[i].archived};
+
+		assert_string_equal(credential_shown_name(credential_state_at(
+					&c, cases[i].active, cases[i].day * DAY)),
+		    cases[i].word);
+	}
+	assert_string_equal(credential_shown_name(SHOWN__COUNT), "unknown");
+	assert_string_equal(credential_event_name(CREDENTIAL_RESTORE), "restore");
+	assert_string_equal(credential_event_name(CREDENTIAL_EVENT__COUNT), "unknown");
+}
+
+/* The word changes at the very second for which the renewal is planned. */
+static void
+test_shown_due(void **state)
+{
+	const struct active_facts g = {{{1, 2, 3, 4}}, 0, 90 * DAY - 1, false};
+	const struct credential_public c = {.state = CREDENTIAL_ISSUED, .fraction_percent = 50};
+	int64_t due = renewal_due_at(g.not_before, g.not_after, 50, 0x01020304);
+
+	(void)state;
+	assert_int_equal(renewal_jitter(&g.id), 0x01020304);
+	assert_int_equal(credential_state_at(&c, &g, due - 1), SHOWN_ISSUED);
+	assert_int_equal(credential_state_at(&c, &g, due), SHOWN_RENEWAL_DUE);
+	assert_int_equal(credential_state_at(&c, &g, g.not_after), SHOWN_RENEWAL_DUE);
+	assert_int_equal(credential_state_at(&c, &g, g.not_after + 1), SHOWN_EXPIRED);
+}
+
+int
+run_state_tests(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_moves),
+	    cmocka_unit_test(test_failure_ends),
+	    cmocka_unit_test(test_shown),
+	    cmocka_unit_test(test_shown_due),
+	};
+
+	return cmocka_run_group_tests_name("state", tests, NULL, NULL);
+}
