@@ -7,7 +7,8 @@
  * certificate held against each other), then all of one delta are swapped in together. What cannot
  * be used is never swapped in: the generation before it stays, and a receipt says why. What was
  * withdrawn, revoked, archived, removed, or may not be opened any more leaves at once. Opened keys
- * are a bounded number; others are opened at their first handshake, or by the warm-up before it.
+ * are bounded, in number and by the secure heap; others are opened at their first handshake, or by
+ * the warm-up before it.
  * Look-ups may come from any thread.
  */
 
@@ -27,7 +28,12 @@ struct cache_events {
 	void (*on_settled)(void *arg);
 };
 
-#define CACHE_OPENED_DEFAULT 4096
+/*
+ * An opened P-256 key takes 32 bytes of the secure heap and 8 KiB of other memory, so this many
+ * take half a GiB, if that many are asked for; the warm-up alone takes much less.
+ */
+#define CACHE_OPENED_DEFAULT 65536
+#define CACHE_WARM_MAX 4096
 
 struct cache_params {
 	struct runtime *runtime;

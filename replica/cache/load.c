@@ -127,6 +127,8 @@ load_done(struct job *job)
 		c->stats.known = map_count(c->facts.credentials);
 		mem_free(c->warm);
 		c->warm_count = serving_credentials(c->serving, &c->warm);
+		if (c->warm_count > CACHE_WARM_MAX)
+			c->warm_count = CACHE_WARM_MAX;
 		if (c->warm_count > c->p.opened_max)
 			c->warm_count = c->p.opened_max;
 		for (int i = 0; i < WARM_AT_ONCE && !c->closing; i++)

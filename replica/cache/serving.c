@@ -1,12 +1,15 @@
 #include "replica/cache/serving.h"
 
 #include "common/base/map.h"
+#include "common/crypto/secret.h"
 #include "common/model/choose.h"
 #include "common/model/names.h"
 #include "common/tls/tls_ctx.h"
 
 #include <pthread.h>
 #include <string.h>
+
+#define CLOSED_WHEN_TIGHT 64 /* 32 bytes for P-256, less than 2 KiB for RSA 4096 */
 
 /* What serves one name: rarely more than two (an RSA and an EC credential). Borrowed. */
 struct slot {
@@ -142,14 +145,33 @@ ring_remove(struct serving *x, size_t at, struct released *r)
 	s->identity = NULL;
 }
 
-/* One that was not used since the hand came by is closed; at most two rounds find one. */
+/* A quarter is left to openings that are under way, and to handshakes with a key that was closed.
+ */
+static bool
+heap_is_tight(void)
+{
+	size_t used, size;
+
+	secret_heap_usage(&used, &size);
+	return size > 0 && used > size / 4 * 3;
+}
+
+/*
+ * One that was not used since the hand came by is closed; at most two rounds find one. A key is
+ * wiped only after the swap, so that a tight heap cannot be watched getting wider here: each that
+ * is opened then closes as many of the smallest as the largest needs.
+ */
 static void
 ring_make_room(struct serving *x, struct released *r)
 {
-	while (x->ring_count == x->ring_max) {
+	size_t spare = heap_is_tight() ? CLOSED_WHEN_TIGHT : 0;
+
+	while (x->ring_count == x->ring_max || (spare > 0 && x->ring_count > 0)) {
 		x->hand = x->hand + 1 < x->ring_count ? x->hand + 1 : 0;
-		if (!atomic_exchange(&x->ring[x->hand]->used, false))
-			ring_remove(x, x->hand, r);
+		if (atomic_exchange(&x->ring[x->hand]->used, false))
+			continue;
+		ring_remove(x, x->hand, r);
+		spare -= spare > 0;
 	}
 }
 

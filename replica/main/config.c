@@ -164,12 +164,13 @@ static const struct conf_key keys[] = {
     {.name = "opened-keys",
 	.type = CONF_INT,
 	.offset = AT(opened_keys),
-	.value = "4096",
-	.min = 1,
+	.value = "0",
+	.min = 0,
 	.max = 1000000,
 	.argument = "NUMBER",
 	.help =
-	    "Keys that are kept opened in locked memory; others are opened when a client asks."},
+	    "Keys that are kept opened in locked memory; others are opened when a client asks. 0 "
+	    "is as many as the locked memory holds, up to 65536."},
     {.name = "secure-memory",
 	.type = CONF_SIZE,
 	.offset = AT(secure_memory),

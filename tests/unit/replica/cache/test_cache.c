@@ -269,6 +269,46 @@ test_lazy(void **state)
 		test_credential_fini(&c[i]);
 }
 
+/* The heap of secrets bounds the opened keys, too: long before it is full, others are closed. */
+static void
+test_tight_heap(void **state)
+{
+	enum { MANY = 4 }; /* as many as may be open by number */
+	struct test_node *n = *state;
+	struct test_credential c[MANY];
+	static char names[MANY][32];
+	struct secret *filling[3];
+	static const size_t sizes[] = {2 << 20, 1 << 20, 32}; /* of 4 MiB */
+	struct cache_stats stats;
+
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "t%zu.example.org", i);
+		test_node_add(n, &c[i], names[i], KEY_EC_P256);
+	}
+	cache_stats(n->cache, &stats);
+	assert_int_equal(stats.serving.opened, MANY);
+	for (size_t i = 0; i < ARRAY_LEN(filling); i++)
+		assert_int_equal(secret_new(sizes[i], &filling[i], NULL), 0);
+	test_node_issue(n, &c[0]);
+	test_node_put(n, &c[0]);
+	test_node_apply(n);
+	cache_stats(n->cache, &stats);
+	assert_int_equal(stats.serving.opened, 1); /* the new one */
+	for (size_t round = 0; round < 2; round++)
+		for (size_t i = 0; i < MANY; i++)
+			assert_true(serves(n, names[i], &c[i]));
+	cache_stats(n->cache, &stats);
+	assert_int_equal(stats.serving.opened, 1);
+	for (size_t i = 0; i < ARRAY_LEN(filling); i++)
+		secret_free(filling[i]);
+	for (size_t i = 0; i < MANY; i++) {
+		assert_true(serves(n, names[i], &c[i]));
+		test_credential_fini(&c[i]);
+	}
+	cache_stats(n->cache, &stats);
+	assert_int_equal(stats.serving.opened, MANY);
+}
+
 /* A record in the store that was changed behind our back is never opened. */
 static void
 test_forged_store(void **state)
@@ -346,6 +386,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_leaving, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_names_change, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_lazy, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_tight_heap, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_forged_store, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_many_in_one_delta, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_overtaking, setup, teardown),
