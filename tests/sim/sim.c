@@ -115,11 +115,16 @@ settle(struct sim *s, const char *when)
 	if (!sim_until(s, QUIET_MS, check_agreement))
 		sim_fail(s, "%s not all agree after %d s of quiet", when, QUIET_MS / 1000);
 	sim_until(s, SERVE_MS, NULL);
-	for (size_t i = 0; i < SIM_FOLLOWERS && !s->failed; i++)
-		if (s->followers[i].state == SIM_UP && !s->followers[i].removed) {
-			check_settled(&s->followers[i]);
-			check_opening(&s->followers[i], true);
+	for (size_t i = 0; i < SIM_FOLLOWERS && !s->failed; i++) {
+		struct sim_follower *f = &s->followers[i];
+
+		if (f->state == SIM_UP && f->removed) {
+			check_removed(f);
+		} else if (f->state == SIM_UP) {
+			check_settled(f);
+			check_opening(f, true);
 		}
+	}
 	s->quiet = false;
 }
 

@@ -146,6 +146,7 @@ struct sim_follower {
 	struct vfs_fault *disk;
 	struct sim_runtime rt;
 	uint64_t high_term;
+	struct position removed_at;
 	/* of one life */
 	struct store *store;
 	struct link_client *client;
@@ -157,6 +158,7 @@ struct sim_follower {
 	struct position shown; /* highest that it has shown as applied */
 	struct position kept;  /* shown at the last orderly stop or kill: must be there again */
 	struct digest *mirror; /* of what lies in its store */
+	uint64_t heard_ms;     /* when it was last given a head that is newer than its state */
 	uint64_t applied;
 };
 
@@ -179,6 +181,10 @@ void check_applied(struct sim_follower *f, struct position at);
 bool check_settled(struct sim_follower *f);
 /* Of every record in its store, not only of some. */
 void check_opening(struct sim_follower *f, bool all);
+/* An answer that it is about to be given, genuine or not. */
+void check_heard(struct sim_follower *f, const struct buf *body);
+/* What was sealed after the removal of a node is not for it: of all that the manager holds. */
+void check_removed(struct sim_follower *f);
 /* Whether all that are up and members hold the manager's state, and are fresh. */
 bool check_agreement(struct sim *s);
 

@@ -14,8 +14,12 @@ replay_fini(struct replay *r)
 static void
 keep(struct replay *r, const struct buf *body)
 {
-	struct buf **slot = &r->bodies[r->count++ % REPLAY_MAX];
+	size_t n = r->count++;
+	struct buf **slot;
 
+	if (n >= REPLAY_MAX)
+		n = REPLAY_FIRST + n % (REPLAY_MAX - REPLAY_FIRST);
+	slot = &r->bodies[n];
 	buf_free(*slot);
 	*slot = buf_new(LIMIT_DELTA);
 	buf_put_span(*slot, buf_span(body));
@@ -126,16 +130,9 @@ edit(struct sim *s, const struct replay *r, struct buf *body)
 	mem_free((void *)(uintptr_t)copy.data);
 }
 
-void
-byzantine_reply(struct sim *s, struct sim_follower *f, struct replay *r, bool lie, struct buf *body)
+static void
+lie(struct sim *s, const struct replay *r, const struct buf *old, struct buf *body)
 {
-	const struct buf *old = any_kept(s, r);
-
-	if (!lie || !sim_chance(&s->chance, LIE_PPM)) {
-		keep(r, body);
-		return;
-	}
-	sim_trace(s, "an answer for %s is not what it was", f->name);
 	switch (sim_below(&s->chance, 5)) {
 	case 0:
 		damage(s, body);
@@ -152,9 +149,29 @@ byzantine_reply(struct sim *s, struct sim_follower *f, struct replay *r, bool li
 	}
 }
 
-void
-byzantine_request(struct sim *s, struct buf *body)
+bool
+byzantine_reply(
+    struct sim *s, struct sim_follower *f, struct replay *r, enum lying how, struct buf *body)
 {
-	if (sim_chance(&s->chance, LIE_PPM / 4))
+	const struct buf *old = any_kept(s, r);
+
+	if (how == HONEST || (how == LIES && !sim_chance(&s->chance, LIE_PPM))) {
+		keep(r, body);
+		return true;
+	}
+	if (how == CAPTIVE) {
+		if (old != NULL)
+			put(body, buf_span(old));
+		return old != NULL;
+	}
+	sim_trace(s, "an answer for %s is not what it was", f->name);
+	lie(s, r, old, body);
+	return true;
+}
+
+void
+byzantine_request(struct sim *s, enum lying how, struct buf *body)
+{
+	if (how == LIES && sim_chance(&s->chance, LIE_PPM / 4))
 		damage(s, body);
 }

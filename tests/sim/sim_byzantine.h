@@ -9,17 +9,25 @@
 
 #include "tests/sim/sim.h"
 
+/* What it does to each answer. */
+enum lying {
+	HONEST,
+	LIES,    /* some are changed */
+	CAPTIVE, /* all are old ones */
+};
+
 #define REPLAY_MAX 12
+#define REPLAY_FIRST 4 /* of these are kept for good: the state as it was at the beginning */
 
 struct replay {
 	struct buf *bodies[REPLAY_MAX];
-	size_t count; /* kept so far; the ring holds the last ones */
+	size_t count; /* kept so far; behind the first ones, the ring holds the last */
 };
 
 void replay_fini(struct replay *r);
-/* Keeps the answer, and changes it when lie is set and chance wants it. */
-void byzantine_reply(
-    struct sim *s, struct sim_follower *f, struct replay *r, bool lie, struct buf *body);
-void byzantine_request(struct sim *s, struct buf *body);
+/* Keeps an answer that it lets pass. False: there is nothing to give instead of it. */
+bool byzantine_reply(
+    struct sim *s, struct sim_follower *f, struct replay *r, enum lying how, struct buf *body);
+void byzantine_request(struct sim *s, enum lying how, struct buf *body);
 
 #endif

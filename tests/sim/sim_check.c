@@ -6,6 +6,40 @@
 #include <string.h>
 
 #define SAMPLE_PPM 80000 /* of the records, after each delta */
+#define SLACK_MS 2000    /* from an answer to the state that it makes */
+
+/* Nobody is fresh by what he has heard before. */
+static void
+check_freshness(struct sim_follower *f, const struct follow_status *status)
+{
+	uint64_t silent = f->sim->clock.now_ms - f->heard_ms;
+
+	if (status->freshness == FRESH && silent > FOLLOW_STALE_MS + SLACK_MS)
+		sim_fail(f->sim, "%s is fresh, and has heard nothing new for %llu ms", f->name,
+		    (unsigned long long)silent);
+}
+
+void
+check_heard(struct sim_follower *f, const struct buf *body)
+{
+	struct follow_status status;
+	struct reply reply;
+	struct head head;
+	int newer;
+
+	if (f->state != SIM_UP || wire_reply_decode(buf_span(body), &reply, NULL) < 0)
+		return;
+	if (reply.answer == ANSWER_DELTA && reply.delta.has_head &&
+	    oracle_has_signed(&f->sim->oracle, reply.delta.head.body) &&
+	    wire_head_decode(reply.delta.head.body, &head, NULL) == 0) {
+		follow_status(f->follow, &status);
+		newer = position_compare(head_position(&head), status.at);
+		if (newer > 0 || (newer == 0 && head.beat > status.beat) ||
+		    status.freshness == FRESH_UNKNOWN)
+			f->heard_ms = f->sim->clock.now_ms;
+	}
+	reply_fini(&reply);
+}
 
 void
 check_step(struct sim *s)
@@ -17,6 +51,7 @@ check_step(struct sim *s)
 		if (f->state != SIM_UP)
 			continue;
 		follow_status(f->follow, &status);
+		check_freshness(f, &status);
 		/* Nothing is known before the store has been read. */
 		if (position_compare(status.at, (struct position){0, 0}) == 0)
 			continue;
@@ -79,7 +114,8 @@ check_applied(struct sim_follower *f, struct position at)
 	else if (!oracle_knows(&s->oracle, at, &root))
 		sim_fail(s, "%s shows seq %llu with a digest that no head has", f->name,
 		    (unsigned long long)at.seq);
-	if (f->removed && f->refused)
+	/* A network that lies may still show it what it was allowed to see before. */
+	if (f->removed && f->refused && !f->tampered)
 		sim_fail(s, "%s applies, and was refused as no member", f->name);
 }
 
@@ -176,6 +212,33 @@ check_opening(struct sim_follower *f, bool all)
 		sim_trace(f->sim, "%s cannot read its store: %s", f->name, err.text);
 	else if (all)
 		sim_trace(f->sim, "%s opens %zu and is refused %zu", f->name, o.opened, o.refused);
+}
+
+static int
+try_removed(const struct stored_record *stored, void *arg, struct err *err)
+{
+	struct sim_follower *f = arg;
+	char hex[ID_HEX_MAX];
+	struct record r;
+	int code;
+
+	if (stored->removed || position_compare(stored->at, f->removed_at) < 0)
+		return 0;
+	code = wire_record_decode(stored->body, &r, err);
+	if (code == 0 && r.sealed.len > 0 && open_record(f, &r, NULL) == 0)
+		sim_fail(f->sim, "%s was removed at seq %llu, and opens %s %s of seq %llu", f->name,
+		    (unsigned long long)f->removed_at.seq, kind_name(r.kind), id_hex(&r.id, hex),
+		    (unsigned long long)r.seq);
+	return code;
+}
+
+void
+check_removed(struct sim_follower *f)
+{
+	struct err err;
+
+	if (store_each(f->sim->manager.store, STORE_ALL_KINDS, true, try_removed, f, &err) < 0)
+		sim_fail(f->sim, "the manager's store cannot be read: %s", err.text);
 }
 
 /* --- what is served ------------------------------------------------------------------------------

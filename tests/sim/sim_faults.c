@@ -6,7 +6,7 @@
 
 struct edge {
 	struct link_faults up, down; /* as seen from the follower */
-	bool byzantine;
+	enum lying lying;
 	struct replay replay;
 };
 
@@ -39,10 +39,13 @@ on_message(void *arg, const struct id *from, const struct id *to, bool is_reply,
 
 		if (!id_equal(is_reply ? to : from, &f->node))
 			continue;
-		if (is_reply)
-			byzantine_reply(s, f, &e->replay, e->byzantine, body);
-		else if (e->byzantine)
-			byzantine_request(s, body);
+		if (!is_reply) {
+			byzantine_request(s, e->lying, body);
+		} else {
+			if (!byzantine_reply(s, f, &e->replay, e->lying, body))
+				return false;
+			check_heard(f, body);
+		}
 	}
 	return true;
 }
@@ -120,7 +123,7 @@ clear(struct sim *s)
 	struct sim_follower *f = any_follower(s);
 
 	set_edge(f, CALM, CALM, "good");
-	s->faults->edges[f - s->followers].byzantine = false;
+	s->faults->edges[f - s->followers].lying = HONEST;
 }
 
 static void
@@ -137,9 +140,11 @@ betray(struct sim *s)
 {
 	struct sim_follower *f = any_follower(s);
 
-	s->faults->edges[f - s->followers].byzantine = true;
+	bool captive = sim_chance(&s->chance, 300000);
+
+	s->faults->edges[f - s->followers].lying = captive ? CAPTIVE : LIES;
 	f->tampered = true;
-	sim_trace(s, "network of %s: lies", f->name);
+	sim_trace(s, "network of %s: %s", f->name, captive ? "only old answers" : "lies");
 }
 
 /* --- nodes ---------------------------------------------------------------------------------------
@@ -283,7 +288,7 @@ fault_heal(struct sim *s)
 	for (size_t i = 0; i < SIM_FOLLOWERS; i++) {
 		struct sim_follower *f = &s->followers[i];
 
-		s->faults->edges[i].byzantine = false;
+		s->faults->edges[i].lying = HONEST;
 		set_edge(f, CALM, CALM, "good");
 		f->dying = false;
 		f->restart_after_stop = true;

@@ -290,6 +290,8 @@ note_member(struct sim *s, const struct record *r)
 	if (r->removed && !f->removed && s->manager.publish != NULL)
 		publish_throw_out(s->manager.publish, &r->id);
 	f->removed = r->removed;
+	if (r->removed)
+		f->removed_at = record_position(r);
 }
 
 static void
@@ -300,8 +302,8 @@ on_commit(void *arg, const struct committed *records, size_t count, const struct
 	struct signed_bytes beliefs[LEARN_MAX];
 	size_t n = 0;
 
-	(void)signed_head;
-	oracle_note_head(&s->oracle, head);
+	oracle_note_head(&s->oracle, head, signed_head.body);
+	oracle_note_committed(&s->oracle, records, count);
 	for (size_t i = 0; i < count; i++) {
 		shelf_put(&s->manager.shelf, records[i].record, records[i].signed_record);
 		if (is_belief(records[i].record->kind) && n < LEARN_MAX)

@@ -1,6 +1,7 @@
 #include "tests/sim/sim.h"
 
 #include "common/base/map.h"
+#include "common/crypto/sign.h"
 
 #include <string.h>
 
@@ -9,6 +10,7 @@ oracle_init(struct sim_oracle *o)
 {
 	memset(o, 0, sizeof(*o));
 	o->acknowledged = map_new();
+	o->signed_heads = map_new();
 }
 
 void
@@ -21,18 +23,31 @@ oracle_fini(struct sim_oracle *o)
 	while (map_next(o->acknowledged, &at, &key, &value))
 		mem_free(value);
 	map_free(o->acknowledged);
+	map_free(o->signed_heads);
 	mem_free(o->heads);
 }
 
 void
-oracle_note_head(struct sim_oracle *o, const struct head *h)
+oracle_note_head(struct sim_oracle *o, const struct head *h, struct span body)
 {
 	struct position at = head_position(h);
+	struct hash hash;
 
+	hash_of(body, &hash);
+	map_put(o->signed_heads, &hash, sizeof(hash), o);
 	if (oracle_knows(o, at, &h->digest))
 		return;
 	o->heads = mem_grow(o->heads, o->head_count + 1, sizeof(*o->heads));
 	o->heads[o->head_count++] = (struct oracle_head){at, h->digest};
+}
+
+bool
+oracle_has_signed(const struct sim_oracle *o, struct span body)
+{
+	struct hash hash;
+
+	hash_of(body, &hash);
+	return map_get(o->signed_heads, &hash, sizeof(hash)) != NULL;
 }
 
 bool
@@ -45,6 +60,38 @@ oracle_knows(const struct sim_oracle *o, struct position at, const struct hash *
 	return false;
 }
 
+static bool
+may_go(uint32_t kind, bool removed)
+{
+	return removed && kind != KIND_NODE && kind != KIND_DESIGNATION;
+}
+
+static void
+promise(struct sim_oracle *o, const struct promise *p)
+{
+	struct promise *held = map_get(o->acknowledged, &p->id, sizeof(p->id));
+
+	if (held == NULL) {
+		held = mem_dup(p, sizeof(*p));
+		map_put(o->acknowledged, &p->id, sizeof(p->id), held);
+	}
+	/*
+	 * Not the highest version but the latest: an id that is worked out (of a membership)
+	 * begins again once its tombstone has been purged.
+	 */
+	*held = *p;
+}
+
+void
+oracle_note_committed(struct sim_oracle *o, const struct committed *records, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct record *r = records[i].record;
+
+		promise(o, &(struct promise){r->id, r->version, may_go(r->kind, r->removed)});
+	}
+}
+
 void
 oracle_note_acknowledged(
     struct sim_oracle *o, const struct promise *p, size_t count, const struct commit_result *result)
@@ -54,28 +101,31 @@ oracle_note_acknowledged(
 	o->mutations++;
 	if (position_compare(at, o->acknowledged_at) > 0)
 		o->acknowledged_at = at;
-	for (size_t i = 0; i < count; i++) {
-		struct promise *held = map_get(o->acknowledged, &p[i].id, sizeof(p[i].id));
-
-		if (held == NULL) {
-			held = mem_dup(&p[i], sizeof(p[i]));
-			map_put(o->acknowledged, &p[i].id, sizeof(p[i].id), held);
-		}
-		/*
-		 * Not the highest version but the latest: an id that is worked out (of a
-		 * membership) begins again once its tombstone has been purged.
-		 */
-		*held = p[i];
-	}
+	for (size_t i = 0; i < count; i++)
+		promise(o, &p[i]);
 }
 
+struct looking {
+	struct sim *sim;
+	struct map *seen; /* ids */
+};
+
 static int
-see_version(const struct stored_record *record, void *arg, struct err *err)
+look_at(const struct stored_record *record, void *arg, struct err *err)
 {
-	uint64_t *copy = mem_dup(&record->version, sizeof(record->version));
+	struct looking *l = arg;
+	struct sim_oracle *o = &l->sim->oracle;
+	const struct promise *held = map_get(o->acknowledged, &record->id, sizeof(record->id));
+	char hex[ID_HEX_MAX];
 
 	(void)err;
-	map_put(arg, &record->id, sizeof(record->id), copy);
+	map_put(l->seen, &record->id, sizeof(record->id), l);
+	if (held != NULL && record->version < held->version)
+		sim_fail(l->sim, "version %llu of %s was acknowledged, and %llu is there",
+		    (unsigned long long)held->version, id_hex(&record->id, hex),
+		    (unsigned long long)record->version);
+	promise(o,
+	    &(struct promise){record->id, record->version, may_go(record->kind, record->removed)});
 	return 0;
 }
 
@@ -83,7 +133,8 @@ void
 oracle_check_manager(struct sim *s, struct store *store)
 {
 	AUTO(map_freep)
-	struct map *versions = map_new();
+	struct map *seen = map_new();
+	struct looking l = {s, seen};
 	struct position newest;
 	struct span key;
 	struct err err;
@@ -92,7 +143,7 @@ oracle_check_manager(struct sim *s, struct store *store)
 	void *value;
 	int r;
 
-	r = store_each(store, STORE_ALL_KINDS, false, see_version, versions, &err);
+	r = store_each(store, STORE_ALL_KINDS, false, look_at, &l, &err);
 	if (r == 0)
 		r = store_extent(store, &newest, &count, &err);
 	if (r < 0)
@@ -103,15 +154,10 @@ oracle_check_manager(struct sim *s, struct store *store)
 		    (unsigned long long)newest.seq);
 	while (r == 0 && map_next(s->oracle.acknowledged, &at, &key, &value)) {
 		const struct promise *o = value;
-		const uint64_t *version = map_get(versions, key.data, key.len);
 		char hex[ID_HEX_MAX];
 
-		if (version != NULL ? *version < o->version : !o->may_go)
-			sim_fail(s, "version %llu of %s was acknowledged, and %llu is there",
-			    (unsigned long long)o->version, id_hex(&o->id, hex),
-			    (unsigned long long)(version != NULL ? *version : 0));
+		if (!o->may_go && map_get(seen, key.data, key.len) == NULL)
+			sim_fail(s, "version %llu of %s was acknowledged, and is not there",
+			    (unsigned long long)o->version, id_hex(&o->id, hex));
 	}
-	at = 0;
-	while (map_next(versions, &at, &key, &value))
-		mem_free(value);
 }

@@ -18,6 +18,7 @@ struct sim_oracle {
 		struct hash digest;
 	} * heads;
 	size_t head_count;
+	struct map *signed_heads; /* by the hash of a body: each head, beats too */
 	struct map *acknowledged; /* by record id: struct promise */
 	struct position acknowledged_at;
 	uint64_t mutations, refused;
@@ -32,12 +33,19 @@ struct promise {
 
 void oracle_init(struct sim_oracle *o);
 void oracle_fini(struct sim_oracle *o);
-void oracle_note_head(struct sim_oracle *o, const struct head *h);
+void oracle_note_head(struct sim_oracle *o, const struct head *h, struct span body);
 /* Whether a signed head had this position and this digest. */
 bool oracle_knows(const struct sim_oracle *o, struct position at, const struct hash *digest);
+/* Whether the manager has made this head known, byte for byte. */
+bool oracle_has_signed(const struct sim_oracle *o, struct span body);
+/* What has become durable is no more to be lost than what was acknowledged: others have seen it. */
+void oracle_note_committed(struct sim_oracle *o, const struct committed *records, size_t count);
 void oracle_note_acknowledged(struct sim_oracle *o, const struct promise *p, size_t count,
     const struct commit_result *result);
-/* Everything acknowledged is in the store, in that version or a later one. */
+/*
+ * Everything acknowledged is in the store, in that version or a later one. A later one is a promise
+ * from now on: a crash has swallowed its acknowledgement only.
+ */
 void oracle_check_manager(struct sim *s, struct store *store);
 
 #endif
