@@ -9,7 +9,7 @@
 
 struct node {
 	uint64_t version;
-	bool live;
+	bool live, may_manage;
 	struct pkey *sealing; /* public; NULL when removed */
 };
 
@@ -120,6 +120,7 @@ learn_node(struct beliefs *b, const struct record *record, struct err *err)
 	struct node *n = entry_of(b->nodes, &record->id, sizeof(*n));
 	struct node_public public = {0};
 	struct pkey *key = NULL;
+	bool may_manage = false;
 	int r = 0;
 
 	if (record->version <= n->version)
@@ -128,12 +129,13 @@ learn_node(struct beliefs *b, const struct record *record, struct err *err)
 		r = wire_node_public_decode(record->public_part, &public, err);
 		if (r == 0)
 			r = parse_recipient(public.sealing_key, &key, err);
+		may_manage = r == 0 && node_may_manage(&public);
 		node_public_fini(&public);
 	}
 	if (r < 0)
 		return r;
 	pkey_unref(n->sealing);
-	*n = (struct node){record->version, !record->removed, key};
+	*n = (struct node){record->version, !record->removed, may_manage, key};
 	return 1;
 }
 
@@ -253,14 +255,21 @@ beliefs_learn(
 }
 
 bool
-beliefs_know_a_node(struct beliefs *b)
+beliefs_are_empty(struct beliefs *b)
 {
-	bool known;
+	bool empty;
 
 	CHECK(pthread_rwlock_rdlock(&b->lock) == 0);
-	known = map_count(b->nodes) > 0;
+	empty = map_count(b->nodes) == 0 && map_count(b->groups) == 0 && map_count(b->own) == 0;
 	pthread_rwlock_unlock(&b->lock);
-	return known;
+	return empty;
+}
+
+bool
+node_may_manage(const struct node_public *node)
+{
+	return node->role == ROLE_MANAGER || node->role == ROLE_STANDBY ||
+	    node->role == ROLE_RECOVERY;
 }
 
 void
@@ -326,19 +335,39 @@ beliefs_audience(struct beliefs *b, struct ids access, struct audience *out, str
 }
 
 int
-beliefs_node_key(struct beliefs *b, const struct id *node, struct pkey **out, struct err *err)
+beliefs_member_key(
+    struct beliefs *b, const struct id *node, bool managers, struct pkey **out, struct err *err)
 {
+	char hex[ID_HEX_MAX];
 	const struct node *n;
 	int r = 0;
 
 	CHECK(pthread_rwlock_rdlock(&b->lock) == 0);
 	n = map_get(b->nodes, node->bytes, ID_LEN);
-	if (n != NULL && n->live)
-		*out = pkey_ref(n->sealing);
-	else
+	if (n == NULL || !n->live)
 		r = unknown(node, err);
+	else if (managers && !n->may_manage)
+		r = err_set(err, ERR_DENIED,
+		    "node %s only follows: it does not get the keys of the managers",
+		    id_hex(node, hex));
+	else
+		*out = pkey_ref(n->sealing);
 	pthread_rwlock_unlock(&b->lock);
 	return r;
+}
+
+int
+beliefs_check_managers(struct beliefs *b, const struct id *group, bool first, struct err *err)
+{
+	bool known, same;
+
+	CHECK(pthread_rwlock_rdlock(&b->lock) == 0);
+	known = b->has_managers;
+	same = known && id_equal(&b->managers, group);
+	pthread_rwlock_unlock(&b->lock);
+	if (!known || (same && !first))
+		return 0;
+	return err_set(err, ERR_DENIED, "there is another group of managers, and only one can be");
 }
 
 int

@@ -55,7 +55,10 @@ void beliefs_free(struct beliefs *b);
  */
 NODISCARD int beliefs_learn(
     struct beliefs *b, const struct signer_core *c, const struct record *record, struct err *err);
-bool beliefs_know_a_node(struct beliefs *b);
+/* Nothing was learnt yet, so that nothing of the domain can be opened here either. */
+bool beliefs_are_empty(struct beliefs *b);
+/* Whether a node of its role may have the keys of the group of managers. */
+bool node_may_manage(const struct node_public *node);
 
 /* Public keys that something is sealed to; references. */
 struct audience {
@@ -71,9 +74,15 @@ void audience_add(struct audience *a, const struct pkey *key); /* once; below th
  */
 NODISCARD int beliefs_audience(
     struct beliefs *b, struct ids access, struct audience *out, struct err *err);
-/* New reference to a live node's sealing key. ERR_NOTFOUND. */
-NODISCARD int beliefs_node_key(
-    struct beliefs *b, const struct id *node, struct pkey **out, struct err *err);
+/*
+ * New reference to the sealing key of a live node, to be a member of a group, or of the managers.
+ * ERR_NOTFOUND; ERR_DENIED for a replica among managers.
+ */
+NODISCARD int beliefs_member_key(
+    struct beliefs *b, const struct id *node, bool managers, struct pkey **out, struct err *err);
+/* That a built-in group is the one of managers, or none is known; first: about to be made. */
+NODISCARD int beliefs_check_managers(
+    struct beliefs *b, const struct id *group, bool first, struct err *err);
 /* That no newer version of the group is known, ERR_CONFLICT, and that it was not removed. */
 NODISCARD int beliefs_check_group(
     struct beliefs *b, const struct id *group, uint64_t version, struct err *err);

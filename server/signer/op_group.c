@@ -194,7 +194,9 @@ do_make_group(
 
 	if (s->new_key != s->has_current)
 		return err_set(err, ERR_INVALID, "a new key is for a group that there is");
-	if (s->has_current)
+	if (s->built_in)
+		rc = beliefs_check_managers(c->beliefs, &s->group.id, !s->has_current, err);
+	if (rc == 0 && s->has_current)
 		rc = take_current(c, s, &before, &live, err);
 	if (rc == 0)
 		rc = pkey_generate(KEY_EC_P256, &key, err);
@@ -221,7 +223,7 @@ do_make_group(
 /* The group of a membership: as signed, or fresh from the same mutation. */
 static int
 take_group(struct signer_core *c, const struct signer_make_membership *s, struct live_keys *live,
-    struct err *err)
+    bool *managers, struct err *err)
 {
 	struct sealed_part part = {.ref = {s->group, s->group_version},
 	    .kind = KIND_GROUP,
@@ -241,30 +243,36 @@ take_group(struct signer_core *c, const struct signer_make_membership *s, struct
 		r = beliefs_check_group(c->beliefs, &s->group, part.ref.version, err);
 	if (r == 0)
 		r = wire_group_public_decode(part.public_part, &public, err);
+	*managers = public.built_in;
+	if (r == 0 && public.built_in)
+		r = beliefs_check_managers(c->beliefs, &s->group, false, err);
 	if (r == 0)
 		r = take_live(c, &part, &public, live, err);
 	group_public_fini(&public);
 	return r;
 }
 
-/* A node that was learnt; or, while none is known, one of the first mutation of a domain. */
+/* A node that was learnt; or, while nothing is known, one of the first mutation of a domain. */
 static int
-member_key(struct signer_core *c, const struct signer_make_membership *s, struct pkey **out,
-    struct err *err)
+member_key(struct signer_core *c, const struct signer_make_membership *s, bool managers,
+    struct pkey **out, struct err *err)
 {
 	struct node_public public;
 	int r;
 
 	if (s->node_public.len == 0)
-		return beliefs_node_key(c->beliefs, &s->node, out, err);
-	if (beliefs_know_a_node(c->beliefs))
+		return beliefs_member_key(c->beliefs, &s->node, managers, out, err);
+	if (!beliefs_are_empty(c->beliefs))
 		return err_set(err, ERR_DENIED,
 		    "a node's public part is taken for the first mutation of a domain only; this "
-		    "signer has learnt nodes");
+		    "signer has learnt records of one");
 	r = wire_node_public_decode(s->node_public, &public, err);
 	if (r < 0)
 		return r;
-	r = pkey_from_spki(public.sealing_key, out, err);
+	if (managers && !node_may_manage(&public))
+		r = err_set(err, ERR_DENIED, "a replica does not get the keys of the managers");
+	else
+		r = pkey_from_spki(public.sealing_key, out, err);
 	node_public_fini(&public);
 	return r;
 }
@@ -299,14 +307,15 @@ do_make_membership(
 	struct id id = wire_membership_id(&s->group, &s->node);
 	struct live_keys live = {0};
 	struct audience to = {0};
+	bool managers;
 	int rc = 0;
 
 	if (!id_equal(&id, &s->membership.id))
 		return err_set(
 		    err, ERR_INVALID, "the record's id is not that of this node in this group");
-	rc = member_key(c, s, &member, err);
+	rc = take_group(c, s, &live, &managers, err);
 	if (rc == 0)
-		rc = take_group(c, s, &live, err);
+		rc = member_key(c, s, managers, &member, err);
 	if (rc == 0)
 		rc = put_membership(s, &live, &out->public_part, err);
 	if (rc == 0)

@@ -250,16 +250,28 @@ sign_node(struct signer_world *w, const struct world_node *n, const char *name, 
 	return r;
 }
 
-struct world_node
-world_add_node(struct signer_world *w, const char *name)
+static struct world_node
+add_node(struct signer_world *w, const char *name, uint32_t role)
 {
 	struct world_node n = {0};
 
 	id_random(&n.id);
 	must(pkey_generate(KEY_EC_P256, &n.sealing, &w->err), name, &w->err);
-	n.record = sign_node(w, &n, name, ROLE_REPLICA);
+	n.record = sign_node(w, &n, name, role);
 	must(world_learn(w, n.record), name, &w->err);
 	return n;
+}
+
+struct world_node
+world_add_node(struct signer_world *w, const char *name)
+{
+	return add_node(w, name, ROLE_REPLICA);
+}
+
+struct world_node
+world_add_standby(struct signer_world *w, const char *name)
+{
+	return add_node(w, name, ROLE_STANDBY);
 }
 
 void

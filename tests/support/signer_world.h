@@ -86,6 +86,8 @@ int world_learn(struct signer_world *w, const struct world_record *r);
 
 /* A NODE of this name, signed and learnt. */
 struct world_node world_add_node(struct signer_world *w, const char *name);
+/* The same of one that may become manager. */
+struct world_node world_add_standby(struct signer_world *w, const char *name);
 void world_node_fini(struct world_node *n);
 /* The node gone: signed and learnt. */
 void world_remove_node(struct signer_world *w, const struct world_node *n);

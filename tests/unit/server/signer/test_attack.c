@@ -115,6 +115,70 @@ test_fresh_node_refused(void **state)
 	assert_int_equal(world_ask(w, &r), ERR_INVALID);
 }
 
+/*
+ * A new signer that is taught the membership that opens everything, and no node: it is not in the
+ * first mutation of a domain for that.
+ */
+static void
+test_fresh_node_after_restart(void **state)
+{
+	struct signer_world *w = *state;
+	struct signer_request r = {.op = SIGNER_MAKE_MEMBERSHIP};
+	struct signed_designation d;
+	struct signer_request start = world_start_request(w, &d);
+	struct id theirs;
+
+	id_random(&theirs);
+	r.make_membership = (struct signer_make_membership){
+	    .membership = {wire_membership_id(&w->managers, &theirs), 1},
+	    .group = w->managers,
+	    .node = theirs,
+	    .has_group_record = true,
+	    .group_record = w->managers_record->bytes,
+	    .node_public = w->manager.record->record.public_part};
+	world_restart(w);
+	assert_int_equal(world_ask(w, &start), 0);
+	for (struct world_record *i = w->records; i != NULL; i = i->next)
+		if (i->record.kind == KIND_MEMBERSHIP)
+			assert_int_equal(world_learn(w, i), 0);
+	assert_int_equal(world_ask(w, &r), ERR_DENIED);
+}
+
+/* The keys of `managers` open CAs too: a server that only follows never gets them. */
+static void
+test_managers_only(void **state)
+{
+	struct signer_world *w = *state;
+	struct world_node web = world_add_node(w, "web1");
+	struct signer_request r = {.op = SIGNER_MAKE_MEMBERSHIP};
+	struct id other;
+
+	r.make_membership = (struct signer_make_membership){
+	    .membership = {wire_membership_id(&w->managers, &web.id), 1},
+	    .group = w->managers,
+	    .node = web.id,
+	    .has_group_record = true,
+	    .group_record = w->managers_record->bytes};
+	assert_int_equal(world_ask(w, &r), ERR_DENIED);
+	/* Nor under the name of another group, whose public part nobody has signed. */
+	id_random(&other);
+	r.make_membership = (struct signer_make_membership){
+	    .membership = {wire_membership_id(&other, &w->recovery.id), 1},
+	    .group = other,
+	    .node = w->recovery.id,
+	    .group_public = w->managers_record->record.public_part,
+	    .group_version = 1};
+	assert_int_equal(world_ask(w, &r), ERR_DENIED);
+	r.make_membership.group = w->managers;
+	r.make_membership.membership.id = wire_membership_id(&w->managers, &w->recovery.id);
+	assert_int_equal(world_ask(w, &r), 0);
+	/* And there is one group of managers, which is not made twice. */
+	r = (struct signer_request){
+	    .op = SIGNER_MAKE_GROUP, .make_group = {.group = {w->managers, 2}, .built_in = true}};
+	assert_int_equal(world_ask(w, &r), ERR_DENIED);
+	world_node_fini(&web);
+}
+
 static int
 ask_record(struct signer_world *w, uint64_t term, uint64_t seq, uint64_t mutation)
 {
@@ -380,6 +444,8 @@ run_attack_tests(void)
 	    TEST(test_forged_records),
 	    TEST(test_learn_other_kinds),
 	    TEST(test_fresh_node_refused),
+	    TEST(test_fresh_node_after_restart),
+	    TEST(test_managers_only),
 	    TEST(test_signed_once),
 	    TEST(test_batch_as_a_whole),
 	    TEST(test_order),

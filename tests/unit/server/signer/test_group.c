@@ -220,7 +220,7 @@ static void
 test_managers(void **state)
 {
 	struct signer_world *w = *state;
-	struct world_node standby = world_add_node(w, "standby");
+	struct world_node standby = world_add_standby(w, "standby");
 	struct world_record *ca = world_add_ca(w, "Micro CA", "ec-p256"), *record;
 	struct pkey *keys[LIMIT_GROUP_KEYS];
 	struct made g, m, own;
