@@ -33,6 +33,15 @@ process_harden(struct err *err)
 	return 0;
 }
 
+void
+process_ignore_group_signals(void)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		CHECK(signal(signals[i], SIG_IGN) != SIG_ERR);
+}
+
 int
 process_raise_fds(size_t most, size_t *now, struct err *err)
 {

@@ -42,6 +42,11 @@ const char *process_end_text(const struct process_end *end, char out[static 64])
 
 /* No core, no ptrace by the same user, no new privileges, umask 077, SIGPIPE ignored. */
 NODISCARD int process_harden(struct err *err);
+/*
+ * For a child that ends when its parent closes the socket between them: what a terminal or a
+ * service manager sends to the whole group (SIGTERM, SIGINT, SIGHUP) is for the parent to hear.
+ */
+void process_ignore_group_signals(void);
 /* Soft limit of descriptors to the hard one, at most most; *now is what it is then. */
 NODISCARD int process_raise_fds(size_t most, size_t *now, struct err *err);
 /* Bytes that may be locked (RLIMIT_MEMLOCK after raising the soft to the hard limit). */

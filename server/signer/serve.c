@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -232,25 +231,13 @@ read_keys(struct signer_core **out, struct err *err)
 	return r < 0 ? r : signer_core_new(&keys, out, err);
 }
 
-/*
- * A terminal and a service manager send these to the whole group, and main has work left that needs
- * signatures. We end when it closes the socket, which its own end does too.
- */
-static void
-leave_signals_to_main(void)
-{
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-		CHECK(signal(signals[i], SIG_IGN) != SIG_ERR);
-}
-
 static int
 prepare(struct service *s, const struct options *o, struct err *err)
 {
 	int r = process_harden(err);
 
-	leave_signals_to_main();
+	/* Main has work left then that needs signatures; we end when it closes the socket. */
+	process_ignore_group_signals();
 	if (r == 0)
 		r = make_heap(o->heap, err);
 	if (r == 0)
