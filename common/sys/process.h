@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 struct spawn_fd {
-	int fd; /* ours; stays open here */
+	int fd; /* ours; stays open here; -1: /dev/null */
 	int as; /* number in the child, below 64 */
 };
 

@@ -103,12 +103,17 @@ set_fds(struct spawn *s, const struct spawn_fd *fds, size_t count, struct err *e
 			return err_set(err, ERR_INVALID,
 			    "descriptor number %d for a program is not below %d", fds[i].as,
 			    SPAWN_FD_MAX);
+		taken[fds[i].as] = true;
+		if (fds[i].fd < 0) {
+			CHECK(posix_spawn_file_actions_addopen(
+				  &s->actions, fds[i].as, "/dev/null", O_RDWR, 0) == 0);
+			continue;
+		}
 		copy = fcntl(fds[i].fd, F_DUPFD_CLOEXEC, SPAWN_FD_MAX);
 		if (copy < 0)
 			return err_errno(err, errno, "cannot copy descriptor %d", fds[i].fd);
 		s->copies[s->copy_count++] = copy;
 		CHECK(posix_spawn_file_actions_adddup2(&s->actions, copy, fds[i].as) == 0);
-		taken[fds[i].as] = true;
 	}
 	if (!taken[0])
 		CHECK(posix_spawn_file_actions_addopen(&s->actions, 0, "/dev/null", O_RDONLY, 0) ==

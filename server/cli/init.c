@@ -4,12 +4,9 @@
 #include "common/base/str.h"
 #include "common/crypto/sign.h"
 #include "common/model/names.h"
-#include "common/sys/file.h"
 #include "common/sys/process.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +30,7 @@ struct init {
 	char domain[NAME_TEXT_MAX];
 	const char *dir;
 	char *server_dir, *replica_dir, *offline_dir;
-	bool made_dir;
+	struct init_place place;
 	const char *name;
 	char *replica_name;
 	struct list addresses, listen, advertise;
@@ -197,56 +194,13 @@ take_passphrases(struct init *in, struct err *err)
 	    in->c, "recovery-passphrase-file", NULL, "recovery key", &in->recovery_passphrase, err);
 }
 
-/* ------------------------------------------------------------------------- the directory */
-
-static bool
-is_empty(const char *dir)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	bool empty = true;
-
-	while (d != NULL && empty && (e = readdir(d)) != NULL)
-		empty = str_equal(e->d_name, ".") || str_equal(e->d_name, "..");
-	if (d != NULL)
-		closedir(d);
-	return empty;
-}
-
-static int
-take_directory(struct init *in, struct err *err)
-{
-	in->made_dir = !file_exists(in->dir);
-	if (!in->made_dir && !is_empty(in->dir)) {
-		cli_hint(in->c, "give another directory with --data, or look what is in this one");
-		return err_set(
-		    err, ERR_EXISTS, "'%.180s' is not empty, and is left as it is", in->dir);
-	}
-	return dir_make_private(in->dir, err);
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	(void)st;
-	(void)type;
-	(void)where;
-	return remove(path);
-}
-
-/* Nothing was here before: everything that is here now is of the failed try. */
+/* No server is left behind, whatever else went wrong. */
 static void
 clean_up(struct init *in)
 {
-	const char *const dirs[] = {in->server_dir, in->replica_dir, in->offline_dir};
-
 	if (in->server != 0)
 		(void)!init_server_stop(in->server, NULL);
-	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-		if (file_exists(dirs[i]))
-			nftw(dirs[i], remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	if (in->made_dir)
-		rmdir(in->dir);
+	init_place_clean(&in->place);
 }
 
 /* ------------------------------------------------------------------------- the replica */
@@ -358,6 +312,8 @@ print_result(struct init *in)
 	cert_fingerprint(in->keys.root, &fingerprint);
 	cli_printf(c, "Domain %s is made; its root has the fingerprint\n  %s\n\n", in->domain,
 	    hash_hex(&fingerprint, hex));
+	if (!cli_flag(c, "no-replica"))
+		cli_printf(c, "This host's replica is its node %s.\n", in->replica_name);
 	cli_printf(c, "%s holds the root key%s: move it to a place that is offline.\n",
 	    in->offline_dir, in->keys.recovery != NULL ? " and the recovery key" : "");
 	if (in->keys.recovery != NULL)
@@ -407,27 +363,55 @@ make_domain(struct init *in, struct err *err)
 	if ((r = init_keys_make(in->domain, recovery, in->now, &in->keys, err)) < 0 ||
 	    (r = init_keys_write(
 		 &in->keys, in->offline_dir, in->passphrase, in->recovery_passphrase, err)) < 0 ||
-	    (r = init_bootstrap(&in->keys, &server, err)) < 0)
+	    (r = interrupt_check(err)) < 0 || (r = init_bootstrap(&in->keys, &server, err)) < 0)
 		return r;
-	return cli_flag(in->c, "no-replica") ? 0 : join_replica(in, err);
+	if (!cli_flag(in->c, "no-replica"))
+		r = join_replica(in, err);
+	return r < 0 ? r : interrupt_check(err);
+}
+
+/* Whatever a child said when it was ended: the cause is the signal. */
+static int
+interrupted(struct init *in, struct err *err)
+{
+	cli_hint(in->c, "call it again; nothing of this try is left in '%s'", in->dir);
+	return err_set(err, ERR_CANCELED, "init was interrupted");
+}
+
+static int
+fill_place(struct init *in, struct err *err)
+{
+	int r = make_domain(in, err);
+
+	if (r < 0) {
+		clean_up(in);
+		return interrupt_came() ? interrupted(in, err) : r;
+	}
+	init_place_keep(&in->place);
+	return 0;
 }
 
 static int
 run_init(struct cli *c, struct err *err)
 {
-	struct init in = {.c = c};
-	int r;
+	struct init in = {.c = c, .place = {.lock = -1}};
+	int r = take_options(&in, err);
 
-	if ((r = take_options(&in, err)) == 0 && (r = prepare_process(err)) == 0 &&
-	    (r = take_directory(&in, err)) == 0) {
+	/* Nothing is made before all is asked: until then a signal may end the process. */
+	if (r == 0)
+		r = prepare_process(err);
+	if (r == 0)
+		r = init_place_check(c, in.dir, err);
+	if (r == 0)
 		r = take_passphrases(&in, err);
-		if (r == 0)
-			r = make_domain(&in, err);
-		if (r < 0)
-			clean_up(&in);
-		else
-			print_result(&in);
-	}
+	interrupt_begin();
+	if (r == 0)
+		r = init_place_take(c, in.dir, &in.place, err);
+	if (r == 0)
+		r = fill_place(&in, err);
+	interrupt_end();
+	if (r == 0)
+		print_result(&in);
 	init_keys_fini(&in.keys);
 	secret_free(in.passphrase);
 	secret_free(in.recovery_passphrase);

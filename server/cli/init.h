@@ -1,14 +1,48 @@
 #ifndef SERVER_CLI_INIT_H
 #define SERVER_CLI_INIT_H
 
-/* The parts of 'certherd init': keys (init_keys.c), the other programs (init_programs.c), and the
- * passphrase (passphrase.c); init.c puts them together. */
+/*
+ * The parts of 'certherd init': the directory (init_place.c), keys (init_keys.c), the other
+ * programs (init_bootstrap.c, init_programs.c), the passphrase (passphrase.c) and what Ctrl-C does
+ * (interrupt.c); init.c puts them together.
+ */
 
 #include "common/crypto/cert.h"
 #include "common/model/public.h"
+#include "common/sys/process.h"
 #include "server/cli/cli.h"
 
 #include <sys/types.h>
+
+/*
+ * The directory that init fills. It was empty or is made; while init works it holds a locked mark,
+ * so that a second init keeps off and what a killed one leaves is known for what it is.
+ */
+struct init_place {
+	const char *dir; /* the caller's */
+	int lock;        /* -1: not taken */
+	bool made_dir;
+};
+/* ERR_EXISTS with a hint what to do about what is there, ERR_BUSY while another init works. */
+NODISCARD int init_place_check(struct cli *c, const char *dir, struct err *err);
+NODISCARD int init_place_take(
+    struct cli *c, const char *dir, struct init_place *out, struct err *err);
+void init_place_keep(struct init_place *place);  /* all is made: takes the mark away */
+void init_place_clean(struct init_place *place); /* takes away what init makes, and the mark */
+
+/*
+ * From interrupt_begin to interrupt_end SIGINT, SIGTERM and SIGHUP do not end the process: they are
+ * noted, and passed on to the children as SIGTERM, a second one as SIGKILL. Main thread.
+ */
+void interrupt_begin(void);
+void interrupt_end(void);
+bool interrupt_came(void);
+NODISCARD int interrupt_check(struct err *err); /* ERR_CANCELED when one came */
+/* spawn_exec and process_reap of such children. */
+NODISCARD int interrupt_spawn(const struct spawn_params *params, pid_t *pid, struct err *err);
+NODISCARD int interrupt_reap(pid_t pid, bool wait, struct process_end *out, struct err *err);
+/* Until fd can be read (0) or a signal comes (ERR_CANCELED). */
+NODISCARD int interrupt_wait_input(int fd, struct err *err);
 
 /* The domain's own keys, which leave this process only under a passphrase. */
 struct init_keys {

@@ -3,7 +3,6 @@
 #include "common/base/str.h"
 #include "common/crypto/sign.h"
 #include "common/sys/file.h"
-#include "common/sys/process.h"
 #include "common/sys/unix.h"
 #include "common/wire/record_wire.h"
 #include "server/bootstrap/bootstrap.h"
@@ -244,7 +243,7 @@ init_bootstrap(const struct init_keys *k, const struct init_server *s, struct er
 	    (r = sys_socketpair(fds, err)) < 0)
 		return r;
 	child.fd = fds[1];
-	r = spawn_exec(
+	r = interrupt_spawn(
 	    &(struct spawn_params){.path = program, .argv = argv, .fds = &child, .fd_count = 1},
 	    &pid, err);
 	close(fds[1]);
@@ -255,7 +254,7 @@ init_bootstrap(const struct init_keys *k, const struct init_server *s, struct er
 	r = talk(fds[0], k, s, &made, err);
 	close(fds[0]);
 	made_fini(&made);
-	reaped = process_reap(pid, true, &end, NULL);
+	reaped = interrupt_reap(pid, true, &end, NULL);
 	if (r == 0 && (reaped < 0 || !end.exited || end.status != 0))
 		r = err_set(err, ERR_UNAVAIL, "certherd-server ended with %s",
 		    reaped < 0 ? "an unknown status" : process_end_text(&end, text));

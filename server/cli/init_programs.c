@@ -2,7 +2,6 @@
 
 #include "common/base/str.h"
 #include "common/sys/file.h"
-#include "common/sys/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,14 +48,14 @@ wait_ready(const char *dir, pid_t pid, struct err *err)
 	for (int waited = 0; waited < START_MS; waited += LOOK_MS) {
 		if (is_ready(dir, pid))
 			return 0;
-		if (process_reap(pid, false, &end, NULL) == 0)
+		if (interrupt_reap(pid, false, &end, NULL) == 0)
 			return err_set(err, ERR_UNAVAIL,
 			    "certherd-server ended with %s; what it said stands above",
 			    process_end_text(&end, text));
 		pause_ms(LOOK_MS);
 	}
 	kill(pid, SIGKILL);
-	(void)!process_reap(pid, true, &end, NULL);
+	(void)!interrupt_reap(pid, true, &end, NULL);
 	return err_set(
 	    err, ERR_TIMEOUT, "certherd-server was not ready after %d s", START_MS / 1000);
 }
@@ -86,7 +85,7 @@ init_server_start(const struct init_run *run, pid_t *pid, struct err *err)
 	n = add_options(argv, n, "--listen", run->listen);
 	n = add_options(argv, n, "--advertise", run->advertise);
 	argv[n] = NULL;
-	r = spawn_exec(&(struct spawn_params){.path = program, .argv = argv}, pid, err);
+	r = interrupt_spawn(&(struct spawn_params){.path = program, .argv = argv}, pid, err);
 	return r < 0 ? r : wait_ready(run->dir, *pid, err);
 }
 
@@ -98,7 +97,7 @@ init_server_stop(pid_t pid, struct err *err)
 	int r;
 
 	kill(pid, SIGTERM);
-	r = process_reap(pid, true, &end, err);
+	r = interrupt_reap(pid, true, &end, err);
 	if (r == 0 && (!end.exited || end.status != 0))
 		r = err_set(err, ERR_UNAVAIL, "certherd-server ended with %s",
 		    process_end_text(&end, text));
@@ -132,7 +131,7 @@ init_replica_join(const char *dir, struct span token, struct texts addresses, st
 	const char *argv[ARGS_MAX] = {
 	    "certherd-replica", "join", "--data", dir, "--token-file", "-"};
 	struct spawn_fd child[2] = {
-	    {.as = STDIN_FILENO}, {.fd = STDERR_FILENO, .as = STDOUT_FILENO}};
+	    {.as = STDIN_FILENO}, {.fd = -1, .as = STDOUT_FILENO}}; /* init has its own words */
 	struct process_end end;
 	size_t n = add_options(argv, 6, "--address", addresses);
 	char text[64];
@@ -143,12 +142,12 @@ init_replica_join(const char *dir, struct span token, struct texts addresses, st
 	if ((r = self_sibling("certherd-replica", &program, err)) < 0 ||
 	    (r = token_pipe(token, &child[0].fd, err)) < 0)
 		return r;
-	r = spawn_exec(
+	r = interrupt_spawn(
 	    &(struct spawn_params){.path = program, .argv = argv, .fds = child, .fd_count = 2},
 	    &pid, err);
 	close(child[0].fd);
 	if (r == 0)
-		r = process_reap(pid, true, &end, err);
+		r = interrupt_reap(pid, true, &end, err);
 	if (r == 0 && (!end.exited || end.status != 0))
 		r = err_set(err, ERR_UNAVAIL,
 		    "certherd-replica join ended with %s; what it said stands above",

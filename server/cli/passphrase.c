@@ -50,9 +50,13 @@ read_line(char *line, size_t size, size_t *len, struct err *err)
 {
 	*len = 0;
 	for (;;) {
+		ssize_t n;
 		char c;
-		ssize_t n = read(STDIN_FILENO, &c, 1);
+		int r = interrupt_wait_input(STDIN_FILENO, err);
 
+		if (r < 0)
+			return r;
+		n = read(STDIN_FILENO, &c, 1);
 		if (n <= 0 || c == CTRL_C || c == CTRL_D)
 			return err_set(err, ERR_CANCELED, "no passphrase was given");
 		if (c == '\n' || c == '\r')
@@ -77,6 +81,8 @@ ask(const char *question, struct secret **out, struct err *err)
 
 	if (tcgetattr(STDIN_FILENO, &before) < 0)
 		return err_set(err, ERR_IO, "the terminal cannot be read quietly");
+	/* A signal waits until the echo is on again. */
+	interrupt_begin();
 	quiet = before;
 	/* By the character: in lines, Ctrl-C would wait for the end of one. */
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG | ICANON);
@@ -86,6 +92,7 @@ ask(const char *question, struct secret **out, struct err *err)
 	fprintf(stderr, "%s: ", question);
 	r = read_line(line, sizeof(line), &len, err);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	interrupt_end();
 	fprintf(stderr, "\n");
 	if (r == 0 && len == 0)
 		r = err_set(err, ERR_INVALID, "the passphrase is empty");

@@ -63,6 +63,9 @@ test_only_named_descriptors(void **state)
 	assert_string_equal(
 	    output_of("readlink /proc/self/fd/0 /proc/self/fd/5", more, 1, NULL, &end),
 	    "/dev/null\n/dev/null\n");
+	assert_string_equal(output_of("echo lost >&7; readlink /proc/self/fd/7",
+				&(const struct spawn_fd){-1, 7}, 1, NULL, &end),
+	    "/dev/null\n");
 	assert_true(end.exited && end.status == 0);
 	close(low);
 	close(high);
