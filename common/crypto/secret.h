@@ -18,7 +18,7 @@ struct secret;
  * two). ERR_NOMEM when it cannot be locked: the memlock limit is named in the text.
  */
 NODISCARD int secret_heap_init(size_t size, struct err *err);
-/* Bytes in use and size, for metrics. */
+/* Bytes in use and size, for metrics and limits; both are 0 while there is no heap. */
 void secret_heap_usage(size_t *used, size_t *size);
 
 /* Zeroed secret of len bytes; ERR_NOMEM when the secure heap is full. */

@@ -73,8 +73,12 @@ int
 main(void)
 {
 	struct err err;
+	size_t used, size;
 	int failed;
 
+	/* OpenSSL 3.0 would end the process here. */
+	secret_heap_usage(&used, &size);
+	CHECK(used == 0 && size == 0);
 	if (secret_heap_init(HEAP_SIZE, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;
