@@ -19,7 +19,8 @@
 #include "server/signer/signer.h"
 
 #define TASK_ATTEMPTS 20
-#define LIMIT_TOKENS 1000
+#define LIMIT_TOKENS 1000      /* that somebody can still join with */
+#define LIMIT_TOKENS_PAST 4000 /* used or void, kept so that a repeated join gets its answer */
 
 struct task;
 

@@ -31,7 +31,15 @@ struct token_task {
 	int64_t ttl;
 	struct local_token row;
 	struct secret *secret;
+	struct id forgotten; /* zero: none */
 };
+
+/* Nobody can join with it any more. */
+static bool
+is_past(const struct token *token)
+{
+	return token->row.claimed || token->row.tries >= TOKEN_TRIES;
+}
 
 static void
 drop_expired(struct nodes *n)
@@ -51,6 +59,39 @@ drop_expired(struct nodes *n)
 		mem_free(map_del(n->tokens, ids[i].bytes, ID_LEN));
 }
 
+/*
+ * Only tokens that are still good count towards the limit. Of the others, which wait for a repeated
+ * join, the one that runs out first gives way when there are too many; its join is refused then.
+ */
+static int
+make_room(struct token_task *tt, struct err *err)
+{
+	struct nodes *n = tt->t.nodes;
+	const struct token *first = NULL;
+	size_t good = 0, past = 0, at = 0;
+	void *value;
+
+	while (map_next(n->tokens, &at, NULL, &value)) {
+		const struct token *token = value;
+
+		good += !is_past(token);
+		past += is_past(token);
+		if (is_past(token) && !token->busy &&
+		    (first == NULL || token->row.expires_at < first->row.expires_at))
+			first = token;
+	}
+	if (good >= LIMIT_TOKENS)
+		return err_set(err, ERR_LIMIT,
+		    "there are %d join tokens that are neither used nor run out; use some, or wait "
+		    "until some have run out",
+		    LIMIT_TOKENS);
+	if (past > LIMIT_TOKENS_PAST && first != NULL) {
+		tt->forgotten = first->row.id;
+		mem_free(map_del(n->tokens, tt->forgotten.bytes, ID_LEN));
+	}
+	return 0;
+}
+
 static int
 look_token(struct task *t, struct err *err)
 {
@@ -64,13 +105,12 @@ look_token(struct task *t, struct err *err)
 		    "there is a node '%s' already; remove it first with 'certherd node remove', or "
 		    "choose another name",
 		    tt->name);
-	if (map_count(n->tokens) >= LIMIT_TOKENS)
-		return err_set(err, ERR_LIMIT,
-		    "there are %d join tokens that have not run out; wait until some have",
-		    LIMIT_TOKENS);
 	if (n->endpoints.count == 0)
 		return err_set(
 		    err, ERR_UNAVAIL, "the public port is not open yet, so nobody could join");
+	rc = make_room(tt, err);
+	if (rc < 0)
+		return rc;
 	rc = secret_random(JOIN_TOKEN_SECRET_LEN, &tt->secret, err);
 	if (rc < 0)
 		return rc;
@@ -87,7 +127,11 @@ run_token(struct task *t, struct err *err)
 {
 	struct token_task *tt = CONTAINER_OF(t, struct token_task, t);
 
-	return local_token_put(t->nodes->p.store, &tt->row, err);
+	int rc = 0;
+
+	if (!id_is_zero(&tt->forgotten))
+		rc = local_token_delete(t->nodes->p.store, &tt->forgotten, err);
+	return rc < 0 ? rc : local_token_put(t->nodes->p.store, &tt->row, err);
 }
 
 static int
