@@ -202,6 +202,52 @@ cli_json(struct cli *c, const struct json *reply)
 }
 
 void
+cli_results_begin(struct cli *c)
+{
+	c->several = true;
+	c->results = JSON_WRITER(&c->out);
+	if (!c->json)
+		return;
+	json_put_object(&c->results, NULL);
+	json_put_array(&c->results, "results");
+}
+
+void
+cli_results_end(struct cli *c)
+{
+	c->several = false;
+	if (!c->json)
+		return;
+	json_put_end(&c->results);
+	json_put_end(&c->results);
+	cli_printf(c, "\n");
+}
+
+struct json_writer
+cli_result(struct cli *c, const char *name, const struct json *change)
+{
+	struct json_writer w = c->several ? c->results : JSON_WRITER(&c->out);
+	struct buf text = BUF_INIT(LIMIT_JSON_TEXT);
+
+	json_put_tree(&text, change, 0);
+	json_put_object(&w, NULL);
+	json_put_text(&w, "name", name);
+	json_put_raw(&w, "change", buf_span(&text));
+	buf_fini(&text);
+	return w;
+}
+
+void
+cli_result_end(struct cli *c, struct json_writer *w)
+{
+	json_put_end(w);
+	if (c->several)
+		c->results = *w;
+	else
+		cli_printf(c, "\n");
+}
+
+void
 cli_put_warnings(struct cli *c, const struct json *reply)
 {
 	const struct json *warnings = json_member(reply, "warnings");

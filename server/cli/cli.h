@@ -43,9 +43,10 @@ struct cli {
 	size_t word_count;
 	struct cli_value values[CLI_VALUES_MAX];
 	size_t value_count;
-	bool json, help;
-	struct buf out;  /* for standard output */
-	struct buf hint; /* what to do about the error */
+	bool json, help, several;
+	struct json_writer results; /* of several, with --json */
+	struct buf out;             /* for standard output */
+	struct buf hint;            /* what to do about the error */
 };
 
 /* Exit status. argv is not changed. */
@@ -100,6 +101,16 @@ NODISCARD int cli_socket(struct cli *c, char **out, struct err *err);
 
 /* Prints the reply as JSON when --json was given; true then. */
 bool cli_json(struct cli *c, const struct json *reply);
+/*
+ * Around the work of a command that takes several names: with --json it prints one object,
+ * {"results": [...]}, with an object for each name that was done, however many there are and
+ * whether a later one failed. cli_result adds {"name", "change"} to it, or with no such frame
+ * prints it alone; more members may be put before cli_result_end.
+ */
+void cli_results_begin(struct cli *c);
+void cli_results_end(struct cli *c);
+struct json_writer cli_result(struct cli *c, const char *name, const struct json *change);
+void cli_result_end(struct cli *c, struct json_writer *w);
 /* The warnings of a reply to a change. */
 void cli_put_warnings(struct cli *c, const struct json *reply);
 

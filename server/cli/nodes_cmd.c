@@ -277,25 +277,40 @@ run_group_create(struct cli *c, struct err *err)
 	return 0;
 }
 
+static int
+change_member(
+    struct cli *c, const char *method, const char *node, const char *done, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/groups/%s/members/%s", c->words[0], node);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	struct json_writer w;
+	int r = cli_call(c, method, path, NULL, &reply, err);
+
+	if (r < 0)
+		return r;
+	if (c->json) {
+		w = cli_result(c, node, reply);
+		cli_result_end(c, &w);
+		return 0;
+	}
+	cli_printf(c, "%s %s group %s\n", node, done, c->words[0]);
+	cli_put_warnings(c, reply);
+	return 0;
+}
+
 /* Each node behind the group's name, one change after the other. */
 static int
 change_members(struct cli *c, const char *method, const char *done, struct err *err)
 {
-	for (size_t i = 1; i < c->word_count; i++) {
-		AUTO(mem_freep)
-		char *path = cli_path("/v1/groups/%s/members/%s", c->words[0], c->words[i]);
-		AUTO(json_freep)
-		struct json *reply = NULL;
-		int r = cli_call(c, method, path, NULL, &reply, err);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-		if (!cli_json(c, reply)) {
-			cli_printf(c, "%s %s group %s\n", c->words[i], done, c->words[0]);
-			cli_put_warnings(c, reply);
-		}
-	}
-	return 0;
+	cli_results_begin(c);
+	for (size_t i = 1; r == 0 && i < c->word_count; i++)
+		r = change_member(c, method, c->words[i], done, err);
+	cli_results_end(c);
+	return r;
 }
 
 static int

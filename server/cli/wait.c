@@ -52,18 +52,12 @@ follow(
 static void
 put_json(struct cli *c, const struct json *made, const struct progress *p)
 {
-	struct json_writer w = JSON_WRITER(&c->out);
-	struct buf change = BUF_INIT(64 * 1024);
+	struct json_writer w = cli_result(c, json_text(made, "name"), made);
 
-	json_put_tree(&change, made, 0);
-	json_put_object(&w, NULL);
-	json_put_raw(&w, "change", buf_span(&change));
 	json_put_int(&w, "served", p->served);
 	json_put_int(&w, "expected", p->expected);
 	json_put_uint(&w, "after_ms", p->after_ms);
-	json_put_end(&w);
-	cli_printf(c, "\n");
-	buf_fini(&change);
+	cli_result_end(c, &w);
 }
 
 int

@@ -96,6 +96,7 @@ def test_json_of_every_command_that_changes(pair):
     """Each says how durable the change is and where in the log."""
     def change(*argv):
         answer = pair.cli(*argv, "--json").json
+        answer = answer.get("results", [answer])[-1]
         answer = answer.get("change", answer)
         assert answer["durability"] == "local" and answer["seq"] > 0, (argv, answer)
 
@@ -106,10 +107,27 @@ def test_json_of_every_command_that_changes(pair):
     change("cert", "archive", "www.test.example")
     change("cert", "archive", "www.test.example", "--undo")
     change("group", "create", "webs", "web1")
+    change("group", "add", "webs", "web2")
+    change("group", "remove", "webs", "web2")
     change("group", "delete", "webs")
     change("default-access", "set", "web1")
     change("cert", "delete", "www.test.example")
     change("node", "remove", "web2")
+
+
+def test_json_of_several_names(pair):
+    """One document with what was done, also when a later name fails."""
+    pair.cli("group", "create", "webs")
+    both = pair.json("group", "add", "webs", "web1", "web2")["results"]
+    assert [one["name"] for one in both] == ["web1", "web2"]
+    assert both[0]["change"]["seq"] < both[1]["change"]["seq"]
+    half = pair.cli("group", "remove", "webs", "web1", "nobody", "--json", status=1)
+    assert [one["name"] for one in half.json["results"]] == ["web1"] and "nobody" in half.err
+    for name in ("a.test.example", "b.test.example"):
+        pair.add(name, ["web1"])
+    renewed = pair.json("cert", "renew", "a.test.example", "b.test.example")["results"]
+    assert [(one["name"], one["change"]["generation"], one["served"]) for one in renewed] == [
+        ("a.test.example", 2, 1), ("b.test.example", 2, 1)]
 
 
 def test_show_chain(pair):

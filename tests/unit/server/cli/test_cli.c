@@ -2,14 +2,12 @@
 
 #include "common/base/str.h"
 #include "common/http/http.h"
+#include "tests/unit/server/cli/canned.h"
 
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -194,95 +192,6 @@ test_help_behind_help(void **state)
 
 /* ------------------------------------------------------------------------- against a server */
 
-/* Answers requests one after the other with what the test has prepared; one for a connection. */
-struct canned {
-	int listener;
-	char dir[64], path[96];
-	const char *replies[2]; /* the last is repeated */
-	int status;
-	pthread_t thread;
-	char asked[8192]; /* the first request */
-	unsigned count;
-};
-
-static struct canned server;
-
-static bool
-is_whole(const char *request, size_t len)
-{
-	const char *head = strstr(request, "\r\n\r\n");
-	const char *length = strstr(request, "Content-Length: ");
-	size_t n = length != NULL ? strtoul(length + strlen("Content-Length: "), NULL, 10) : 0;
-
-	return head != NULL && len >= (size_t)(head + 4 - request) + n;
-}
-
-static void
-answer(struct canned *s, int fd)
-{
-	const char *reply = s->count > 0 && s->replies[1] != NULL ? s->replies[1] : s->replies[0];
-	char request[8192] = "", head[256];
-	size_t len = 0;
-	ssize_t n = 1;
-
-	while (n > 0 && !is_whole(request, len)) {
-		n = read(fd, request + len, sizeof(request) - 1 - len);
-		len += n > 0 ? (size_t)n : 0;
-		request[len] = '\0';
-	}
-	if (len == 0)
-		return;
-	if (s->count++ == 0)
-		memcpy(s->asked, request, len + 1);
-	snprintf(head, sizeof(head),
-	    "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", s->status,
-	    strlen(reply));
-	(void)!send(fd, head, strlen(head), MSG_NOSIGNAL);
-	(void)!send(fd, reply, strlen(reply), MSG_NOSIGNAL);
-}
-
-static void *
-serve(void *arg)
-{
-	struct canned *s = arg;
-	int fd;
-
-	while ((fd = accept(s->listener, NULL, NULL)) >= 0) {
-		answer(s, fd);
-		close(fd);
-	}
-	return NULL;
-}
-
-static void
-server_start(int status, const char *first, const char *later)
-{
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-
-	memset(&server, 0, sizeof(server));
-	server.status = status;
-	server.replies[0] = first;
-	server.replies[1] = later;
-	snprintf(server.dir, sizeof(server.dir), "/tmp/certherd-cli-XXXXXX");
-	assert_non_null(mkdtemp(server.dir));
-	snprintf(server.path, sizeof(server.path), "%s/s", server.dir);
-	snprintf(un.sun_path, sizeof(un.sun_path), "%s", server.path);
-	server.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(server.listener, (struct sockaddr *)&un, sizeof(un)), 0);
-	assert_int_equal(listen(server.listener, 8), 0);
-	assert_int_equal(pthread_create(&server.thread, NULL, serve, &server), 0);
-}
-
-static void
-server_stop(void)
-{
-	shutdown(server.listener, SHUT_RDWR);
-	pthread_join(server.thread, NULL);
-	close(server.listener);
-	unlink(server.path);
-	rmdir(server.dir);
-}
-
 static int
 run(struct cli *c, const char *line, struct err *err)
 {
@@ -437,6 +346,45 @@ test_changes_that_wait(void **state)
 	}
 }
 
+/* One JSON document, of the same shape for one name and for many. */
+static void
+test_several_names(void **state)
+{
+	static const struct {
+		const char *line;
+		size_t count;
+		const char *first, *last;
+	} cases[] = {
+	    {"group add g a b c --json", 3, "a", "c"},
+	    {"group add g a --json", 1, "a", "a"},
+	    {"group remove g b a --json", 2, "b", "a"},
+	    {"cert renew a.org --no-wait --json", 1, "a.org", "a.org"},
+	    {"cert renew a.org a.org --no-wait --json", 2, "a.org", "a.org"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct cli c = cli_make();
+		AUTO(json_freep)
+		struct json *root = NULL;
+		const struct json *list;
+		struct err err = {0, ""};
+
+		server_start(200, CHANGED, CHANGED);
+		assert_int_equal(run(&c, cases[i].line, &err), 0);
+		server_stop();
+		if (json_parse(buf_span(&c.out), 65536, &root, &err) < 0)
+			fail_msg("%s: %s: %s", cases[i].line, err.text, buf_str(&c.out));
+		list = json_member(root, "results");
+		assert_int_equal(json_count(list), cases[i].count);
+		assert_string_equal(json_text(json_item(list, 0), "name"), cases[i].first);
+		assert_string_equal(
+		    json_text(json_item(list, cases[i].count - 1), "name"), cases[i].last);
+		assert_non_null(json_member(json_item(list, 0), "change"));
+		cli_fini(&c);
+	}
+}
+
 static void
 test_wait_ends(void **state)
 {
@@ -571,6 +519,7 @@ main(void)
 	    cmocka_unit_test(test_help_behind_help),
 	    cmocka_unit_test(test_requests),
 	    cmocka_unit_test(test_changes_that_wait),
+	    cmocka_unit_test(test_several_names),
 	    cmocka_unit_test(test_wait_ends),
 	    cmocka_unit_test(test_errors_of_the_server),
 	    cmocka_unit_test(test_local_mistakes),
