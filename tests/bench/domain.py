@@ -74,9 +74,16 @@ class Domain:
 
     def join(self, name):
         """A member's directory, made as its administrator would."""
-        token, place = self.bench.dir / f"token-{name}", self.bench.dir / "members" / name
-        place.parent.mkdir(exist_ok=True)
+        return self.join_by(self.token_file(name), name)
+
+    def token_file(self, name):
+        token = self.bench.dir / f"token-{name}"
         token.write_text(self.token(name), encoding="ascii")
+        return token
+
+    def join_by(self, token, name):
+        place = self.bench.dir / "members" / name
+        place.parent.mkdir(exist_ok=True)
         lib.quiet([self.bench.bin / "certherd-replica", "join", "--data", place, "--token-file",
                    token, "--address", "127.0.0.1"])
         token.unlink()

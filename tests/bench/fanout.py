@@ -36,8 +36,8 @@ class Followers:
             self._start(i, places[i::processes])
 
     def _start(self, number, places):
-        process = subprocess.Popen(self.command(places),
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = subprocess.Popen(self.command(places), stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, preexec_fn=lib.end_with_parent)
         self.processes.append(process)
         threading.Thread(target=self._read, args=(number, process), daemon=True).start()
 
@@ -69,6 +69,16 @@ class Followers:
                 break
             time.sleep(0.02)
         raise SystemExit(f"bench: {len(first)} of {self.count} followers serve {seq}")
+
+    def serves(self, process, seq):
+        """Whether a follower of that process serves what is in the log up to seq."""
+        return any(number == process and served >= seq
+                   for (number, _), served, _ in list(self.serving))
+
+    def forget(self):
+        """What they said so far."""
+        self.serving.clear()
+        self.applied.clear()
 
     def memory_text(self):
         parts = []
@@ -120,8 +130,7 @@ def measure(label, followers, pid, rounds, change):
         seq = change()
         at = time.monotonic_ns()
         times = [(t - at) / 1e6 for t in followers.wait_serving(seq).values()]
-        followers.serving.clear()
-        followers.applied.clear()
+        followers.forget()
         each += times
         last.append(max(times))
         request.append((at - before) / 1e6)
@@ -169,9 +178,12 @@ def run(bench):
     if bench.wanted("certherd"):
         d = domain.Domain(bench).start(*LIMITS)
         for count in sizes:
-            real_replicas(bench, d, count)
+            result = real_replicas(bench, d, count)
+            if count == 1:
+                bench.goal("commit to served, 1 replica, p50", result["p50_ms"], 5, "ms")
         if bench.args.followers > 0 and bench.wanted("followers"):
-            many_followers(bench, d, bench.args.followers)
+            p99 = many_followers(bench, d, bench.args.followers)
+            bench.goal(f"commit to served, {bench.args.followers} followers, p99", p99, 1000, "ms")
         bench.stop(d.server)
         d.remove()
     if bench.wanted("etcd") and bench.has("etcd", "etcd-server"):
@@ -204,6 +216,7 @@ def run_coldstart(bench):
             follower.stop()
         print(f"  certherd: {lib.spread(times, 2)} s; memory PSS/RSS MiB: "
               f"{d.server.memory_text()}, follower {memory}", flush=True)
+        bench.goal(f"{count} records verified and stored", per_mille(times, 500), 10, "s")
         bench.stop(d.server)
         d.remove()
     if bench.wanted("etcd") and bench.has("etcd", "etcd-server") and \

@@ -1,9 +1,11 @@
-"""Processes, memory, free ports and the table that a bench prints."""
+"""Processes, memory, free ports, goals, and the table that a bench prints."""
 
+import ctypes
 import json
 import os
 import pathlib
 import platform
+import resource
 import shutil
 import signal
 import socket
@@ -14,6 +16,9 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIBC = ctypes.CDLL(None)
+MISS = 1.2  # a figure that misses its goal by more than this factor makes the run fail
+OTHERS = 0.1  # with more than this share of the machine taken by others, figures mean little
 
 
 def quiet(command, **more):
@@ -77,6 +82,31 @@ def children_of(pid):
     return [int(word) for word in text.split()]
 
 
+def others_begin():
+    """What the whole machine, and what this program and its ended children have used."""
+    words = pathlib.Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    ticks = [int(w) for w in words]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks), own_cpu()
+
+
+def own_cpu():
+    """Ticks of this program and of those of its children that have ended."""
+    used = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(u.ru_utime + u.ru_stime for u in used) * os.sysconf("SC_CLK_TCK")
+
+
+def others_share(begin):
+    """The share of the machine that was taken by programs that are none of ours."""
+    busy, total, own = (now - then for now, then in zip(others_begin(), begin))
+    return max(0.0, (busy - own) / max(total, 1))
+
+
+def end_with_parent():
+    """In a child, before it runs: it ends when the bench is killed and cannot clean up."""
+    os.umask(0o022)
+    LIBC.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
 class Process(subprocess.Popen):
     """A program that this bench started; its output goes to a file."""
 
@@ -87,7 +117,7 @@ class Process(subprocess.Popen):
             command = ["taskset", "-c", cores] + command
         with open(log, "wb") as out:
             super().__init__(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                             preexec_fn=lambda: os.umask(0o022))
+                             preexec_fn=end_with_parent)
 
     def log_text(self):
         return pathlib.Path(self.log_path).read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -99,6 +129,10 @@ class Process(subprocess.Popen):
             found.append(pid)
             todo += children_of(pid)
         return found
+
+    def memory(self):
+        """PSS in MiB of it and its children."""
+        return sum(m[0] for m in map(memory_of, self.family()) if m is not None)
 
     def memory_text(self):
         parts = []
@@ -125,18 +159,39 @@ class Bench:
         self.args = args
         self.bin = pathlib.Path(args.build) / "bin"
         self.tools = pathlib.Path(args.build) / "bench"
-        self.processes = []
+        self.processes, self.goals = [], []
+        self.machine = others_begin()
 
     def __enter__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="certherd-bench-"))
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nothing may cut the clean-up short
         for process in reversed(self.processes):
             process.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
+        others = others_share(self.machine)
+        note = "; NOT A QUIET MACHINE, repeat before quoting" if others > OTHERS else ""
+        print(f"load after {os.getloadavg()[0]:.1f}; others took {others:.0%} of the machine "
+              f"meanwhile{note}", flush=True)
+        if self.args.report:
+            pathlib.Path(self.args.report).write_text(json.dumps(
+                {"done": failure is None, "goals": self.goals, "others": others}),
+                encoding="utf-8")
+
+    def goal(self, what, value, limit, unit, at_least=False):
+        """Prints whether a figure reaches what was set for it, and keeps it for the summary."""
+        reached = value >= limit if at_least else value <= limit
+        ratio = value / limit if not at_least else limit / max(value, 1e-9)
+        verdict = "met" if reached else f"missed by {ratio - 1:.0%}"
+        rule = "at least" if at_least else "at most"
+        figure = f"{value:.4g} {unit}".strip()
+        self.goals.append({"what": what, "value": figure, "rule": f"{rule} {limit:g}",
+                           "verdict": verdict, "failed": ratio > MISS})
+        print(f"  GOAL {self.args.name}: {what}: {figure}, {rule} {limit:g}: {verdict}",
+              flush=True)
 
     def start(self, label, command, cores=None):
         process = Process(command, self.dir / f"{label}.log", cores)
@@ -156,7 +211,7 @@ class Bench:
         if cores is not None:
             command = ["taskset", "-c", cores] + command
         done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, text=True,
-                              check=False)
+                              check=False, preexec_fn=end_with_parent)
         if done.returncode != 0:
             sys.exit(f"bench: {name} {' '.join(map(str, words))}: exit {done.returncode}")
         return json.loads(done.stdout)

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define SESSIONS_MAX 1000
@@ -207,6 +208,16 @@ probe(struct load *l, uint64_t seconds)
 	return 0;
 }
 
+static double
+own_cpu(void)
+{
+	struct rusage u;
+
+	CHECK(getrusage(RUSAGE_SELF, &u) == 0);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
 static void
 init(struct load *l, char **argv)
 {
@@ -230,7 +241,7 @@ int
 main(int argc, char **argv)
 {
 	struct load l = {0};
-	double seconds, cpu;
+	double seconds, cpu, client;
 	unsigned pid;
 
 	if (argc != 7) {
@@ -248,13 +259,16 @@ main(int argc, char **argv)
 	if (str_equal(argv[2], "warm"))
 		l.in_order = true;
 	cpu = bench_cpu_of(pid);
+	client = own_cpu();
 	seconds = run(
 	    &l, str_equal(argv[2], "warm") ? l.names : UINT64_MAX, (double)bench_number(argv[5]));
 	cpu = bench_cpu_of(pid) - cpu;
+	client = own_cpu() - client;
 	printf("{\"handshakes\": %llu, \"seconds\": %.3f, \"resumed\": %llu, \"failed\": %llu, "
-	       "\"server_cpu_s\": %.3f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}\n",
+	       "\"server_cpu_s\": %.3f, \"client_cpu_s\": %.3f, \"p50_ms\": %.3f, "
+	       "\"p99_ms\": %.3f}\n",
 	    (unsigned long long)l.done, seconds, (unsigned long long)l.resumed,
-	    (unsigned long long)l.failed, cpu, latencies_at(&l.times, 500),
+	    (unsigned long long)l.failed, cpu, client, latencies_at(&l.times, 500),
 	    latencies_at(&l.times, 990));
 	return 0;
 }
