@@ -17,6 +17,7 @@
 #define LIMIT_MEMBERS 1500        /* of one group */
 #define LIMIT_MUTATION_BYTES (3 * 1024 * 1024) /* of bodies; fits a Delta and a signer's frame */
 #define LIMIT_CERT (32 * 1024)                 /* one certificate, DER */
+#define LIMIT_CSR (32 * 1024)                  /* a certificate request; 100 long names fit */
 #define LIMIT_CHAIN 10                         /* certificates of one chain */
 #define LIMIT_KEY (16 * 1024)                  /* a private key, PKCS#8 DER */
 #define LIMIT_DESIGNATIONS 256                 /* chain of designations carried in one message */

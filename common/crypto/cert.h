@@ -40,6 +40,7 @@ void cert_put_issuer(const struct cert *c, struct buf *out);
 size_t cert_each_name(const struct cert *c, void (*cb)(void *arg, const char *name), void *arg);
 /* Appends PEM. */
 void cert_put_pem(struct span der, struct buf *out);
+void csr_put_pem(struct span der, struct buf *out);
 
 /* Self-signed root of a domain: P-384, CN "certherd root <domain>", 30 years; the domain id is in a
  * URI SAN "certherd:<64 hex>". */
@@ -85,14 +86,35 @@ NODISCARD int cert_verify_identity(const struct cert *leaf, const struct cert *c
 NODISCARD int cert_issue_ca(const struct pkey *key, const char *name, int64_t not_before,
     int64_t not_after, struct cert **out, struct err *err);
 
+/* What a leaf is for: the extended key usage, and what goes with it. */
+enum leaf_profile {
+	LEAF_SERVER,
+	LEAF_CLIENT,
+	LEAF_BOTH,
+	LEAF_SMIME,
+	LEAF__COUNT,
+};
+
+const char *leaf_profile_name(enum leaf_profile profile);
+/* "" is LEAF_SERVER. ERR_INVALID lists the names that there are. */
+NODISCARD int leaf_profile_parse(const char *name, enum leaf_profile *out, struct err *err);
+
 struct leaf_params {
-	const struct pkey *key;   /* only the public half is used */
-	const char *const *names; /* DNS names (wildcards too) and IP addresses, 1 to LIMIT_NAMES */
+	const struct pkey *key; /* of a leaf only the public half is used; a request is signed */
+	/*
+	 * DNS names (wildcards too), IP addresses and, but for LEAF_SERVER, e-mail addresses; 1 to
+	 * LIMIT_NAMES.
+	 */
+	const char *const *names;
 	size_t name_count;
-	int64_t not_before, not_after;
+	enum leaf_profile profile;
+	/* Parts as in subject.h. Without a CN among them the first name is one, if it fits. */
+	const char *const *subject;
+	size_t subject_count;
+	int64_t not_before, not_after; /* of a leaf */
 };
 /*
- * Leaf of a Micro CA for servers. ERR_INVALID: beyond the CA's end (the text says until when it may
+ * Leaf of a Micro CA. ERR_INVALID: beyond the CA's end (the text says until when it may
  * be), a key that is not the CA's, names that no certificate can carry. What a sensible DNS name is
  * was checked by model.
  */
@@ -102,8 +124,11 @@ NODISCARD int cert_issue_leaf(const struct cert *ca, const struct pkey *ca_key,
 /*
  * PKCS#10: make one (CN only, appended to der), and take one apart: the key, after the signature
  * was checked. Nothing else of a request is ever believed. ERR_PARSE, ERR_CRYPTO, ERR_INVALID.
+ * csr_make_leaf asks for what cert_issue_leaf would issue, by an extension request (RFC 2985): a CA
+ * takes of it what it likes.
  */
 NODISCARD int csr_make(const struct pkey *key, const char *name, struct buf *der, struct err *err);
+NODISCARD int csr_make_leaf(const struct leaf_params *p, struct buf *der, struct err *err);
 NODISCARD int csr_key(struct span der, struct pkey **out, struct err *err);
 
 /*

@@ -14,7 +14,6 @@
  * Everything of a certificate that is the same for all of its kind stands here as DER; only names,
  * times, keys and identifiers are written at run time.
  */
-static const uint8_t oid_common_name[] = {0x55, 0x04, 0x03};
 static const uint8_t version_3[] = {0xa0, 0x03, 0x02, 0x01, 0x02};
 static const uint8_t oid_key_usage_critical[] = {0x06, 0x03, 0x55, 0x1d, 0x0f, 0x01, 0x01, 0xff};
 static const uint8_t oid_ext_key_usage[] = {0x06, 0x03, 0x55, 0x1d, 0x25};
@@ -27,6 +26,8 @@ static const uint8_t oid_subject_alt_name_critical[] = {
     0x06, 0x03, 0x55, 0x1d, 0x11, 0x01, 0x01, 0xff};
 static const uint8_t server_auth[] = {0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01};
 static const uint8_t client_auth[] = {0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
+static const uint8_t email_protection[] = {
+    0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x04};
 static const uint8_t ca_true[] = {0x01, 0x01, 0xff};
 
 static const uint8_t ecdsa_sha256[] = {
@@ -116,21 +117,6 @@ common_name_of(const char *prefix, const char *text, char out[static COMMON_NAME
 		out[--n] = '\0';
 }
 
-void
-der_put_name(struct der *d, const char *common_name)
-{
-	der_begin(d, DER_SEQUENCE);
-	if (common_name != NULL) {
-		der_begin(d, DER_SET);
-		der_begin(d, DER_SEQUENCE);
-		der_put(d, DER_OID, SPAN_OF(oid_common_name));
-		der_put(d, DER_UTF8_STRING, span_str(common_name));
-		der_end(d);
-		der_end(d);
-	}
-	der_end(d);
-}
-
 static void
 put_serial(struct der *d)
 {
@@ -182,14 +168,18 @@ put_basic_constraints(struct der *d, uint8_t path_len)
 }
 
 static void
-put_ext_key_usage(struct der *d, bool server, bool client)
+put_ext_key_usage(struct der *d, const struct cert_profile *p)
 {
+	if (!p->server_auth && !p->client_auth && !p->email_protection)
+		return;
 	begin_extension(d, SPAN_OF(oid_ext_key_usage));
 	der_begin(d, DER_SEQUENCE);
-	if (server)
+	if (p->server_auth)
 		der_put_raw(d, SPAN_OF(server_auth));
-	if (client)
+	if (p->client_auth)
 		der_put_raw(d, SPAN_OF(client_auth));
+	if (p->email_protection)
+		der_put_raw(d, SPAN_OF(email_protection));
 	der_end(d);
 	end_extension(d);
 }
@@ -220,6 +210,20 @@ is_dns_name(const char *name)
 	return n > 0 && n <= LIMIT_NAME && strspn(name, letters) == n;
 }
 
+/* The part before the '@' is the mailbox's own affair; behind it stands a DNS name. */
+static bool
+is_email(const char *name)
+{
+	const char *at = strrchr(name, '@');
+
+	if (at == NULL || at == name || strlen(name) > LIMIT_NAME || !is_dns_name(at + 1))
+		return false;
+	for (const char *p = name; *p != '\0'; p++)
+		if (*p <= ' ' || *p > '~')
+			return false;
+	return true;
+}
+
 size_t
 address_bytes(const char *name, uint8_t out[static 16])
 {
@@ -243,8 +247,13 @@ put_general_name(struct der *d, const char *name, struct err *err)
 		der_put(d, DER_CONTEXT(2), span_str(name));
 		return 0;
 	}
+	if (is_email(name)) {
+		der_put(d, DER_CONTEXT(1), span_str(name));
+		return 0;
+	}
 	str_put_escaped(&text, span_str(name), 64);
-	err_set(err, ERR_INVALID, "'%s' is neither a DNS name nor an IP address", buf_str(&text));
+	err_set(err, ERR_INVALID,
+	    "'%s' is neither a DNS name nor an IP address nor an e-mail address", buf_str(&text));
 	buf_fini(&text);
 	return ERR_INVALID;
 }
@@ -255,8 +264,8 @@ put_alt_names(struct der *d, const struct cert_profile *p, struct err *err)
 	if (p->uri == NULL && p->name_count == 0)
 		return 0;
 	begin_extension(d,
-	    p->common_name == NULL ? SPAN_OF(oid_subject_alt_name_critical)
-				   : SPAN_OF(oid_subject_alt_name));
+	    p->common_name == NULL && p->subject_count == 0 ? SPAN_OF(oid_subject_alt_name_critical)
+							    : SPAN_OF(oid_subject_alt_name));
 	der_begin(d, DER_SEQUENCE);
 	if (p->uri != NULL)
 		der_put(d, DER_CONTEXT(6), span_str(p->uri));
@@ -283,8 +292,7 @@ put_extensions(struct der *d, const struct cert_profile *p, struct err *err)
 	put_key_usage(d, p->usage);
 	if (p->is_ca)
 		put_basic_constraints(d, p->path_len);
-	if (p->server_auth || p->client_auth)
-		put_ext_key_usage(d, p->server_auth, p->client_auth);
+	put_ext_key_usage(d, p);
 	put_key_ids(d, own, p->issuer != NULL ? cert_subject_key_id(p->issuer) : own);
 	r = put_alt_names(d, p, err);
 	if (r < 0)
@@ -292,6 +300,27 @@ put_extensions(struct der *d, const struct cert_profile *p, struct err *err)
 	der_end(d);
 	der_end(d);
 	return 0;
+}
+
+int
+der_put_request_extensions(struct der *d, const struct cert_profile *p, struct err *err)
+{
+	int r;
+
+	der_begin(d, DER_SEQUENCE);
+	put_key_usage(d, p->usage);
+	put_ext_key_usage(d, p);
+	r = put_alt_names(d, p, err);
+	if (r < 0)
+		return r;
+	der_end(d);
+	return 0;
+}
+
+static int
+put_subject(struct der *d, const struct cert_profile *p, struct err *err)
+{
+	return der_put_subject(d, p->subject, p->subject_count, p->common_name, err);
 }
 
 static int
@@ -306,14 +335,14 @@ put_tbs(struct buf *out, const struct cert_profile *p, struct err *err)
 	der_put_raw(&d, signature_algorithm(p->signer));
 	if (p->issuer != NULL)
 		der_put_raw(&d, cert_subject_der(p->issuer));
-	else
-		der_put_name(&d, p->common_name);
+	else if ((r = put_subject(&d, p, err)) < 0)
+		return r;
 	der_begin(&d, DER_SEQUENCE);
 	der_put_time(&d, p->not_before);
 	der_put_time(&d, p->not_after);
 	der_end(&d);
-	der_put_name(&d, p->common_name);
-	if ((r = pkey_put_spki(p->key, out, err)) < 0 || (r = put_extensions(&d, p, err)) < 0)
+	if ((r = put_subject(&d, p, err)) < 0 || (r = pkey_put_spki(p->key, out, err)) < 0 ||
+	    (r = put_extensions(&d, p, err)) < 0)
 		return r;
 	der_end(&d);
 	return buf_error(out, "certificate", err);

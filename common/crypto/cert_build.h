@@ -14,6 +14,7 @@
 enum key_usage {
 	USAGE_DIGITAL_SIGNATURE = 0x80,
 	USAGE_KEY_ENCIPHERMENT = 0x20,
+	USAGE_KEY_AGREEMENT = 0x08,
 	USAGE_KEY_CERT_SIGN = 0x04,
 	USAGE_CRL_SIGN = 0x02,
 };
@@ -25,12 +26,14 @@ struct cert_profile {
 	const struct cert *issuer; /* NULL: self-signed, signer and key are one pair */
 	const struct pkey *signer;
 	const struct pkey *key;
-	const char *common_name; /* NULL: an empty subject */
+	const char *const *subject; /* parts as in subject.h */
+	size_t subject_count;
+	const char *common_name; /* behind them, if none of them is one; NULL: none */
 	int64_t not_before, not_after;
 	unsigned usage;
 	bool is_ca;
 	uint8_t path_len; /* of a CA */
-	bool server_auth, client_auth;
+	bool server_auth, client_auth, email_protection;
 	const char *uri; /* a subject alternative name, or NULL */
 	const char *const *names;
 	size_t name_count;
@@ -45,8 +48,16 @@ NODISCARD int cert_build(const struct cert_profile *p, struct cert **out, struct
 /* A struct cert of DER that this module wrote, copied; it is parsed when first looked at. */
 struct cert *cert_of_own_der(const struct buf *der);
 
-/* Name with one CN, or none. */
-void der_put_name(struct der *d, const char *common_name);
+/* What a leaf is to be; issuer, signer and times are the caller's. ERR_INVALID without a name. */
+NODISCARD int leaf_profile_fill(
+    const struct leaf_params *p, struct cert_profile *out, struct err *err);
+/* The subject of a profile. */
+NODISCARD int der_put_subject(struct der *d, const char *const *parts, size_t count,
+    const char *common_name, struct err *err);
+/* The extensions of a leaf that do not hang on its issuer: what a request asks for. */
+NODISCARD int der_put_request_extensions(
+    struct der *d, const struct cert_profile *p, struct err *err);
+
 /*
  * SEQUENCE { tbs, algorithm, signature }: signs tbs with the hash that fits the key, and appends
  * the whole to out.

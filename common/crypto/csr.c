@@ -1,38 +1,78 @@
 #include "common/crypto/cert_build.h"
 #include "common/crypto/crypto_err.h"
 #include "common/crypto/ossl.h"
+#include "common/crypto/pem.h"
 
 #include <string.h>
 
 #include <openssl/x509.h>
 
-#define CSR_MAX (16 * 1024)
-
 DEFINE_OSSL_FREEP(X509_REQ, X509_REQ_free)
+
+/* What is signed: version, subject, key, and the extensions that are asked for. */
+static int
+make(const struct cert_profile *p, bool extensions, struct buf *der, struct err *err)
+{
+	static const uint8_t version_1[] = {0x02, 0x01, 0x00};
+	static const uint8_t extension_request[] = {
+	    0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0e};
+	AUTO(buf_freep)
+	struct buf *info = buf_new(LIMIT_CSR);
+	struct der d = DER_INIT(info);
+	int r;
+
+	der_begin(&d, DER_SEQUENCE);
+	der_put_raw(&d, SPAN_OF(version_1));
+	r = der_put_subject(&d, p->subject, p->subject_count, p->common_name, err);
+	if (r == 0)
+		r = pkey_put_spki(p->key, info, err);
+	if (r < 0)
+		return r;
+	der_begin(&d, DER_CONTEXT_CONS(0));
+	if (extensions) {
+		der_begin(&d, DER_SEQUENCE);
+		der_put_raw(&d, SPAN_OF(extension_request));
+		der_begin(&d, DER_SET);
+		r = der_put_request_extensions(&d, p, err);
+		if (r < 0)
+			return r;
+		der_end(&d);
+		der_end(&d);
+	}
+	der_end(&d);
+	der_end(&d);
+	r = buf_error(info, "certificate request", err);
+	return r < 0 ? r : der_sign(buf_span(info), p->key, der, err);
+}
 
 int
 csr_make(const struct pkey *key, const char *name, struct buf *der, struct err *err)
 {
-	static const uint8_t version_1[] = {0x02, 0x01, 0x00};
-	AUTO(buf_freep)
-	struct buf *info = buf_new(CSR_MAX);
-	struct der d = DER_INIT(info);
-	int r;
+	const struct cert_profile p = {.key = key, .common_name = name[0] != '\0' ? name : NULL};
 
 	if (strlen(name) > COMMON_NAME_MAX)
 		return err_set(err, ERR_INVALID,
 		    "a request for '%.80s': a common name has at most %d bytes", name,
 		    COMMON_NAME_MAX);
-	der_begin(&d, DER_SEQUENCE);
-	der_put_raw(&d, SPAN_OF(version_1));
-	der_put_name(&d, name[0] != '\0' ? name : NULL);
-	r = pkey_put_spki(key, info, err);
-	if (r < 0)
-		return r;
-	der_put(&d, DER_CONTEXT_CONS(0), SPAN(NULL, 0)); /* no attributes */
-	der_end(&d);
-	r = buf_error(info, "certificate request", err);
-	return r < 0 ? r : der_sign(buf_span(info), key, der, err);
+	return make(&p, false, der, err);
+}
+
+int
+csr_make_leaf(const struct leaf_params *params, struct buf *der, struct err *err)
+{
+	struct cert_profile p;
+	int r = leaf_profile_fill(params, &p, err);
+
+	if (r == 0 && p.name_count > LIMIT_NAMES)
+		r = err_set(err, ERR_LIMIT, "a certificate request with %zu names; at most %d",
+		    p.name_count, LIMIT_NAMES);
+	return r < 0 ? r : make(&p, true, der, err);
+}
+
+void
+csr_put_pem(struct span der, struct buf *out)
+{
+	pem_put(out, "CERTIFICATE REQUEST", der);
 }
 
 int
@@ -43,9 +83,9 @@ csr_key(struct span der, struct pkey **out, struct err *err)
 	const uint8_t *p = der.data;
 	EVP_PKEY *key;
 
-	if (der.len > CSR_MAX)
+	if (der.len > LIMIT_CSR)
 		return err_set(err, ERR_LIMIT, "certificate request of %zu bytes; at most %d",
-		    der.len, CSR_MAX);
+		    der.len, LIMIT_CSR);
 	req = der.len > 0 ? d2i_X509_REQ(NULL, &p, (long)der.len) : NULL;
 	if (req == NULL || p != der.data + der.len)
 		return crypto_err(err, ERR_PARSE, "certificate request is not DER");

@@ -24,6 +24,7 @@ static const char *const type_names[] = {
     [KEY_RSA_2048] = "rsa-2048",
     [KEY_RSA_3072] = "rsa-3072",
     [KEY_RSA_4096] = "rsa-4096",
+    [KEY_ED25519] = "ed25519",
 };
 _Static_assert(ARRAY_LEN(type_names) == KEY__COUNT, "every key type has a name");
 
@@ -58,7 +59,7 @@ key_type_parse(const char *name, enum key_type *out, struct err *err)
 	}
 	return err_set(err, ERR_INVALID,
 	    "key type '%.40s' is not one of ec-p256, ec-p384, ec-p521, rsa-2048, rsa-3072, "
-	    "rsa-4096",
+	    "rsa-4096, ed25519",
 	    name);
 }
 
@@ -201,22 +202,29 @@ int
 pkey_generate(enum key_type type, struct pkey **out, struct err *err)
 {
 	static const struct {
-		const char *curve;
+		const char *algorithm, *curve;
 		size_t bits;
 	} how[] = {
-	    [KEY_EC_P256] = {"P-256", 0},
-	    [KEY_EC_P384] = {"P-384", 0},
-	    [KEY_EC_P521] = {"P-521", 0},
-	    [KEY_RSA_2048] = {NULL, 2048},
-	    [KEY_RSA_3072] = {NULL, 3072},
-	    [KEY_RSA_4096] = {NULL, 4096},
+	    [KEY_EC_P256] = {"EC", "P-256", 0},
+	    [KEY_EC_P384] = {"EC", "P-384", 0},
+	    [KEY_EC_P521] = {"EC", "P-521", 0},
+	    [KEY_RSA_2048] = {"RSA", NULL, 2048},
+	    [KEY_RSA_3072] = {"RSA", NULL, 3072},
+	    [KEY_RSA_4096] = {"RSA", NULL, 4096},
+	    [KEY_ED25519] = {"ED25519", NULL, 0},
 	};
+	const char *algorithm;
 	EVP_PKEY *evp;
 
 	CHECK(type < KEY__COUNT);
 	_Static_assert(ARRAY_LEN(how) == KEY__COUNT, "every key type can be made");
-	evp = how[type].curve != NULL ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", how[type].curve)
-				      : EVP_PKEY_Q_keygen(NULL, NULL, "RSA", how[type].bits);
+	algorithm = how[type].algorithm;
+	if (how[type].curve != NULL)
+		evp = EVP_PKEY_Q_keygen(NULL, NULL, algorithm, how[type].curve);
+	else if (how[type].bits > 0)
+		evp = EVP_PKEY_Q_keygen(NULL, NULL, algorithm, how[type].bits);
+	else
+		evp = EVP_PKEY_Q_keygen(NULL, NULL, algorithm);
 	if (evp == NULL)
 		return crypto_err(err, ERR_CRYPTO, "make a key of type %s", type_names[type]);
 	return wrap(evp, true, false, out, err);

@@ -4,8 +4,8 @@
 /*
  * Key pairs and public keys. A struct pkey is immutable and reference-counted, so it may be shared
  * between threads. Keys of private parts lie on the secure heap. Key types: ec-p256, ec-p384,
- * ec-p521, rsa-2048, rsa-3072, rsa-4096 (what may be made), and what may be taken in besides: RSA
- * up to 8192 bits, ed25519.
+ * ec-p521, rsa-2048, rsa-3072, rsa-4096, ed25519 (what may be made), and what may be taken in
+ * besides: RSA up to 8192 bits.
  */
 
 #include "common/base/id.h"
@@ -20,6 +20,7 @@ enum key_type {
 	KEY_RSA_2048,
 	KEY_RSA_3072,
 	KEY_RSA_4096,
+	KEY_ED25519,
 	KEY__COUNT,
 };
 

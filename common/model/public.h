@@ -126,8 +126,11 @@ struct credential_public {
 	int64_t next_try;
 	uint32_t failures;
 	int64_t created_at;
-	struct texts subject;
+	struct texts subject; /* "O=Example", in the order of the certificate */
 	bool exportable;
+	bool has_pending;
+	struct id pending;   /* GENERATION whose CSR waits for its certificate */
+	const char *profile; /* of its leaves, as in common/crypto/cert.h; empty or NULL: server */
 	struct arena *memory;
 };
 
@@ -135,13 +138,14 @@ struct generation_public {
 	struct id credential;
 	uint64_t number;
 	struct span key;
-	struct spans chain; /* the leaf first */
+	struct spans chain; /* the leaf first; empty while csr waits for it */
 	int64_t not_before;
 	int64_t not_after;
 	int64_t activated_at_ms;
 	struct texts names;
 	bool revoked;
 	bool withdrawn;
+	struct span csr;
 	struct arena *memory;
 };
 

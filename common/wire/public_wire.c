@@ -46,6 +46,8 @@ wire_credential_public_decode(struct span in, struct credential_public *out, str
 	p.created_at = m->created_at;
 	p.subject = get_texts(&f, "subject", m->n_subject, m->subject, LIMIT_NAMES, LIMIT_TEXT);
 	p.exportable = m->exportable != 0;
+	p.has_pending = opt_id(&f, "pending", m->pending, &p.pending);
+	p.profile = get_text(&f, "profile", m->profile, LIMIT_LABEL);
 	if (f.error < 0)
 		return f.error;
 	p.memory = MOVE(f.arena);
@@ -82,6 +84,8 @@ wire_credential_public_encode(const struct credential_public *p, struct buf *out
 	m.n_subject = p->subject.count;
 	m.subject = put_texts(p->subject);
 	m.exportable = p->exportable;
+	m.pending = put_opt_id(p->has_pending, &p->pending);
+	m.profile = put_text(p->profile);
 	return pack(&m.base, LIMIT_PUBLIC, out, err);
 }
 
@@ -109,7 +113,8 @@ wire_generation_public_decode(struct span in, struct generation_public *out, str
 	decode_names(&f, m->n_names, m->names, &p.names);
 	p.revoked = m->revoked != 0;
 	p.withdrawn = m->withdrawn != 0;
-	get_rule(&f, p.chain.count > 0, "it has no certificate");
+	p.csr = get_bytes(&f, "csr", m->csr, 0, LIMIT_CSR);
+	get_rule(&f, p.chain.count > 0 || p.csr.len > 0, "it has neither a certificate nor a CSR");
 	get_rule(&f, p.number > 0, "it has no number");
 	if (f.error < 0)
 		return f.error;
@@ -137,6 +142,7 @@ wire_generation_public_encode(const struct generation_public *p, struct buf *out
 	m.names = put_texts(p->names);
 	m.revoked = p->revoked;
 	m.withdrawn = p->withdrawn;
+	m.csr = put_span(p->csr);
 	return pack(&m.base, LIMIT_PUBLIC, out, err);
 }
 

@@ -113,6 +113,7 @@ wire_signer_done_encode(
 		head.signature = put_span(d->head_signature);
 		return pack(&head.base, LIMIT_SIGNER_FRAME, out, err);
 	case SIGNER_ISSUE:
+	case SIGNER_MAKE_REQUEST:
 	case SIGNER_MAKE_CA:
 	case SIGNER_MAKE_GROUP:
 	case SIGNER_MAKE_MEMBERSHIP:
@@ -183,6 +184,7 @@ wire_signer_done_decode(enum signer_op op, struct span in, struct signer_done *o
 	    [SIGNER_MAKE_GROUP] = &certherd__signer__issue_reply__descriptor,
 	    [SIGNER_MAKE_MEMBERSHIP] = &certherd__signer__issue_reply__descriptor,
 	    [SIGNER_SEAL] = &certherd__signer__seal_reply__descriptor,
+	    [SIGNER_MAKE_REQUEST] = &certherd__signer__issue_reply__descriptor,
 	};
 	AUTO(fields_fini)
 	struct fields f = {0};

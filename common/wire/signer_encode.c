@@ -18,6 +18,7 @@ static const Certherd__Signer__SignerRequest__OpCase numbers[] = {
     [SIGNER_MAKE_GROUP] = OP(MAKE_GROUP),
     [SIGNER_MAKE_MEMBERSHIP] = OP(MAKE_MEMBERSHIP),
     [SIGNER_SEAL] = OP(SEAL),
+    [SIGNER_MAKE_REQUEST] = OP(MAKE_REQUEST),
 };
 _Static_assert(ARRAY_LEN(numbers) == SIGNER__COUNT, "every operation has a number");
 
@@ -58,6 +59,7 @@ struct op_messages {
 		Certherd__Signer__MakeGroup make_group;
 		Certherd__Signer__MakeMembership make_membership;
 		Certherd__Signer__Seal seal;
+		Certherd__Signer__MakeRequest make_request;
 	};
 	Certherd__Signer__RecordRef ref;
 	Certherd__SignedRecord first, second;
@@ -123,6 +125,31 @@ put_issue(struct arena *a, const struct signer_issue *s, struct op_messages *o)
 	m->n_access = s->access.count;
 	m->access = put_ids(a, s->access);
 	m->activated_at_ms = s->activated_at_ms;
+	m->n_subject = s->subject.count;
+	m->subject = put_texts(s->subject);
+	m->profile = put_text(s->profile);
+}
+
+static void
+put_make_request(const struct signer_make_request *s, struct op_messages *o)
+{
+	Certherd__Signer__MakeRequest *m = &o->make_request;
+
+	certherd__signer__make_request__init(m);
+	put_ref(&s->generation, &o->ref);
+	m->generation = &o->ref;
+	m->credential = put_id(&s->credential);
+	m->number = s->number;
+	m->n_names = s->names.count;
+	m->names = put_texts(s->names);
+	m->key_type = put_text(s->key_type);
+	m->n_subject = s->subject.count;
+	m->subject = put_texts(s->subject);
+	m->profile = put_text(s->profile);
+	if (s->keep_key) {
+		put_signed(&s->key_of, &o->first);
+		m->key_of = &o->first;
+	}
 }
 
 static void
@@ -256,6 +283,9 @@ put_op(struct arena *a, const struct signer_request *r, struct op_messages *o)
 		break;
 	case SIGNER_SEAL:
 		put_seal(a, &r->seal, o);
+		break;
+	case SIGNER_MAKE_REQUEST:
+		put_make_request(&r->make_request, o);
 		break;
 	case SIGNER_NOTHING:
 	case SIGNER__COUNT:

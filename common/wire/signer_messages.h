@@ -23,6 +23,7 @@ enum signer_op {
 	SIGNER_MAKE_GROUP,
 	SIGNER_MAKE_MEMBERSHIP,
 	SIGNER_SEAL,
+	SIGNER_MAKE_REQUEST,
 	SIGNER__COUNT,
 };
 
@@ -68,6 +69,20 @@ struct signer_issue {
 	struct signed_bytes key_of;
 	struct ids access;
 	int64_t activated_at_ms;
+	struct texts subject;
+	const char *profile;
+};
+
+struct signer_make_request {
+	struct record_ref generation;
+	struct id credential;
+	uint64_t number;
+	struct texts names;
+	const char *key_type;
+	struct texts subject;
+	const char *profile;
+	bool keep_key; /* key_of is given */
+	struct signed_bytes key_of;
 };
 
 struct signer_make_ca {
@@ -139,6 +154,7 @@ struct signer_request {
 		struct signer_make_group make_group;
 		struct signer_make_membership make_membership;
 		struct signer_seal seal;
+		struct signer_make_request make_request;
 	};
 	struct arena *memory;
 };
@@ -173,7 +189,7 @@ struct signer_done {
 	uint32_t taken;             /* learn */
 	struct spans signatures;    /* sign_batch */
 	struct span head_signature; /* sign_batch, sign_head */
-	struct span public_part;    /* issue, make_ca, make_group, make_membership */
+	struct span public_part;    /* issue, make_request, make_ca, make_group, ... */
 	struct span sealed;         /* those, reseal and seal */
 	struct span certificate;    /* issue_identity */
 	struct arena *memory;

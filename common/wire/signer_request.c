@@ -18,6 +18,7 @@ static const char *const op_names[] = {
     [SIGNER_MAKE_GROUP] = "make-group",
     [SIGNER_MAKE_MEMBERSHIP] = "make-membership",
     [SIGNER_SEAL] = "seal",
+    [SIGNER_MAKE_REQUEST] = "make-request",
 };
 _Static_assert(ARRAY_LEN(op_names) == SIGNER__COUNT, "every operation has a name");
 
@@ -67,6 +68,25 @@ get_issue(struct fields *f, const Certherd__Signer__Issue *m, struct signer_issu
 		out->key_of = get_signed(f, "key_of", m->key_of, LIMIT_RECORD);
 	out->access = get_ids(f, "access", m->n_access, m->access, LIMIT_ACCESS);
 	out->activated_at_ms = m->activated_at_ms;
+	out->subject = get_texts(f, "subject", m->n_subject, m->subject, LIMIT_NAMES, LIMIT_TEXT);
+	out->profile = get_text(f, "profile", m->profile, LIMIT_LABEL);
+	get_rule(f, out->names.count > 0, "it has no names");
+}
+
+static void
+get_make_request(
+    struct fields *f, const Certherd__Signer__MakeRequest *m, struct signer_make_request *out)
+{
+	out->generation = get_ref(f, "generation", m->generation);
+	get_id(f, "credential", m->credential, &out->credential);
+	out->number = m->number;
+	out->names = get_texts(f, "names", m->n_names, m->names, LIMIT_NAMES, LIMIT_NAME);
+	out->key_type = get_text(f, "key_type", m->key_type, LIMIT_LABEL);
+	out->subject = get_texts(f, "subject", m->n_subject, m->subject, LIMIT_NAMES, LIMIT_TEXT);
+	out->profile = get_text(f, "profile", m->profile, LIMIT_LABEL);
+	out->keep_key = m->key_of != NULL;
+	if (out->keep_key)
+		out->key_of = get_signed(f, "key_of", m->key_of, LIMIT_RECORD);
 	get_rule(f, out->names.count > 0, "it has no names");
 }
 
@@ -185,6 +205,9 @@ get_op(struct fields *f, const Certherd__Signer__SignerRequest *m, struct signer
 		break;
 	case SIGNER_SEAL:
 		get_seal(f, m->seal, &out->seal);
+		break;
+	case SIGNER_MAKE_REQUEST:
+		get_make_request(f, m->make_request, &out->make_request);
 		break;
 	case SIGNER_NOTHING:
 	case SIGNER__COUNT:

@@ -29,7 +29,9 @@ generation_new(struct index_record *out, const struct record *r, struct err *err
 	g->credential = p.credential;
 	g->number = p.number;
 	hash_of(p.key, &g->key);
-	hash_of(p.chain.items[0], &g->fingerprint);
+	g->waits = p.chain.count == 0;
+	if (!g->waits)
+		hash_of(p.chain.items[0], &g->fingerprint);
 	g->not_before = p.not_before;
 	g->not_after = p.not_after;
 	g->activated_at_ms = p.activated_at_ms;

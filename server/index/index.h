@@ -20,8 +20,9 @@ struct index_generation {
 	struct id credential;
 	uint64_t number;
 	struct hash key;         /* SHA-256 of its SubjectPublicKeyInfo */
-	struct hash fingerprint; /* SHA-256 of the leaf */
+	struct hash fingerprint; /* SHA-256 of the leaf; zeros while it waits for one */
 	int64_t not_before, not_after, activated_at_ms;
+	bool waits; /* it has a CSR, and no certificate yet */
 	bool revoked, withdrawn;
 	bool is_rsa; /* by the credential's key type */
 };

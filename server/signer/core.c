@@ -23,6 +23,7 @@ static const struct {
     [SIGNER_MAKE_GROUP] = {do_make_group, true, SIGNER_GENERAL},
     [SIGNER_MAKE_MEMBERSHIP] = {do_make_membership, true, SIGNER_GENERAL},
     [SIGNER_SEAL] = {do_seal, true, SIGNER_GENERAL},
+    [SIGNER_MAKE_REQUEST] = {do_make_request, true, SIGNER_GENERAL},
 };
 _Static_assert(ARRAY_LEN(ops) == SIGNER__COUNT, "every operation stands in the table");
 
@@ -99,6 +100,9 @@ signer_core_lane(const struct signer_request *r)
 	if ((size_t)r->op >= ARRAY_LEN(ops))
 		return SIGNER_GENERAL;
 	if (r->op == SIGNER_ISSUE && !r->issue.keep_key && makes_rsa(r->issue.key_type))
+		return SIGNER_SLOW;
+	if (r->op == SIGNER_MAKE_REQUEST && !r->make_request.keep_key &&
+	    makes_rsa(r->make_request.key_type))
 		return SIGNER_SLOW;
 	if (r->op == SIGNER_MAKE_CA && makes_rsa(r->make_ca.key_type))
 		return SIGNER_SLOW;

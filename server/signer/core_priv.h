@@ -44,7 +44,7 @@ typedef int op_fn(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err);
 
 op_fn do_start, do_learn, do_sign_batch, do_sign_head, do_issue, do_make_ca, do_reseal,
-    do_issue_identity, do_make_group, do_make_membership, do_seal;
+    do_issue_identity, do_make_group, do_make_membership, do_seal, do_make_request;
 
 /* --- beliefs: what signed records say about recipients --- */
 
@@ -124,6 +124,21 @@ NODISCARD int core_open_key(struct signer_core *c, const struct sealed_part *par
 NODISCARD int core_take_record(const struct signer_core *c, const struct signed_bytes *s,
     uint32_t kind, struct record *out, struct err *err);
 struct sealed_part sealed_part_of(const struct record *r);
+
+/* --- generations --- */
+
+/* A new key of a type, or (key_of not NULL) the one of a GENERATION of the same credential. */
+struct key_wish {
+	const char *key_type;
+	struct id credential;
+	const struct signed_bytes *key_of;
+};
+NODISCARD int core_generation_key(
+    struct signer_core *c, const struct key_wish *wish, struct pkey **out, struct err *err);
+/* Writes the public part and seals the key: public_part and sealed of what is done. */
+NODISCARD int core_seal_generation(struct signer_core *c, const struct record_ref *ref,
+    const struct generation_public *public, const struct pkey *key, const struct audience *to,
+    struct op_out *out, struct err *err);
 
 /* --- opened Micro CAs --- */
 

@@ -6,41 +6,59 @@
 
 #include <string.h>
 
-/* A new key, or the one of the generation before. */
-static int
-key_for(struct signer_core *c, const struct signer_issue *s, struct pkey **out, struct err *err)
+int
+core_generation_key(
+    struct signer_core *c, const struct key_wish *wish, struct pkey **out, struct err *err)
 {
 	struct generation_public before = {0};
 	char type_text[KEY_DESCRIPTION_MAX];
 	struct sealed_part part;
 	struct record record;
 	enum key_type type;
-	int r = key_type_parse(s->key_type, &type, err);
+	int r = key_type_parse(wish->key_type, &type, err);
 
-	if (r < 0 || !s->keep_key)
+	if (r < 0 || wish->key_of == NULL)
 		return r < 0 ? r : pkey_generate(type, out, err);
-	r = core_take_record(c, &s->key_of, KIND_GENERATION, &record, err);
+	r = core_take_record(c, wish->key_of, KIND_GENERATION, &record, err);
 	if (r == 0)
 		r = wire_generation_public_decode(record.public_part, &before, err);
-	if (r == 0 && !id_equal(&before.credential, &s->credential))
+	if (r == 0 && !id_equal(&before.credential, &wish->credential))
 		r = err_set(err, ERR_DENIED, "the key to be kept is that of another credential");
 	if (r == 0) {
 		part = sealed_part_of(&record);
 		r = core_open_key(c, &part, before.key, out, err);
 	}
 	generation_public_fini(&before);
-	if (r == 0 && !str_equal(pkey_describe(*out, type_text), s->key_type)) {
+	if (r == 0 && !str_equal(pkey_describe(*out, type_text), wish->key_type)) {
 		pkey_unref(*out);
 		*out = NULL;
 		r = err_set(err, ERR_INVALID, "the key to be kept is of type %s, not %s", type_text,
-		    s->key_type);
+		    wish->key_type);
 	}
 	return r;
 }
 
+int
+core_seal_generation(struct signer_core *c, const struct record_ref *ref,
+    const struct generation_public *public, const struct pkey *key, const struct audience *to,
+    struct op_out *out, struct err *err)
+{
+	struct sealed_part part = {.ref = *ref, .kind = KIND_GENERATION};
+	int r = wire_generation_public_encode(public, &out->public_part, err);
+
+	if (r < 0)
+		return r;
+	part.public_part = buf_span(&out->public_part);
+	r = core_seal_key(c, &part, key, to, &out->sealed, err);
+	out->done.public_part = buf_span(&out->public_part);
+	out->done.sealed = buf_span(&out->sealed);
+	return r;
+}
+
 static int
-put_generation(const struct signer_issue *s, const struct pkey *key, const struct cert *leaf,
-    const struct open_ca *ca, struct buf *out, struct err *err)
+seal_issued(struct signer_core *c, const struct signer_issue *s, const struct pkey *key,
+    const struct cert *leaf, const struct open_ca *ca, const struct audience *to,
+    struct op_out *out, struct err *err)
 {
 	struct span chain[LIMIT_CHAIN];
 	size_t count = 0;
@@ -59,46 +77,80 @@ put_generation(const struct signer_issue *s, const struct pkey *key, const struc
 	    .not_after = s->not_after,
 	    .activated_at_ms = s->activated_at_ms,
 	    .names = s->names};
-	return wire_generation_public_encode(&public, out, err);
+	return core_seal_generation(c, &s->generation, &public, key, to, out, err);
 }
 
 int
 do_issue(struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
 	const struct signer_issue *s = &r->issue;
+	const struct key_wish wish = {s->key_type, s->credential, s->keep_key ? &s->key_of : NULL};
+	struct leaf_params leaf_params = {.names = s->names.items,
+	    .name_count = s->names.count,
+	    .subject = s->subject.items,
+	    .subject_count = s->subject.count,
+	    .not_before = s->not_before,
+	    .not_after = s->not_after};
 	AUTO(open_ca_unrefp)
 	struct open_ca *ca = NULL;
 	AUTO(pkey_unrefp)
 	struct pkey *key = NULL;
 	AUTO(cert_unrefp)
 	struct cert *leaf = NULL;
-	struct sealed_part part = {.ref = s->generation, .kind = KIND_GENERATION};
 	struct audience to = {0};
-	int rc = core_open_ca(c, &s->ca, &ca, err);
+	int rc =
+	    leaf_profile_parse(s->profile != NULL ? s->profile : "", &leaf_params.profile, err);
 
 	/* What costs nothing is refused before a key is made. */
 	if (rc == 0)
+		rc = core_open_ca(c, &s->ca, &ca, err);
+	if (rc == 0)
 		rc = beliefs_audience(c->beliefs, s->access, &to, err);
 	if (rc == 0)
-		rc = key_for(c, s, &key, err);
-	if (rc == 0) {
-		const struct leaf_params leaf_params = {.key = key,
-		    .names = s->names.items,
-		    .name_count = s->names.count,
-		    .not_before = s->not_before,
-		    .not_after = s->not_after};
-
-		rc = cert_issue_leaf(ca->cert, ca->key, &leaf_params, &leaf, err);
-	}
+		rc = core_generation_key(c, &wish, &key, err);
+	leaf_params.key = key;
 	if (rc == 0)
-		rc = put_generation(s, key, leaf, ca, &out->public_part, err);
+		rc = cert_issue_leaf(ca->cert, ca->key, &leaf_params, &leaf, err);
+	if (rc == 0)
+		rc = seal_issued(c, s, key, leaf, ca, &to, out, err);
+	audience_fini(&to);
+	return rc;
+}
+
+/* A key whose certificate comes from outside; until then it is for managers alone. */
+int
+do_make_request(
+    struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
+{
+	const struct signer_make_request *s = &r->make_request;
+	const struct key_wish wish = {s->key_type, s->credential, s->keep_key ? &s->key_of : NULL};
+	struct leaf_params leaf_params = {.names = s->names.items,
+	    .name_count = s->names.count,
+	    .subject = s->subject.items,
+	    .subject_count = s->subject.count};
+	AUTO(pkey_unrefp)
+	struct pkey *key = NULL;
+	struct audience to = {0};
+	int rc =
+	    leaf_profile_parse(s->profile != NULL ? s->profile : "", &leaf_params.profile, err);
+
+	if (rc == 0)
+		rc = beliefs_audience(c->beliefs, (struct ids){NULL, 0}, &to, err);
+	if (rc == 0)
+		rc = core_generation_key(c, &wish, &key, err);
+	leaf_params.key = key;
+	if (rc == 0)
+		rc = csr_make_leaf(&leaf_params, &out->bytes, err);
 	if (rc == 0) {
-		part.public_part = buf_span(&out->public_part);
-		rc = core_seal_key(c, &part, key, &to, &out->sealed, err);
+		const struct generation_public public = {.credential = s->credential,
+		    .number = s->number,
+		    .key = pkey_spki(key),
+		    .names = s->names,
+		    .csr = buf_span(&out->bytes)};
+
+		rc = core_seal_generation(c, &s->generation, &public, key, &to, out, err);
 	}
 	audience_fini(&to);
-	out->done.public_part = buf_span(&out->public_part);
-	out->done.sealed = buf_span(&out->sealed);
 	return rc;
 }
 

@@ -47,6 +47,18 @@ do_seal(struct signer_core *c, const struct signer_request *r, struct op_out *ou
 	return rc;
 }
 
+/*
+ * A later version of the same record; the key of a generation also into a new one, for a further
+ * certificate. check_generation sees to it that it is one of the same credential.
+ */
+static bool
+is_next(const struct record *record, const struct record_ref *to)
+{
+	if (id_equal(&record->id, &to->id))
+		return to->version > record->version;
+	return record->kind == KIND_GENERATION && to->version == 1 && !id_is_zero(&to->id);
+}
+
 /* A generation keeps its key and its credential: a key never gets under another name. */
 static int
 check_generation(
@@ -123,7 +135,7 @@ do_reseal(
 
 	if (rc < 0)
 		return rc;
-	if (!id_equal(&record.id, &s->to.id) || s->to.version <= record.version)
+	if (!is_next(&record, &s->to))
 		return err_set(err, ERR_INVALID,
 		    "a secret is sealed anew for a later version of its "
 		    "own record only");

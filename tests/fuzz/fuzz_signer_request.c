@@ -95,6 +95,9 @@ substitute(struct signer_request *r, struct id ids[static LIMIT_ACCESS], struct 
 		put_record(&r->issue.key_of);
 		put_ids(&r->issue.access, ids);
 		break;
+	case SIGNER_MAKE_REQUEST:
+		put_record(&r->make_request.key_of);
+		break;
 	case SIGNER_RESEAL:
 		put_record(&r->reseal.record);
 		put_id(&r->reseal.to.id);

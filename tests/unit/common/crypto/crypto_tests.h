@@ -22,10 +22,18 @@ struct pkey *make_key(enum key_type type);
 struct pkey *public_of(const struct pkey *key);
 struct secret *secret_of(const char *text);
 
+/* Files of tmp_dir. */
+void write_file(const char *name, struct span bytes);
+void read_file(const char *name, struct buf *out);
+/* Arguments that begin with '@' are files of tmp_dir. Returns the exit status. */
+int run_openssl(const char *const *args);
+#define OPENSSL_RUNS(...) assert_int_equal(run_openssl((const char *const[]){__VA_ARGS__, NULL}), 0)
+
 int run_secret_tests(void);
 int run_pkey_tests(void);
 int run_sign_tests(void);
 int run_envelope_tests(void);
 int run_interop_tests(void);
+int run_leaf_tests(void);
 
 #endif

@@ -17,7 +17,7 @@
 #define OPENSSL "/usr/bin/openssl"
 #define ARGS_MAX 24
 
-static void
+void
 write_file(const char *name, struct span bytes)
 {
 	FILE *f = fopen(in_tmp(name), "wb");
@@ -27,7 +27,7 @@ write_file(const char *name, struct span bytes)
 	assert_int_equal(fclose(f), 0);
 }
 
-static void
+void
 read_file(const char *name, struct buf *out)
 {
 	FILE *f = fopen(in_tmp(name), "rb");
@@ -41,8 +41,7 @@ read_file(const char *name, struct buf *out)
 	assert_int_equal(out->error, 0);
 }
 
-/* Arguments that begin with '@' are files of the test's directory. Returns the exit status. */
-static int
+int
 run_openssl(const char *const *args)
 {
 	static char names[ARGS_MAX][128];
@@ -63,7 +62,6 @@ run_openssl(const char *const *args)
 	assert_int_equal(process_reap(pid, true, &end, NULL), 0);
 	return end.exited ? end.status : -1;
 }
-#define OPENSSL_RUNS(...) assert_int_equal(run_openssl((const char *const[]){__VA_ARGS__, NULL}), 0)
 
 /* A certificate whose subject key identifier is the key identifier of seals. */
 static void

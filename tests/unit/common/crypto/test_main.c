@@ -86,7 +86,7 @@ main(void)
 	if (mkdtemp(tmp_dir) == NULL)
 		return 1;
 	failed = run_secret_tests() + run_pkey_tests() + run_sign_tests() + run_envelope_tests() +
-	    run_interop_tests();
+	    run_leaf_tests() + run_interop_tests();
 	nftw(tmp_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	return failed;
 }

@@ -175,7 +175,10 @@ encode_credential_public(struct buf *out, struct err *err)
 	    .failures = 2,
 	    .created_at = 1763731919,
 	    .subject = TEXTS("O=Example"),
-	    .exportable = true};
+	    .exportable = true,
+	    .has_pending = true,
+	    .pending = id_c,
+	    .profile = "both"};
 
 	return wire_credential_public_encode(&p, out, err);
 }
@@ -192,7 +195,8 @@ encode_generation_public(struct buf *out, struct err *err)
 	    .activated_at_ms = 1763731920001,
 	    .names = TEXTS("www.example.org"),
 	    .revoked = true,
-	    .withdrawn = true};
+	    .withdrawn = true,
+	    .csr = BYTES("csr")};
 
 	return wire_generation_public_encode(&p, out, err);
 }

@@ -27,7 +27,7 @@ SIGNER_SAMPLE(sign_head, SIGNER_SIGN_HEAD, .head = BYTES("head"))
 SIGNER_SAMPLE(issue, SIGNER_ISSUE, .generation = REF, .credential = id_b, .number = 3,
     .names = TEXTS("a.example.org", "b.example.org"), .key_type = "rsa-2048", .not_before = 5,
     .not_after = 6, .ca = pairs[0], .keep_key = true, .key_of = pairs[1], .access = TWO_IDS,
-    .activated_at_ms = 7)
+    .activated_at_ms = 7, .subject = TEXTS("O=Example", "C=DE"), .profile = "both")
 SIGNER_SAMPLE(make_ca, SIGNER_MAKE_CA, .ca = REF, .name = "Micro CA", .key_type = "ec-p384",
     .not_before = 5, .not_after = 6, .is_default = true)
 SIGNER_SAMPLE(reseal, SIGNER_RESEAL, .record = pair, .to = REF, .public_part = BYTES("public"),
@@ -42,6 +42,10 @@ SIGNER_SAMPLE(make_membership, SIGNER_MAKE_MEMBERSHIP, .membership = REF, .group
     .group_sealed = BYTES("sealed"), .group_version = 9, .node_public = BYTES("node"))
 SIGNER_SAMPLE(seal, SIGNER_SEAL, .record = REF, .kind = KIND_TICKET_KEY,
     .public_part = BYTES("public"), .payload = BYTES("payload"), .access = TWO_IDS)
+
+SIGNER_SAMPLE(make_request, SIGNER_MAKE_REQUEST, .generation = REF, .credential = id_b, .number = 3,
+    .names = TEXTS("a.example.org", "b.example.org"), .key_type = "ed25519",
+    .subject = TEXTS("O=Example", "C=DE"), .profile = "client", .keep_key = true, .key_of = pair)
 
 static int
 recode_signer_request(struct span in, struct buf *out, struct err *err)
@@ -147,6 +151,7 @@ static const struct sample items[] = {
     SIGNER(make_group),
     SIGNER(make_membership),
     SIGNER(seal),
+    SIGNER(make_request),
     DONE(start),
     DONE(learn),
     DONE(sign_batch),

@@ -210,6 +210,29 @@ test_list_limits(void **state)
 	assert_non_null(strstr(err.text, "CredentialPublic.names"));
 }
 
+/* A generation has a certificate or a CSR that waits for one. */
+static void
+test_generation(void **state)
+{
+	static const struct span one = {(const uint8_t *)"x", 1};
+	struct generation_public p = {.credential = {{1}}, .number = 1, .key = one}, got;
+	AUTO(buf_freep)
+	struct buf *out = buf_new(LIMIT_PUBLIC);
+	struct err err;
+
+	(void)state;
+	assert_int_equal(wire_generation_public_encode(&p, out, &err), 0);
+	assert_int_equal(wire_generation_public_decode(buf_span(out), &got, &err), ERR_PARSE);
+	assert_non_null(strstr(err.text, "neither a certificate nor a CSR"));
+	p.csr = one;
+	buf_clear(out);
+	assert_int_equal(wire_generation_public_encode(&p, out, &err), 0);
+	assert_int_equal(wire_generation_public_decode(buf_span(out), &got, &err), 0);
+	assert_int_equal(got.chain.count, 0);
+	assert_int_equal(got.csr.len, 1);
+	generation_public_fini(&got);
+}
+
 /* Two bytes each that would become a struct each: memory is bounded by the size of the message. */
 static void
 test_amplification(void **state)
@@ -345,6 +368,7 @@ main(void)
 	    cmocka_unit_test(test_record_rules),
 	    cmocka_unit_test(test_record_limits),
 	    cmocka_unit_test(test_list_limits),
+	    cmocka_unit_test(test_generation),
 	    cmocka_unit_test(test_amplification),
 	    cmocka_unit_test(test_oneof),
 	    cmocka_unit_test(test_token),

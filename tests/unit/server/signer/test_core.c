@@ -154,6 +154,104 @@ test_issue_keeps_key(void **state)
 	generation_public_fini(&before);
 }
 
+static struct signer_request
+request_for(const struct id *credential, const char *key_type)
+{
+	static const char *const names[] = {"www.example.org", "*.example.org"};
+	static const char *const subject[] = {"C=DE", "O=Example"};
+	struct signer_request r = {.op = SIGNER_MAKE_REQUEST};
+
+	r.make_request = (struct signer_make_request){.generation = {.version = 1},
+	    .credential = *credential,
+	    .number = 7,
+	    .names = {names, 2},
+	    .key_type = key_type,
+	    .subject = {subject, 2},
+	    .profile = "both"};
+	id_random(&r.make_request.generation.id);
+	return r;
+}
+
+/* A key and a CSR for it, which managers can open and nobody else. */
+static void
+test_request(void **state)
+{
+	static const char *const types[] = {"ec-p256", "rsa-2048", "ed25519"};
+	struct signer_world *w = *state;
+	struct id credential;
+
+	id_random(&credential);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		struct signer_request r = request_for(&credential, types[i]), again, refused;
+		struct signer_request reseal = {.op = SIGNER_RESEAL};
+		struct generation_public g, kept;
+		struct world_record *record;
+		struct pkey *key = NULL;
+		char type[KEY_DESCRIPTION_MAX];
+
+		assert_int_equal(world_ask(w, &r), 0);
+		assert_int_equal(wire_generation_public_decode(w->last.public_part, &g, NULL), 0);
+		assert_true(id_equal(&g.credential, &credential));
+		assert_int_equal(g.number, 7);
+		assert_int_equal(g.chain.count, 0);
+		assert_int_equal(g.names.count, 2);
+		assert_int_equal(csr_key(g.csr, &key, NULL), 0);
+		assert_true(span_equal(pkey_spki(key), g.key));
+		assert_string_equal(pkey_describe(key, type), types[i]);
+		pkey_unref(key);
+		record = sign_generation(w, r.make_request.generation.id);
+		/* The private half is there: it can be sealed anew. */
+		reseal.reseal = (struct signer_reseal){.record = record->bytes,
+		    .to = {record->record.id, 2},
+		    .public_part = record->record.public_part};
+		assert_int_equal(world_ask(w, &reseal), 0);
+		/* The same key once more. */
+		again = request_for(&credential, types[i]);
+		again.make_request.keep_key = true;
+		again.make_request.key_of = record->bytes;
+		assert_int_equal(world_ask(w, &again), 0);
+		assert_int_equal(
+		    wire_generation_public_decode(w->last.public_part, &kept, NULL), 0);
+		assert_true(span_equal(kept.key, g.key));
+		refused = again;
+		id_random(&refused.make_request.credential);
+		assert_int_equal(world_ask(w, &refused), ERR_DENIED);
+		refused = again;
+		refused.make_request.key_type = "ec-p521";
+		assert_int_equal(world_ask(w, &refused), ERR_INVALID);
+		generation_public_fini(&g);
+		generation_public_fini(&kept);
+	}
+}
+
+static void
+test_request_refused(void **state)
+{
+	static const char *const bad_subject[] = {"X=1"}, *const bad_name[] = {"a b"};
+	struct signer_world *w = *state;
+	struct signer_request good, r;
+	struct id credential;
+
+	id_random(&credential);
+	good = request_for(&credential, "ec-p256");
+	r = good;
+	r.make_request.key_type = "dsa";
+	assert_int_equal(world_ask(w, &r), ERR_INVALID);
+	r = good;
+	r.make_request.profile = "ca";
+	assert_int_equal(world_ask(w, &r), ERR_INVALID);
+	r = good;
+	r.make_request.subject = (struct texts){bad_subject, 1};
+	assert_int_equal(world_ask(w, &r), ERR_INVALID);
+	r = good;
+	r.make_request.names = (struct texts){bad_name, 1};
+	assert_int_equal(world_ask(w, &r), ERR_INVALID);
+	r = good;
+	r.make_request.keep_key = true;
+	r.make_request.key_of = w->managers_record->bytes;
+	assert_int_equal(world_ask(w, &r), ERR_INVALID);
+}
+
 static void
 test_reseal(void **state)
 {
@@ -186,6 +284,15 @@ test_reseal(void **state)
 	assert_int_equal(world_ask(w, &r), ERR_INVALID);
 	r.reseal.to = (struct record_ref){web.id, 2};
 	assert_int_equal(world_ask(w, &r), ERR_INVALID);
+	r.reseal.to = (struct record_ref){{{0}}, 1};
+	assert_int_equal(world_ask(w, &r), ERR_INVALID);
+	/* Into a new generation of the same credential, but of no other. */
+	r.reseal.to = (struct record_ref){web.id, 1};
+	assert_int_equal(world_ask(w, &r), 0);
+	w->last.public_part = g->record.public_part;
+	check_key(w, KIND_GENERATION, &r.reseal.to, web.sealing, public.key);
+	r.reseal.public_part = buf_span(&other);
+	assert_int_equal(world_ask(w, &r), ERR_DENIED);
 	r.reseal = (struct signer_reseal){.record = ca->bytes,
 	    .to = {ca->record.id, 2},
 	    .public_part = ca->record.public_part,
@@ -372,6 +479,11 @@ test_lanes(void **state)
 		SIGNER_GENERAL},
 	    {{.op = SIGNER_MAKE_CA, .make_ca = {.key_type = "rsa-2048"}}, SIGNER_SLOW},
 	    {{.op = SIGNER_SEAL}, SIGNER_GENERAL},
+	    {{.op = SIGNER_MAKE_REQUEST, .make_request = {.key_type = "ed25519"}}, SIGNER_GENERAL},
+	    {{.op = SIGNER_MAKE_REQUEST, .make_request = {.key_type = "rsa-2048"}}, SIGNER_SLOW},
+	    {{.op = SIGNER_MAKE_REQUEST,
+		 .make_request = {.key_type = "rsa-2048", .keep_key = true}},
+		SIGNER_GENERAL},
 	};
 
 	(void)state;
@@ -457,6 +569,8 @@ run_core_tests(void)
 	    TEST(test_start),
 	    TEST(test_issue),
 	    TEST(test_issue_keeps_key),
+	    TEST(test_request),
+	    TEST(test_request_refused),
 	    TEST(test_reseal),
 	    TEST(test_reseal_group),
 	    TEST(test_seal),

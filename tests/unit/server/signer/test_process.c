@@ -174,6 +174,22 @@ issue_request(struct stage *s, const char *key_type)
 	return r;
 }
 
+static struct signer_request
+request_request(const char *key_type)
+{
+	static const char *const names[] = {"www.example.org"}, *const subject[] = {"O=Example"};
+	struct signer_request r = {.op = SIGNER_MAKE_REQUEST, .id = 78};
+
+	r.make_request = (struct signer_make_request){.generation = {.version = 1},
+	    .number = 1,
+	    .names = {names, 1},
+	    .key_type = key_type,
+	    .subject = {subject, 1}};
+	id_random(&r.make_request.generation.id);
+	id_random(&r.make_request.credential);
+	return r;
+}
+
 static int
 ask(struct stage *s, const struct signer_request *r)
 {
@@ -205,7 +221,7 @@ static void
 test_works_in_its_sandbox(void **state)
 {
 	static const char *const types[] = {
-	    "ec-p256", "ec-p384", "ec-p521", "rsa-2048", "rsa-3072"};
+	    "ec-p256", "ec-p384", "ec-p521", "rsa-2048", "rsa-3072", "ed25519"};
 	struct stage s;
 	struct signer_request r, bad;
 	struct buf csr = BUF_INIT(4096);
@@ -217,6 +233,8 @@ test_works_in_its_sandbox(void **state)
 	assert_true(wait_until(s.loop, wait_flag, &s.ready));
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		r = issue_request(&s, types[i]);
+		assert_int_equal(ask(&s, &r), 0);
+		r = request_request(types[i]);
 		assert_int_equal(ask(&s, &r), 0);
 	}
 	bad = issue_request(&s, "dsa");
