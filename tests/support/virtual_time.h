@@ -155,4 +155,12 @@ virtual_pass(struct virtual_time *v, uint64_t ms)
 	v->now = end;
 }
 
+/* The machine sleeps that long: nothing is done meanwhile, and what became due is done late. */
+static inline void
+virtual_sleep(struct virtual_time *v, uint64_t ms)
+{
+	v->now += ms;
+	virtual_pass(v, 0);
+}
+
 #endif

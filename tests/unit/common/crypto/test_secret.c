@@ -149,15 +149,27 @@ is_marker(const uint8_t *at, const uint8_t *inverted)
 	return true;
 }
 
+/* Looks closer only where the first bytes are right: these alone may stand in the open. */
+static size_t
+count_one(const uint8_t *bytes, size_t len, const uint8_t *inverted)
+{
+	const uint8_t *at = bytes, *end = bytes + len;
+	uint8_t first[4];
+	size_t found = 0;
+
+	for (size_t i = 0; i < sizeof(first); i++)
+		first[i] = inverted[i] ^ 0xff;
+	while ((at = memmem(at, (size_t)(end - at), first, sizeof(first))) != NULL) {
+		found += (size_t)(end - at) >= MARKER_LEN && is_marker(at, inverted);
+		at++;
+	}
+	return found;
+}
+
 static size_t
 count_in(const uint8_t *bytes, size_t len, const struct marker *m)
 {
-	size_t found = 0;
-
-	for (size_t i = 0; i + MARKER_LEN <= len; i++)
-		found +=
-		    is_marker(bytes + i, m->inverted[0]) || is_marker(bytes + i, m->inverted[1]);
-	return found;
+	return count_one(bytes, len, m->inverted[0]) + count_one(bytes, len, m->inverted[1]);
 }
 
 /* Copies of the marker in everything that this process may write. */
@@ -177,7 +189,7 @@ count_copies(const struct marker *m)
 		    end - start > LARGEST_MAPPING)
 			continue;
 		/* Chunks overlap, so that none falls between two. */
-		for (unsigned long at = start; at < end; at += CHUNK - MARKER_LEN) {
+		for (unsigned long at = start; at < end; at += CHUNK - MARKER_LEN + 1) {
 			size_t want = end - at < CHUNK ? end - at : CHUNK;
 			ssize_t n = pread(mem, chunk, want, (off_t)at);
 

@@ -7,7 +7,8 @@
  * there in whole mutations of three, and a mutation beyond may be there whole after a crash.
  */
 #define MUTATION 3
-#define MUTATIONS 6
+#define MUTATIONS 4
+#define BODY 900
 
 struct run {
 	struct vfs_fault *disk;
@@ -42,8 +43,8 @@ put_three(struct store *s, uint64_t first, struct err *err)
 	int r;
 
 	for (size_t i = 0; i < MUTATION; i++) {
-		memory[i] = BUF_INIT(8000);
-		records[i] = make_record(&memory[i], first + i, first + i, 1, 3000);
+		memory[i] = BUF_INIT(BODY + 1);
+		records[i] = make_record(&memory[i], first + i, first + i, 1, BODY);
 		records[i].mutation = first;
 	}
 	r = store_apply(s, &change, err);
@@ -84,7 +85,7 @@ check_content(struct run *r)
 	uint64_t n = 0;
 
 	while (has_record(r->store, n + 1))
-		assert_record(r->store, ++n, 1, 3000);
+		assert_record(r->store, ++n, 1, BODY);
 	if (n != r->acked && n != r->acked + MUTATION)
 		fail_msg("%d records, acknowledged %d", (int)n, (int)r->acked);
 	r->acked = n;

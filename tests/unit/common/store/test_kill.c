@@ -1,3 +1,4 @@
+#include "tests/support/rounds.h"
 #include "tests/unit/common/store/store_tests.h"
 
 #include <signal.h>
@@ -5,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ROUNDS 30
 #define MUTATION 4
 
 /* Commits until it is killed, and says after each commit how far it is. */
@@ -33,10 +33,11 @@ test_kill(void **state)
 	const char *name = store_tmp("kill.db");
 	AUTO(mem_freep)
 	char *path = mem_strdup(name);
+	const int total = (int)rounds(14, 200);
 	uint64_t next = 1;
 
 	(void)state;
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < total; round++) {
 		uint64_t acked = next;
 		struct store *s;
 		int p[2], status;
@@ -64,7 +65,7 @@ test_kill(void **state)
 		assert_int_equal((next - 1) % MUTATION, 0);
 		store_close(s);
 	}
-	print_message("kill -9: %d rounds, %d records\n", ROUNDS, (int)next - 1);
+	print_message("kill -9: %d rounds, %d records\n", total, (int)next - 1);
 }
 
 int

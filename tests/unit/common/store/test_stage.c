@@ -140,7 +140,7 @@ seconds(void)
 static void
 test_speed(void **state)
 {
-	enum { ROWS = 1000, BATCHES = 10, BODY = 4096 };
+	enum { ROWS = 1000, BATCHES = 3, BODY = 4096 };
 	struct stored_record *records = mem_array(ROWS, sizeof(*records));
 	struct buf *memory = mem_array(ROWS, sizeof(*memory));
 	struct store *s = open_store(store_tmp("speed.db"), true);

@@ -341,10 +341,17 @@ test_purge_by_itself(void **state)
 	(void)state;
 	assert_int_equal(test_commit(&m, test_put(1, 0, 10), NULL), 0);
 	assert_int_equal(test_commit(&m, test_remove(1, 1), NULL), 0);
-	virtual_pass(&m.time, UINT64_C(29) * 86400000);
+	/* Once a day, whatever the day brought. */
+	virtual_sleep(&m.time, UINT64_C(29) * 86400000);
+	virtual_pass(&m.time, 1000);
 	assert_int_equal(version_in_store(1, NULL), 2);
-	virtual_pass(&m.time, UINT64_C(3) * 86400000);
+	virtual_sleep(&m.time, UINT64_C(23) * 3600000);
+	virtual_pass(&m.time, 1000);
+	assert_int_equal(version_in_store(1, NULL), 2);
+	virtual_sleep(&m.time, 3600000);
+	virtual_pass(&m.time, 1000);
 	assert_int_equal(version_in_store(1, NULL), 0);
+	assert_digest(&m);
 }
 
 static void

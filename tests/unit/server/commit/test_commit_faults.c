@@ -1,4 +1,5 @@
 #include "common/crypto/sign.h"
+#include "tests/support/rounds.h"
 #include "tests/unit/server/commit/commit_tests.h"
 
 #include <string.h>
@@ -115,7 +116,7 @@ test_disk_full(void **state)
 	assert_int_equal(m.beats, beats + 2);
 	assert_non_null(trouble());
 	/* Many refused mutations use up the reserved numbers; then there is a clear answer too. */
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 60; i++) {
 		struct mutation *mu = mutation_new("a", "b", "c");
 
 		for (uint64_t k = 0; k < LIMIT_MUTATION; k++) {
@@ -172,7 +173,8 @@ static void
 test_disk_errors(void **state)
 {
 	static const enum vfs_op ops[] = {VFS_WRITE, VFS_SYNC};
-	unsigned rounds = 0;
+	const unsigned last = rounds(30, 90);
+	unsigned count = 0;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
@@ -180,11 +182,11 @@ test_disk_errors(void **state)
 			bool hit = true;
 
 			/* The rebuilds of a sticky fault never end the writes: bounded by hand. */
-			for (uint64_t n = 1; hit && n < 60; n++, rounds++)
+			for (uint64_t n = 1; hit && n < last; n++, count++)
 				fault_round(ops[i], n, sticky, &hit);
 		}
 	}
-	print_message("commit faults: %u rounds\n", rounds);
+	print_message("commit faults: %u rounds\n", count);
 }
 
 /* The power goes at random moments of a run of mutations. */
@@ -193,12 +195,13 @@ test_crashes(void **state)
 {
 	uint64_t acked[8] = {0};
 	struct test_done done;
+	const unsigned total = rounds(60, 600);
 	unsigned in_doubt = 0;
 
 	(void)state;
 	test_manager_init(&m, 99);
 	assert_int_equal(test_manager_start(&m), 0);
-	for (unsigned round = 0; round < 60; round++) {
+	for (unsigned round = 0; round < total; round++) {
 		uint64_t n = round % ARRAY_LEN(acked);
 
 		for (unsigned i = 0; i < round % 5; i++) {
@@ -225,7 +228,7 @@ test_crashes(void **state)
 		for (size_t k = 0; k < ARRAY_LEN(acked); k++)
 			assert_true(acked[k] == 0 || in_store(k, acked[k]));
 	}
-	print_message("crashes: 60 rounds, %u unacknowledged survived\n", in_doubt);
+	print_message("crashes: %u rounds, %u unacknowledged survived\n", total, in_doubt);
 	test_manager_stop(&m);
 	test_manager_fini(&m);
 }
