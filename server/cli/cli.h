@@ -134,7 +134,7 @@ void cli_table_names(struct cli_table *t, const struct json *array);
 /* Writes and frees it; empty is said when it has no rows. */
 void cli_table_end(struct cli *c, struct cli_table *t, const char *empty);
 
-/* "2026-12-01 08:00" from the API's time; "-" for none. */
+/* "2026-12-01 08:00 UTC" from the API's time, the same on every host; "-" for none. */
 #define CLI_TIME_MAX 32
 const char *cli_time(const struct json *object, const char *name, char out[static CLI_TIME_MAX]);
 

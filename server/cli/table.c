@@ -96,6 +96,6 @@ cli_time(const struct json *object, const char *name, char out[static CLI_TIME_M
 
 	if (strlen(text) < strlen("2026-12-01T08:00"))
 		return "-";
-	snprintf(out, CLI_TIME_MAX, "%.10s %.5s", text, text + 11);
+	snprintf(out, CLI_TIME_MAX, "%.10s %.5s UTC", text, text + 11);
 	return out;
 }

@@ -242,7 +242,7 @@ static const struct {
 	"\"default\","
 	"\"key_type\":\"ec-p256\",\"not_after\":\"2027-01-15T08:00:00Z\",\"served\":1,"
 	"\"expected\":2,\"access\":[\"w1\",\"w2\",\"w3\",\"w4\",\"w5\"]}],\"more\":false}",
-	"a.org  issued  3    2027-01-15 08:00  ec-p256  default  1 of 2  w1,w2,w3,w4 and 1 "
+	"a.org  issued  3    2027-01-15 08:00 UTC  ec-p256  default  1 of 2  w1,w2,w3,w4 and 1 "
 	"more"},
     {"cert show *.a.org", "GET /v1/certs/%2A.a.org", "",
 	"{\"name\":\"*.a.org\",\"served\":37,\"expected\":40,\"generation\":12,"
@@ -255,7 +255,7 @@ static const struct {
     {"cert delete a", "DELETE /v1/certs/a", "", CHANGED, "is deleted"},
     {"ca create c --key-type rsa-2048 --lifetime 5y --default", "POST /v1/cas",
 	"{\"name\":\"c\",\"key_type\":\"rsa-2048\",\"lifetime\":\"5y\",\"default\":true}", CHANGED,
-	"Micro CA c is enabled, until 2027-01-15 08:00"},
+	"Micro CA c is enabled, until 2027-01-15 08:00 UTC"},
     {"ca list", "GET /v1/cas", "", "{\"cas\":[]}", "There are no Micro CAs"},
     {"ca show c", "GET /v1/cas/c", "", "{\"certificate\":\"PEM\\n\"}", "PEM\n"},
     {"default-access show", "GET /v1/settings/default-access", "", "{\"access\":[\"w\"]}", "w\n"},
