@@ -111,6 +111,15 @@ def test_kill_9_of_the_signer(pair):
     digests_agree(pair)
 
 
+def test_death_of_the_signer_is_said_once(pair):
+    """With how it ended; then that it is back."""
+    os.kill(pair.server.children()[0], signal.SIGKILL)
+    wait_for(lambda: "the signer is back" in pair.server.log(), 10, "the next signer")
+    said = [line for line in pair.server.log().splitlines() if "the signer died" in line]
+    assert len(said) == 1 and "signal 9" in said[0], said
+    assert not pair.json("status")["troubles"]
+
+
 def test_kill_9_of_a_replica(pair):
     def act():
         pair.replicas["web1"].kill()
