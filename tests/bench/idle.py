@@ -3,8 +3,6 @@
 import os
 import resource
 import shutil
-import socket
-import ssl
 import statistics
 import sys
 import time
@@ -13,85 +11,13 @@ import domain
 import lib
 
 sys.path.insert(0, str(lib.ROOT / "tests" / "support"))
+import crowd as crowds  # noqa: E402
 import records  # noqa: E402
 
 JOINS = 3
-PER_ADDRESS = 8  # of the connections; what a server lets in of one address is twice that
 # Enough to hold them all: what the limits are there to prevent, so only the join has a goal then.
 RAISED = ("--pending", "20000", "--connections", "12000")
 MOST_MIB, MOST_SECONDS, HELD_SHARE = 64, 2, 0.9
-
-
-def client_hello():
-    """The bytes that a TLS client begins with."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    hello = client_context("http/1.1").wrap_bio(incoming, outgoing)
-    try:
-        hello.do_handshake()
-    except ssl.SSLWantReadError:
-        pass
-    return outgoing.read()
-
-
-def client_context(alpn):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols([alpn])
-    return context
-
-
-class Crowd:
-    """Many connections from many addresses of the loopback network, opened and then left alone."""
-
-    def __init__(self, port, member):
-        self.port, self.held, self.made = port, [], 0
-        self.hello = client_hello()
-        self.stranger = client_context("http/1.1")
-        self.member = client_context("certherd/1")
-        self.member.load_cert_chain(*member)
-
-    def connect(self):
-        address = self.made // PER_ADDRESS
-        self.made += 1
-        s = socket.socket()
-        s.settimeout(10)
-        s.bind((f"127.1.{1 + address // 250}.{1 + address % 250}", 0))
-        s.connect(("127.0.0.1", self.port))
-        self.held.append(s)
-        return s
-
-    def silent(self):
-        self.connect()
-
-    def half(self):
-        """Sends a hello, waits for the first byte of the answer and never goes on."""
-        s = self.connect()
-        s.sendall(self.hello)
-        s.recv(1)
-
-    def handshake(self, context):
-        s = self.connect()
-        s = context.wrap_socket(s)
-        self.held[-1] = s
-
-    def add(self, kind, count):
-        """How many of them got as far as they were to."""
-        steps = {"silent": self.silent, "half a handshake": self.half,
-                 "TLS without a request": lambda: self.handshake(self.stranger),
-                 "member's TLS without a request": lambda: self.handshake(self.member)}
-        good = 0
-        for _ in range(count):
-            try:
-                steps[kind]()
-                good += 1
-            except OSError:  # refused by a limit
-                pass
-        return good
-
-    def close(self):
-        for s in self.held:
-            s.close()
 
 
 def descriptors(pid):
@@ -128,10 +54,10 @@ def measure(bench, d, label, count, hold_all):
     member = member_files(bench, d.join(f"{label}-member"))
     alone = join_times(d, f"{label}-alone")
     before, memory, fds = d.server.memory(), d.server.memory_text(), descriptors(d.server.pid)
-    crowd = Crowd(d.port, member)
+    crowd = crowds.Crowd(d.port, member)
     began = time.monotonic()
-    kinds = (("TLS without a request", count // 10), ("member's TLS without a request", count // 10),
-             ("half a handshake", count * 2 // 5), ("silent", count * 2 // 5))
+    shares = (count // 10, count // 10, count * 2 // 5, count * 2 // 5)
+    kinds = zip(reversed(crowds.KINDS), shares)  # what takes longest comes first
     good = {kind: crowd.add(kind, share) for kind, share in kinds}
     if hold_all:  # those that came first may have met their deadline: it took too long
         crowd.add("silent", count - descriptors(d.server.pid) + fds)
@@ -141,7 +67,7 @@ def measure(bench, d, label, count, hold_all):
     beside = join_times(d, f"{label}-beside")
     most = max(most, d.server.memory())
     print(f"  {label}: {count} connections opened in {took:.1f} s from "
-          f"{-(-count // PER_ADDRESS)} addresses, answered as far as they went: "
+          f"{crowd.addresses()} addresses, answered as far as they went: "
           f"{', '.join(f'{n} {kind}' for kind, n in good.items())}; the server holds {held}\n"
           f"    join: {lib.spread(beside, 2)} s, without them {lib.spread(alone, 2)} s, ratio "
           f"{statistics.median(beside) / statistics.median(alone):.2f}\n"

@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 
+import crowd as crowds
 import pytest
 import raw
 from process import memory, wait_for
@@ -137,6 +138,35 @@ def test_silent_connections(pair):
     for s in held:
         assert raw.is_closed(s, 90), "a silent connection is kept"
         s.close()
+
+
+def test_idle_connections_of_every_kind(make_domain):
+    """Silent, half through a handshake, or with nothing after it, of strangers and of a member: they
+    never have more room than the limits say, keep nobody out, and all of it is given back."""
+    domain = make_domain()
+    domain.init("--no-replica")
+    pid = domain.start_server("--pending", "64", "--pending-per-address", "8").pid
+    domain.join("web1")
+    data = domain.folder / "web1"
+    member = (data / "identity.pem", member_key(domain, data))
+    port, fds = raw.parse(domain.public)[1], descriptors(pid)
+    crowd = crowds.Crowd(port, member, per_address=4)
+    one = crowds.Crowd(port, member, per_address=1000)
+    try:
+        for number, kind in enumerate(crowds.KINDS):
+            crowd.add(kind, 75)
+            assert domain.json("status")
+            assert 8 < descriptors(pid) - fds <= 64 + 8, kind
+            domain.join(f"beside{number}")
+        crowd.close()
+        wait_for(lambda: descriptors(pid) <= fds + 8, 60, "the descriptors to be given back")
+        one.add("half a handshake", 40)
+        assert descriptors(pid) - fds <= 8 + 8, "one address took the room of others"
+    finally:
+        crowd.close()
+        one.close()
+    domain.join("after")
+    assert domain.server.pid == pid
 
 
 @pytest.mark.skipif("CERTHERD_NIGHTLY" not in os.environ and "CERTHERD_BIN" in os.environ
