@@ -58,11 +58,14 @@ derive_kek(const struct seal_parts *parts, const struct pkey *key, const struct 
 	size_t len = sizeof(shared);
 	bool good;
 
-	/* Refuses a point that is not on the curve, the way to learn our key bit by bit. */
+	/*
+	 * Refuses a point that is not on the curve, the way to learn our key bit by bit. On a curve
+	 * of cofactor 1 that is all there is to check: no second time with the order below.
+	 */
 	if (ec_p256_from_point(parts->point, &ephemeral, NULL) < 0)
 		return refuse(err);
 	good = agree != NULL && kdf != NULL && EVP_PKEY_derive_init(agree) == 1 &&
-	    EVP_PKEY_derive_set_peer_ex(agree, ephemeral, 1) == 1 &&
+	    EVP_PKEY_derive_set_peer_ex(agree, ephemeral, 0) == 1 &&
 	    EVP_PKEY_derive(agree, shared, &len) == 1 && len == sizeof(shared) &&
 	    EVP_KDF_derive(kdf, kek, SEAL_KEK_LEN, params) == 1;
 	OPENSSL_cleanse(shared, sizeof(shared));

@@ -163,6 +163,8 @@ check_foreign(const struct pkey *key, struct err *err)
 		return crypto_err(err, ERR_CRYPTO, "the public key is not valid on its curve");
 	if (!key->has_private)
 		return 0;
+	if (key->family == FAMILY_EC)
+		return ec_check_pair(key->curve, key->evp, err);
 	if (key->family == FAMILY_RSA)
 		return rsa_check_pair(key->evp, err);
 	if (EVP_PKEY_pairwise_check(ctx) != 1)

@@ -5,8 +5,12 @@
 
 #include <string.h>
 
+#include <pthread.h>
+
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/objects.h>
 
 #define FIELD_MAX 66
 #define POINT_MAX (1 + 2 * FIELD_MAX)
@@ -269,6 +273,60 @@ ec_from_pkcs8(struct span der, EVP_PKEY **out, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(curves); i++)
 		if (read_pkcs8(der, &curves[i], &point, &priv))
 			return make(&curves[i], point, priv, out, err);
+	return 0;
+}
+
+DEFINE_OSSL_FREEP(BIGNUM, BN_clear_free)
+DEFINE_OSSL_FREEP(BN_CTX, BN_CTX_free)
+DEFINE_OSSL_FREEP(EC_POINT, EC_POINT_free)
+
+static EC_GROUP *groups[ARRAY_LEN(curves)];
+static pthread_once_t groups_once = PTHREAD_ONCE_INIT;
+
+static void
+make_groups(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(curves); i++)
+		groups[i] = EC_GROUP_new_by_curve_name(OBJ_sn2nid(curves[i].group));
+}
+
+/* The uncompressed point that belongs to the number, if it is one of the curve's. */
+static bool
+make_point(const EC_GROUP *group, struct span number, uint8_t *point, size_t len)
+{
+	AUTO(BN_CTX_freep)
+	BN_CTX *ctx = BN_CTX_secure_new();
+	AUTO(BN_clear_freep)
+	BIGNUM *n = BN_secure_new();
+	AUTO(EC_POINT_freep)
+	EC_POINT *p = EC_POINT_new(group);
+
+	if (ctx == NULL || n == NULL || p == NULL ||
+	    BN_bin2bn(number.data, (int)number.len, n) == NULL)
+		return false;
+	BN_set_flags(n, BN_FLG_CONSTTIME);
+	return !BN_is_zero(n) && BN_cmp(n, EC_GROUP_get0_order(group)) < 0 &&
+	    EC_POINT_mul(group, p, n, NULL, NULL, ctx) == 1 &&
+	    EC_POINT_point2oct(group, p, POINT_CONVERSION_UNCOMPRESSED, point, len, ctx) == len;
+}
+
+int
+ec_check_pair(const struct ec_curve *curve, EVP_PKEY *evp, struct err *err)
+{
+	size_t len = 1 + 2 * curve->field;
+	uint8_t point[POINT_MAX], made[POINT_MAX];
+	AUTO(secret_freep)
+	struct secret *number = NULL;
+	int r = secret_new(curve->field, &number, err);
+
+	CHECK(pthread_once(&groups_once, make_groups) == 0 && groups[curve - curves] != NULL);
+	if (r < 0 || (r = get_point(curve, evp, point, err)) < 0 ||
+	    (r = get_private(evp, secret_bytes(number), curve->field, err)) < 0)
+		return r;
+	if (!make_point(groups[curve - curves], secret_span(number), made, len) ||
+	    memcmp(point, made, len) != 0)
+		return crypto_err(
+		    err, ERR_CRYPTO, "the private key does not belong to its public key");
 	return 0;
 }
 

@@ -295,8 +295,6 @@ keyring_open_key(const struct keyring *k, const struct record *record, struct sp
 	struct secret *pkcs8 = NULL;
 	AUTO(pkey_unrefp)
 	struct pkey *key = NULL;
-	AUTO(pkey_unrefp)
-	struct pkey *named = NULL;
 	char hex[ID_HEX_MAX];
 	int r;
 
@@ -304,7 +302,7 @@ keyring_open_key(const struct keyring *k, const struct record *record, struct sp
 		return r;
 	if ((r = wire_private_key_decode(plain, &pkcs8, err)) == 0 &&
 	    (r = pkey_from_pkcs8(secret_span(pkcs8), &key, err)) == 0 &&
-	    (r = pkey_from_spki(spki, &named, err)) == 0 && !pkey_same_public(key, named))
+	    !span_equal(pkey_spki(key), spki)) /* one key has one encoding */
 		r = err_set(err, ERR_CRYPTO, "the private key is not that of its public part");
 	if (r < 0)
 		return err_wrap(err, "record %s", id_hex(&record->id, hex));

@@ -142,6 +142,44 @@ test_mixed_pair(void **state)
 	}
 }
 
+/* A number outside of the curve's order that leads to the same point: one more than the order. */
+static void
+test_number_beyond_order(void **state)
+{
+	static const char generator[] =
+	    "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+	    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+	static const struct {
+		const char *number;
+		bool taken;
+	} cases[] = {
+	    {"0000000000000000000000000000000000000000000000000000000000000001", true},
+	    {"0000000000000000000000000000000000000000000000000000000000000002", false},
+	    {"0000000000000000000000000000000000000000000000000000000000000000", false},
+	    {"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", false},
+	    {"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632552", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pkey *key = make_key(KEY_EC_P256), *out = NULL;
+		struct secret *der = NULL;
+		uint8_t *point;
+
+		assert_int_equal(pkey_to_pkcs8(key, &der, NULL), 0);
+		point = secret_bytes(der) + secret_span(der).len - 64;
+		assert_int_equal(hex_decode(cases[i].number, secret_bytes(der) + 36, 32, NULL), 0);
+		assert_int_equal(hex_decode(generator, point, 64, NULL), 0);
+		if (cases[i].taken)
+			assert_int_equal(pkey_from_pkcs8(secret_span(der), &out, NULL), 0);
+		else
+			assert_true(pkey_from_pkcs8(secret_span(der), &out, NULL) < 0);
+		check_queue(state);
+		pkey_unref(out);
+		pkey_unref(key);
+		secret_free(der);
+	}
+}
+
 /* Keys of others: what is taken in, and what is not (made by the openssl program). */
 static void
 test_foreign(void **state)
@@ -459,6 +497,7 @@ run_pkey_tests(void)
 	    TEST(test_round_trip),
 	    TEST(test_damaged),
 	    TEST(test_mixed_pair),
+	    TEST(test_number_beyond_order),
 	    TEST(test_foreign),
 	    TEST(test_foreign_spki),
 	    TEST(test_keyfile),
