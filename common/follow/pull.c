@@ -42,7 +42,9 @@ static int
 encode_pull(struct follow *f, struct buf *out, struct err *err)
 {
 	struct signed_designation designations[DESIGNATIONS_MOST];
-	struct receipt *receipts = mem_array(RECEIPTS_MOST, sizeof(*receipts));
+	size_t kept = map_count(f->receipts);
+	struct receipt *receipts =
+	    mem_array(kept < RECEIPTS_MOST ? kept : RECEIPTS_MOST, sizeof(*receipts));
 	struct request request = {.protocol = LINK_PROTOCOL, .ask = ASK_PULL};
 	int r;
 

@@ -19,6 +19,7 @@ cache_new(const struct cache_params *params, struct cache **out, struct err *err
 		c->p.opened_max = CACHE_OPENED_DEFAULT;
 	c->serving = serving_new(c->p.opened_max);
 	facts_init(&c->facts);
+	c->issuers = issuers_new();
 	CHECK(pthread_mutex_init(&c->ask_lock, NULL) == 0);
 	c->ask_post.cb = on_asked;
 	*out = c;
@@ -33,6 +34,7 @@ cache_end(struct cache *c)
 
 	serving_free(c->serving);
 	facts_fini(&c->facts);
+	issuers_free(c->issuers);
 	trust_free(c->trust);
 	mem_free(c->asked);
 	mem_free(c->warm);
@@ -206,6 +208,7 @@ cache_open_served(struct cache *c, struct served *s)
 	    .loop = c->p.loop,
 	    .store = c->p.store,
 	    .keyring = c->p.keyring,
+	    .issuers = c->issuers,
 	    .trust = trust_clone(c->trust),
 	    .generation = s->generation,
 	    .credential = s->credential,

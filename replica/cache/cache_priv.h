@@ -6,6 +6,7 @@
 #include "common/loop/loop.h"
 #include "replica/cache/cache.h"
 #include "replica/cache/facts.h"
+#include "replica/cache/issuers.h"
 #include "replica/cache/open.h"
 
 #include <pthread.h>
@@ -16,6 +17,7 @@ struct cache {
 	struct cache_params p;
 	struct serving *serving;
 	struct facts facts;
+	struct issuers *issuers;
 	struct trust *trust; /* newest clone, for openings at handshakes */
 	struct cache_stats stats;
 	size_t busy; /* openings, batches and loads under way */

@@ -8,10 +8,11 @@
 #include "common/wire/public_wire.h"
 #include "common/wire/record_wire.h"
 #include "common/wire/trust.h"
+#include "replica/cache/issuers.h"
 
 static int
-make_identity(const struct generation_public *p, const struct pkey *key, struct tls_identity **out,
-    struct err *err)
+make_identity(
+    struct opening *o, const struct generation_public *p, const struct pkey *key, struct err *err)
 {
 	struct cert *chain[LIMIT_CHAIN];
 	size_t count = 0;
@@ -20,11 +21,14 @@ make_identity(const struct generation_public *p, const struct pkey *key, struct 
 	if (p->chain.count > LIMIT_CHAIN)
 		return err_set(err, ERR_LIMIT, "chain of %zu certificates", p->chain.count);
 	while (r == 0 && count < p->chain.count) {
-		r = cert_parse(p->chain.items[count], &chain[count], err);
+		r = count == 0
+		    ? cert_parse(p->chain.items[0], &chain[0], err)
+		    : issuers_parse(o->issuers, p->chain.items[count], &chain[count], err);
 		count += r == 0;
 	}
 	if (r == 0)
-		r = tls_identity_new((const struct cert *const *)chain, count, key, out, err);
+		r = tls_identity_new(
+		    (const struct cert *const *)chain, count, key, &o->identity, err);
 	for (size_t i = 0; i < count; i++)
 		cert_unref(chain[i]);
 	return r;
@@ -45,7 +49,7 @@ open_record(struct opening *o, const struct record *record, struct err *err)
 	if (r == 0)
 		r = keyring_open_key(o->keyring, record, p.key, &key, err);
 	if (r == 0)
-		r = make_identity(&p, key, &o->identity, err);
+		r = make_identity(o, &p, key, err);
 	generation_public_fini(&p);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "common/base/runtime.h"
 #include "common/model/record.h"
 
+struct issuers;
 struct keyring;
 struct loop;
 struct store;
@@ -23,6 +24,7 @@ struct opening {
 	struct loop *loop; /* NULL: the runtime's worker does all */
 	struct store *store;
 	struct keyring *keyring;
+	struct issuers *issuers;
 	struct trust *trust;   /* owned; NULL: the record has been verified */
 	struct record *record; /* owned; NULL: fetch it by generation */
 	struct id generation, credential;

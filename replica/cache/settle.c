@@ -166,12 +166,12 @@ prepared_done(struct opening *o)
 }
 
 static struct batch *
-batch_new(struct cache *c)
+batch_new(struct cache *c, size_t most)
 {
 	struct batch *b = mem_zalloc(sizeof(*b));
 
 	b->cache = c;
-	b->items = mem_array(BATCH_MAX, sizeof(*b->items));
+	b->items = mem_array(most < BATCH_MAX ? most : BATCH_MAX, sizeof(*b->items));
 	b->begun_ms = runtime_mono_ms(c->p.runtime);
 	c->busy++;
 	return b;
@@ -194,6 +194,7 @@ batch_add(
 	    .loop = c->p.loop,
 	    .store = c->p.store,
 	    .keyring = c->p.keyring,
+	    .issuers = c->issuers,
 	    .trust = at_hand == NULL ? trust_clone(c->trust) : NULL,
 	    .record = at_hand != NULL ? record_dup(at_hand) : NULL,
 	    .generation = next->generation,
@@ -218,6 +219,7 @@ struct look {
 	struct cache *cache;
 	struct map *records;
 	bool lazy;
+	size_t left;                /* to be looked at, this one counted */
 	struct serving_change *now; /* without preparation */
 	size_t now_count;
 	struct batch *batch;
@@ -248,7 +250,7 @@ look_at(struct look *l, const struct id *id)
 		cache_receipt(c, next, id, NULL);
 	} else {
 		if (l->batch == NULL)
-			l->batch = batch_new(c);
+			l->batch = batch_new(c, l->left);
 		batch_add(l->batch, fact, cache_make_served(fact, g), l->records);
 		if (l->batch->count == BATCH_MAX)
 			batch_start(MOVE(l->batch));
@@ -262,8 +264,10 @@ cache_settle(
 	struct look l = {.cache = c, .records = records, .lazy = lazy};
 
 	l.now = mem_array(count, sizeof(*l.now));
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		l.left = count - i;
 		look_at(&l, &credentials[i]);
+	}
 	if (l.now_count > 0)
 		serving_swap(c->serving, l.now, l.now_count);
 	if (l.batch != NULL)

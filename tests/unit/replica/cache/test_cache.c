@@ -1,6 +1,7 @@
 /* What a node serves, as its records change. */
 
 #include "tests/support/test_node.h"
+#include "tests/unit/replica/cache/test_cache.h"
 
 #include "common/crypto/secret.h"
 
@@ -394,5 +395,5 @@ main(void)
 
 	if (secret_heap_init(4 * 1024 * 1024, NULL) < 0)
 		return 77;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("cache", tests, NULL, NULL) + issuers_run();
 }
