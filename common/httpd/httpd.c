@@ -91,16 +91,37 @@ conn_free(struct conn *c)
 		loop_fd_watch(h->listeners[i].watch, LOOP_READ);
 }
 
+/* What was handed to the engine under this descriptor and has not been named by it; or NULL. */
+static struct conn *
+unknown_conn(const struct httpd *h, int fd)
+{
+	struct conn *c = h->conns;
+
+	while (c != NULL && (c->known || c->fd != fd))
+		c = c->next;
+	return c;
+}
+
+/*
+ * 0.9.75 names a connection while it is added, 1.0 when it runs next; only the descriptor tells
+ * which one it is.
+ */
 static void
 on_connection(void *arg, struct MHD_Connection *engine, void **context,
     enum MHD_ConnectionNotificationCode what)
 {
 	struct httpd *h = OBJ_CAST(struct httpd, arg, HTTPD_MAGIC);
 
-	(void)engine;
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		CHECK(h->adding != NULL);
-		*context = MOVE(h->adding);
+		const union MHD_ConnectionInfo *info =
+		    MHD_get_connection_info(engine, MHD_CONNECTION_INFO_CONNECTION_FD);
+		struct conn *c;
+
+		CHECK(info != NULL);
+		c = unknown_conn(h, info->connect_fd);
+		CHECK(c != NULL);
+		c->known = true;
+		*context = c;
 		return;
 	}
 	conn_free(OBJ_CAST(struct conn, *context, CONN_MAGIC));
@@ -121,30 +142,33 @@ httpd_add(struct httpd *h, int fd, const struct httpd_peer *peer, struct err *er
 	/* The engine wants an address, for limits of its own that are not used. */
 	struct sockaddr_un none = {.sun_family = AF_UNIX};
 	struct conn *c;
-	bool taken;
 
 	if (h->closing || h->count[peer->kind] >= h->p.max_connections) {
 		refuse(fd, peer);
 		return err_set(err, ERR_LIMIT, "%s: more than %u connections of its kind",
 		    peer->address, h->p.max_connections);
 	}
+	/* One that the engine closed without having named it: its descriptor is free again. */
+	c = unknown_conn(h, fd);
+	if (c != NULL)
+		conn_free(c);
 	c = mem_zalloc(sizeof(*c));
 	c->magic = CONN_MAGIC;
 	c->h = h;
 	c->peer = *peer;
+	c->fd = fd;
 	c->next = h->conns;
 	if (c->next != NULL)
 		c->next->prev = c;
 	h->conns = c;
 	h->count[peer->kind]++;
-	h->adding = c;
-	taken =
-	    MHD_add_connection(h->engine, fd, (struct sockaddr *)&none, sizeof(none)) == MHD_YES;
-	if (h->adding != NULL)
-		conn_free(MOVE(h->adding));
-	if (!taken)
+	if (MHD_add_connection(h->engine, fd, (struct sockaddr *)&none, sizeof(none)) != MHD_YES) {
+		c = unknown_conn(h, fd);
+		if (c != NULL)
+			conn_free(c);
 		return err_set(
 		    err, ERR_UNAVAIL, "%s: the HTTP engine refuses the connection", peer->address);
+	}
 	httpd_kick(h);
 	return 0;
 }
@@ -313,6 +337,12 @@ httpd_free(struct httpd *h)
 	runtime_timer_stop(h->rt, &h->accept_again);
 	loop_fd_close(h->watch);
 	MHD_stop_daemon(h->engine);
+	/* Those that were added too late to be named are closed without a word. */
+	for (struct conn *c = h->conns, *next; c != NULL; c = next) {
+		next = c->next;
+		CHECK(!c->known);
+		conn_free(c);
+	}
 	CHECK(h->requests == NULL && h->conns == NULL);
 	h->magic = 0;
 	mem_free(h);

@@ -19,6 +19,8 @@ struct conn {
 	uint32_t magic;
 	struct httpd *h;
 	struct httpd_peer peer;
+	int fd;     /* the engine's own from the moment it is handed over */
+	bool known; /* the engine has named it to us, and will say when it ends */
 	struct conn *prev, *next;
 };
 
@@ -71,7 +73,6 @@ struct httpd {
 	struct loop_fd *watch;
 	struct timer timer;
 	bool running, closing;
-	struct conn *adding; /* handed to the engine, which has not named it yet */
 	struct conn *conns;
 	unsigned count[2]; /* connections by kind of peer */
 	struct httpd_request *requests;

@@ -154,7 +154,7 @@ int
 credential_may(const struct credential_public *c, const char *name, enum credential_event event,
     struct err *err)
 {
-	const struct move *m;
+	const struct move *m = NULL;
 
 	return find_move(c, name, event, &m, err);
 }
@@ -163,7 +163,7 @@ int
 credential_move(
     struct credential_public *c, const char *name, enum credential_event event, struct err *err)
 {
-	const struct move *m;
+	const struct move *m = NULL;
 	int r = find_move(c, name, event, &m, err);
 
 	if (r < 0)

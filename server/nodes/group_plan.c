@@ -80,7 +80,7 @@ plan_create(struct group_task *g, struct err *err)
 	g->version = 0;
 	g->makes_key = true;
 	for (size_t i = 0; i < g->members.count; i++) {
-		const struct index_record *node;
+		const struct index_record *node = NULL;
 		int rc = find_node(g, g->members.items[i], &node, err);
 
 		if (rc == 0)
@@ -103,7 +103,7 @@ int
 plan_add(struct group_task *g, const struct index_record *group, struct err *err)
 {
 	const struct index *ix = g->t.nodes->p.index;
-	const struct index_record *node;
+	const struct index_record *node = NULL;
 	size_t members = 0;
 	struct id id;
 	int rc = find_node(g, g->node, &node, err);
@@ -147,7 +147,7 @@ on_member(void *arg, const struct index_record *r)
 int
 plan_remove(struct group_task *g, const struct index_record *group, struct err *err)
 {
-	const struct index_record *node;
+	const struct index_record *node = NULL;
 	struct rekeying k = {.g = g, .err = err};
 	int rc = find_node(g, g->node, &node, err);
 

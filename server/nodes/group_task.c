@@ -11,7 +11,7 @@ static int
 look_group(struct task *t, struct err *err)
 {
 	struct group_task *g = GROUP_OF(t);
-	const struct index_record *group;
+	const struct index_record *group = NULL;
 	int rc;
 
 	if (g->change == GROUP_CREATE) {
@@ -50,7 +50,7 @@ current_group(struct group_task *g, const struct index_record **out, struct err 
 static int
 request_key(struct group_task *g, struct signer_request *r, struct err *err)
 {
-	const struct index_record *group;
+	const struct index_record *group = NULL;
 	int rc;
 
 	r->op = SIGNER_MAKE_GROUP;
@@ -71,7 +71,7 @@ static int
 request_membership(struct group_task *g, const struct membership_plan *p, struct signer_request *r,
     struct err *err)
 {
-	const struct index_record *group;
+	const struct index_record *group = NULL;
 	int rc;
 
 	r->op = SIGNER_MAKE_MEMBERSHIP;
@@ -153,7 +153,7 @@ static int
 mutation_group(struct task *t, struct mutation *m, struct err *err)
 {
 	struct group_task *g = GROUP_OF(t);
-	const struct index_record *group;
+	const struct index_record *group = NULL;
 	int rc = g->change == GROUP_CREATE ? 0 : current_group(g, &group, err);
 
 	if (rc < 0)

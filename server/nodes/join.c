@@ -130,7 +130,7 @@ look_join(struct task *t, struct err *err)
 {
 	struct join_task *j = CONTAINER_OF(t, struct join_task, t);
 	const struct index_record *r;
-	struct token *token;
+	struct token *token = NULL;
 	int rc;
 
 	if (is_flooded(t->nodes))
