@@ -124,7 +124,10 @@ put_work(const struct api *a, struct json_writer *w)
 	json_put_end(w);
 	json_put_object(w, "renewals");
 	json_put_uint(w, "waiting", sched.waiting);
+	json_put_uint(w, "due", sched.due);
 	json_put_uint(w, "running", sched.running);
+	json_put_uint(w, "in_flight", sched.in_flight);
+	json_put_uint(w, "per_minute", sched.per_minute);
 	json_put_time(w, "next_at", sched.next_at);
 	json_put_end(w);
 }

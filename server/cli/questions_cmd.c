@@ -144,6 +144,11 @@ put_counts(struct cli *c, const struct json *s)
 	put_states(c, certs);
 	cli_printf(c, "%-14s%lld planned, the next %s\n", "renewals",
 	    (long long)json_number(renewals, "waiting"), cli_time(renewals, "next_at", time));
+	if (json_number(renewals, "due") + json_number(renewals, "running") > 0)
+		cli_printf(c, "%-14s%lld due now, %lld under way, at most %lld a minute\n", "",
+		    (long long)json_number(renewals, "due"),
+		    (long long)json_number(renewals, "running"),
+		    (long long)json_number(renewals, "per_minute"));
 }
 
 static int

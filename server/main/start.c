@@ -273,7 +273,8 @@ on_signer_lost(void *arg, const struct err *err)
 {
 	struct server *s = arg;
 
-	/* Only for status: how it ended and when the next starts is in the signer's own log line. */
+	/* Only for status: how it ended and when the next starts is in the signer's own log line.
+	 */
 	snprintf(s->signer_trouble, sizeof(s->signer_trouble), "%s", err->text);
 }
 

@@ -31,7 +31,8 @@ struct sched {
 	struct item **heap;
 	size_t count, cap, running;
 	struct timer timer;
-	int64_t clock_ms; /* wall clock less monotonic */
+	int64_t clock_ms;  /* wall clock less monotonic */
+	uint64_t start_ms; /* monotonic: no renewal is started before */
 };
 
 /* --- heap by time, then id --- */
@@ -133,16 +134,35 @@ sched_due_at(const struct sched *s, const struct id *credential)
 
 /* --- what is due --- */
 
+static size_t
+per_minute(const struct sched *s)
+{
+	return s->p.per_minute > 0 ? s->p.per_minute : SCHED_PER_MINUTE + map_count(s->items) / 60;
+}
+
+/* One at a time, with a pause of the budget's and up to half of it more. */
+static void
+pause_starts(struct sched *s)
+{
+	uint64_t gap = (60 * 1000 + per_minute(s) - 1) / per_minute(s), more;
+
+	runtime_random(s->p.runtime, &more, sizeof(more));
+	s->start_ms = runtime_mono_ms(s->p.runtime) + gap + more % (gap / 2 + 1);
+}
+
 static void
 arm(struct sched *s)
 {
 	int64_t now = runtime_wall_ms(s->p.runtime), wait;
+	int64_t pause = (int64_t)s->start_ms - (int64_t)runtime_mono_ms(s->p.runtime);
 
 	if (s->count == 0 || s->running >= s->p.in_flight) {
 		runtime_timer_stop(s->p.runtime, &s->timer);
 		return;
 	}
 	wait = s->heap[0]->due * 1000 - now;
+	if (wait < pause)
+		wait = pause;
 	if (wait < 0)
 		wait = 0;
 	if (wait > SLEEP_MOST_MS)
@@ -207,26 +227,33 @@ check_clock(struct sched *s)
 }
 
 static void
+start_one(struct sched *s)
+{
+	struct item *it = s->heap[0];
+	struct err err;
+
+	heap_del(s, it);
+	it->running = true;
+	s->running++;
+	pause_starts(s);
+	if (s->p.start(s->p.arg, &it->credential, &err) == 0)
+		return;
+	it->running = false;
+	s->running--;
+	put_off(s, it);
+	refresh(s, &it->credential);
+}
+
+static void
 on_timer(void *arg)
 {
 	struct sched *s = arg;
 	int64_t now = runtime_wall_s(s->p.runtime);
 
 	check_clock(s);
-	while (s->count > 0 && s->heap[0]->due <= now && s->running < s->p.in_flight) {
-		struct item *it = s->heap[0];
-		struct err err;
-
-		heap_del(s, it);
-		it->running = true;
-		s->running++;
-		if (s->p.start(s->p.arg, &it->credential, &err) == 0)
-			continue;
-		it->running = false;
-		s->running--;
-		put_off(s, it);
-		refresh(s, &it->credential);
-	}
+	if (s->count > 0 && s->heap[0]->due <= now && s->running < s->p.in_flight &&
+	    runtime_mono_ms(s->p.runtime) >= s->start_ms)
+		start_one(s);
 	arm(s);
 }
 
@@ -303,7 +330,14 @@ sched_free(struct sched *s)
 void
 sched_stats(const struct sched *s, struct sched_stats *out)
 {
+	int64_t now = runtime_wall_s(s->p.runtime);
+
 	out->waiting = s->count;
+	out->due = 0;
+	for (size_t i = 0; i < s->count; i++)
+		out->due += s->heap[i]->due <= now;
+	out->in_flight = s->p.in_flight;
+	out->per_minute = per_minute(s);
 	out->running = s->running;
 	out->next_at = s->count > 0 ? s->heap[0]->due : 0;
 }
