@@ -271,7 +271,7 @@ commit_stored(struct commit *c, int status, const struct err *err)
 	struct batch *b = c->batch;
 
 	if (status < 0) {
-		c->want_rebuild = status == ERR_IO;
+		c->want_rebuild |= status == ERR_IO;
 		c->want_reserve = false; /* not again at once; the next mutation asks anew */
 		commit_trouble(c, &shown);
 		if (!b->has_head) {
@@ -411,10 +411,16 @@ on_beat_timer(void *arg)
 {
 	struct commit *c = arg;
 
-	if (commit_may_beat(c))
+	if (commit_may_beat(c)) {
 		commit_beat(c);
-	else
-		runtime_timer_start(c->params.runtime, &c->beat_timer, BEAT_RETRY_MS);
+		return;
+	}
+	/* Tries that came to nothing use up numbers too; nobody else may ask for more of them. */
+	if (commit_beats_left(c) == 0) {
+		c->want_reserve = true;
+		commit_wake(c);
+	}
+	runtime_timer_start(c->params.runtime, &c->beat_timer, BEAT_RETRY_MS);
 }
 
 static void

@@ -123,6 +123,7 @@ struct commit {
 	struct err job_err;
 	struct hash job_digest; /* expected by a rebuild */
 	struct hash job_audit;  /* told by the audit callback */
+	int64_t job_before_ms;
 	struct position job_floor;
 	struct id *job_ids;
 	size_t job_id_count;
@@ -171,6 +172,8 @@ NODISCARD int batch_store(struct commit *c, struct batch *b, struct err *err);
 NODISCARD int commit_ask_signer(struct commit *c, signer_done_cb *cb, struct err *err);
 void commit_beat(struct commit *c);
 bool commit_may_beat(const struct commit *c);
+/* Heads that may be signed before more numbers are reserved. */
+uint64_t commit_beats_left(const struct commit *c);
 /* The head of the present state with the next beat. */
 void head_fill(struct commit *c, struct head *h, uint64_t last_seq, struct position floor);
 /* A new head is durable: keeps it, tells the observers, restarts the beat. */

@@ -130,7 +130,7 @@ run_tombstones(struct job *job)
 	struct commit *c = of_job(job);
 	struct store *s = c->params.store;
 
-	c->job_status = store_floor(s, c->purge_before_ms, &c->job_floor, &c->job_err);
+	c->job_status = store_floor(s, c->job_before_ms, &c->job_floor, &c->job_err);
 	if (c->job_status == 0)
 		c->job_status =
 		    store_tombstones(s, c->job_floor, &c->job_ids, &c->job_id_count, &c->job_err);
@@ -149,6 +149,7 @@ disk_read_tombstones(struct commit *c)
 {
 	c->job_ids = NULL;
 	c->job_id_count = 0;
+	c->job_before_ms = c->purge_before_ms; /* which may change while the job runs */
 	start(c, run_tombstones, done_tombstones);
 }
 

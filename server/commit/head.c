@@ -44,6 +44,12 @@ head_publish(struct commit *c, const struct head *h, struct buf *body, struct bu
 	}
 }
 
+uint64_t
+commit_beats_left(const struct commit *c)
+{
+	return c->next_beat <= c->reserve.beat ? c->reserve.beat - c->next_beat + 1 : 0;
+}
+
 bool
 commit_may_beat(const struct commit *c)
 {
@@ -53,7 +59,7 @@ commit_may_beat(const struct commit *c)
 	case PHASE_REBUILDING:
 	case PHASE_WAITING:
 		/* Without a reservation there is no number left to sign. */
-		return !c->beating && !c->closing && c->next_beat <= c->reserve.beat;
+		return !c->beating && !c->closing && commit_beats_left(c) > 0;
 	case PHASE_LOADING:
 	case PHASE_SIGNING:
 	case PHASE_STORING:
@@ -111,7 +117,7 @@ on_beat_signed(struct signer_call *call, int status, struct span done, const str
 		if (c->signer_trouble)
 			commit_trouble(c, NULL);
 		c->signer_trouble = false;
-		if (c->reserve.beat - c->next_beat < BEAT_BLOCK / 2)
+		if (commit_beats_left(c) < BEAT_BLOCK / 2)
 			c->want_reserve = true;
 		head_publish(c, &c->beat_head, &c->beat_body, &signature, NULL, 0);
 	}

@@ -134,6 +134,30 @@ test_disk_full(void **state)
 	assert_digest(&m);
 }
 
+/* Every try uses up a beat: when those that are reserved are gone, there must be more. */
+static void
+test_beats_after_hours(void **state)
+{
+	const uint64_t minute = 60000;
+	uint64_t beats;
+
+	(void)state;
+	m.signer.unreachable = true;
+	virtual_pass(&m.time, 70 * minute);
+	m.signer.unreachable = false;
+	beats = m.beats;
+	virtual_pass(&m.time, 11000);
+	assert_in_range(m.beats, beats + 2, beats + 3);
+	/* Without room on the disk nothing can be reserved; with it, heads go on by themselves. */
+	vfs_fault_fail(m.disk, VFS_WRITE, 1, VFS_ENOSPC, true);
+	virtual_pass(&m.time, 360 * minute);
+	vfs_fault_heal(m.disk);
+	beats = m.beats;
+	virtual_pass(&m.time, 11000);
+	assert_in_range(m.beats, beats + 2, beats + 3);
+	assert_null(trouble());
+}
+
 /* The n-th operation of the disk fails: what was acknowledged stays, after a crash as well. */
 static void
 fault_round(enum vfs_op op, uint64_t n, bool sticky, bool *hit)
@@ -252,6 +276,7 @@ run_fault_tests(void)
 	    cmocka_unit_test_setup_teardown(test_signer_dies, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_beats_wait_for_the_signer, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_beats_after_hours, setup, teardown),
 	    cmocka_unit_test(test_disk_errors),
 	    cmocka_unit_test(test_crashes),
 	    cmocka_unit_test_setup_teardown(test_damaged_numbers, setup, teardown),
