@@ -61,4 +61,17 @@
 #define LIMIT_CONFIG (64 * 1024)
 #define LIMIT_PEM_FILE (1024 * 1024)
 
+/* imports: what a foreign file may hold or ask for */
+#define LIMIT_IMPORT_FILE (4 * 1024 * 1024) /* one file; the bundle of all public roots has 0.3 */
+#define LIMIT_IMPORT_ITEMS 1024             /* found in all files of one import */
+#define LIMIT_IMPORT_KEYS 64                /* of those; keys take locked memory */
+#define LIMIT_IMPORT_PASSWORDS 8
+#define LIMIT_IMPORT_DEPTH 4          /* containers inside containers */
+#define LIMIT_DER_ELEMENTS 100000     /* of one container */
+#define LIMIT_PASSWORD 1024           /* bytes */
+#define LIMIT_PBE_ROUNDS 10000000     /* of key derivation, in all for one import */
+#define LIMIT_PBE_MS 5000             /* of CPU time for them */
+#define LIMIT_PBE_MEMORY (128u << 20) /* of scrypt */
+#define LIMIT_PBE_SALT 1024
+
 #endif

@@ -29,6 +29,10 @@ void cert_fingerprint(const struct cert *c, struct hash *out);
 /* New reference to the public key. ERR_INVALID for key types that are not taken. */
 NODISCARD int cert_key(const struct cert *c, struct pkey **out, struct err *err);
 bool cert_has_key(const struct cert *c, const struct pkey *key);
+/* Whether c names this subject as its issuer; no signature is looked at. */
+bool cert_names_issuer(const struct cert *c, const struct cert *issuer);
+/* Of version 1 and self-issued, as old roots are: it cannot say that it is a CA. */
+bool cert_is_old_root(const struct cert *c);
 /* Hexadecimal serial number; RFC 4514 names. Append to out. */
 void cert_put_serial(const struct cert *c, struct buf *out);
 void cert_put_subject(const struct cert *c, struct buf *out);
@@ -130,6 +134,9 @@ NODISCARD int cert_issue_leaf(const struct cert *ca, const struct pkey *ca_key,
 NODISCARD int csr_make(const struct pkey *key, const char *name, struct buf *der, struct err *err);
 NODISCARD int csr_make_leaf(const struct leaf_params *p, struct buf *der, struct err *err);
 NODISCARD int csr_key(struct span der, struct pkey **out, struct err *err);
+
+/* That der is a certificate revocation list, whole input. ERR_PARSE. */
+NODISCARD int crl_check(struct span der, struct err *err);
 
 /*
  * All CERTIFICATE blocks of a PEM text, in order, whatever stands around them; at most LIMIT_CHAIN,

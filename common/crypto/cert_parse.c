@@ -205,6 +205,18 @@ cert_issuer_der(const struct cert *c)
 	return SPAN(p, n);
 }
 
+bool
+cert_names_issuer(const struct cert *c, const struct cert *issuer)
+{
+	return span_equal(cert_issuer_der(c), cert_subject_der(issuer));
+}
+
+bool
+cert_is_old_root(const struct cert *c)
+{
+	return X509_get_version(cert_x509(c)) == X509_VERSION_1 && cert_names_issuer(c, c);
+}
+
 struct span
 cert_subject_key_id(const struct cert *c)
 {

@@ -2,7 +2,8 @@
 #define COMMON_CRYPTO_DER_H
 
 /*
- * DER, private to common/crypto: one-byte tags, definite and minimal lengths below 16 MiB. The
+ * DER, for common/crypto and the modules that read and write its
+ * containers (lift, export): one-byte tags, definite and minimal lengths below 16 MiB. The
  * writer opens and closes elements in order and puts lengths in on closing; what is written goes to
  * a struct buf, whose sticky error is looked at once at the end. The reader borrows its input and
  * keeps a sticky error of its own. One owner each.
@@ -21,6 +22,7 @@ enum der_tag {
 	DER_IA5_STRING = 0x16,
 	DER_UTC_TIME = 0x17,
 	DER_GENERALIZED_TIME = 0x18,
+	DER_BMP_STRING = 0x1e,
 	DER_SEQUENCE = 0x30,
 	DER_SET = 0x31,
 };

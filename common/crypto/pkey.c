@@ -113,7 +113,9 @@ classify(struct pkey *key, struct err *err)
 		key->bits = EVP_PKEY_get_bits(key->evp);
 		return 0;
 	}
-	return err_set(err, ERR_INVALID, "a key of a type that is not taken (EC, RSA, Ed25519)");
+	return err_set(err, ERR_INVALID,
+	    "a key of type %.20s, which is not taken (EC, RSA and Ed25519 are)",
+	    EVP_PKEY_get0_type_name(key->evp));
 }
 
 /* The SPKI is kept: OpenSSL's encoder takes longer than a signature. */

@@ -34,6 +34,16 @@ NODISCARD int pkey_generate(enum key_type type, struct pkey **out, struct err *e
  * ERR_CRYPTO when the private part does not belong to the public one.
  */
 NODISCARD int pkey_from_pkcs8(struct span der, struct pkey **out, struct err *err);
+/*
+ * The forms in which other programs keep private keys, whole input. PKCS#8 of any version and with
+ * attributes; the traditional RSAPrivateKey (PKCS#1) and ECPrivateKey (SEC 1), of which the latter
+ * may have its curve (DER of EC PARAMETERS) in a block of its own; curve may be empty. Codes as of
+ * pkey_from_pkcs8.
+ */
+NODISCARD int pkey_from_foreign_pkcs8(struct span der, struct pkey **out, struct err *err);
+NODISCARD int pkey_from_pkcs1(struct span der, struct pkey **out, struct err *err);
+NODISCARD int pkey_from_sec1(
+    struct span der, struct span curve, struct pkey **out, struct err *err);
 NODISCARD int pkey_to_pkcs8(const struct pkey *key, struct secret **out, struct err *err);
 /*
  * SubjectPublicKeyInfo DER, whole input, the point checked to be on its curve. A key has one
