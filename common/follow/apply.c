@@ -29,10 +29,9 @@ has_designation(const struct take *t)
 	return false;
 }
 
-static void
-apply_run(struct job *job)
+void
+follow_apply_taken(struct take *t)
 {
-	struct take *t = CONTAINER_OF(job, struct take, job);
 	struct follow *f = t->f;
 	AUTO(buf_freep)
 	struct buf *text = buf_new(128);
@@ -57,6 +56,13 @@ apply_run(struct job *job)
 		change.record_count = t->count;
 		t->status = store_apply(f->p.store, &change, &t->err);
 	}
+	t->applied = true;
+}
+
+static void
+apply_run(struct job *job)
+{
+	follow_apply_taken(CONTAINER_OF(job, struct take, job));
 }
 
 static void
@@ -84,18 +90,12 @@ tell(struct follow *f, struct take *t, bool complete)
 	mem_free(changes);
 }
 
-static void
-apply_done(struct job *job)
+void
+follow_apply_done(struct follow *f)
 {
-	struct take *t = CONTAINER_OF(job, struct take, job);
-	struct follow *f = t->f;
+	struct take *t = &f->take;
 	bool complete = f->sync == SYNC_DELTA && !f->staging && !f->retell;
 
-	f->working = false;
-	if (follow_is_closing(f)) {
-		follow_end(f);
-		return;
-	}
 	if (t->status < 0) {
 		follow_trouble(f, &t->err);
 		return;
@@ -112,6 +112,18 @@ apply_done(struct job *job)
 	    f->place.beat);
 	tell(f, t, complete);
 	follow_applied(f);
+}
+
+static void
+apply_done(struct job *job)
+{
+	struct follow *f = CONTAINER_OF(job, struct take, job)->f;
+
+	f->working = false;
+	if (follow_is_closing(f))
+		follow_end(f);
+	else
+		follow_apply_done(f);
 }
 
 void

@@ -265,7 +265,7 @@ take_done(struct job *job)
 		return;
 	}
 	take_over_trust(f, t);
-	if (t->status < 0 && t->taken != TAKEN_REFUSED) {
+	if (t->status < 0 && t->taken != TAKEN_REFUSED && !t->applied) {
 		f->status.refused++;
 		if (f->identity_sent)
 			end_identity(f, t->status, NULL, &t->err);
@@ -278,7 +278,10 @@ take_done(struct job *job)
 		break;
 	case TAKEN_STATE:
 		sm_move(&f->sm, FOLLOW_APPLYING);
-		follow_apply(f);
+		if (t->applied)
+			follow_apply_done(f);
+		else
+			follow_apply(f);
 		break;
 	case TAKEN_BEAT:
 		on_beat(f);

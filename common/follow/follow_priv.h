@@ -64,7 +64,6 @@ struct take {
 	bool decoded;
 	struct trust
 	    *trust; /* a clone with the designations of the reply; replaces the one before */
-	uint64_t old_term;
 	struct head head;
 	bool has_head;
 	struct record *records;
@@ -74,6 +73,7 @@ struct take {
 	size_t purged_count;
 	struct hash root;
 	enum taken taken;
+	bool applied; /* the state has been written by the same job, or that failed (status) */
 	int status;
 	struct err err;
 };
@@ -140,8 +140,10 @@ void place_encode(const struct place *p, struct buf *out);
 void take_run(struct job *job);
 void take_fini(struct take *t);
 
-/* apply.c */
+/* apply.c: follow_apply_taken on the worker, the rest on the loop */
+void follow_apply_taken(struct take *t);
 void follow_apply(struct follow *f);
+void follow_apply_done(struct follow *f);
 
 /* receipts.c */
 void receipts_free(struct follow *f);

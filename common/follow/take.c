@@ -218,6 +218,13 @@ take_refusal(struct take *t)
 	return err_set(&t->err, (enum err_code)t->reply.refusal.code, "%s", t->reply.refusal.text);
 }
 
+/* Then somebody has to be told before anything of it is applied. */
+static bool
+has_new_term(const struct take *t)
+{
+	return trust_current_term(t->trust) > trust_current_term(t->f->p.trust);
+}
+
 void
 take_run(struct job *job)
 {
@@ -230,6 +237,8 @@ take_run(struct job *job)
 	switch (t->reply.answer) {
 	case ANSWER_DELTA:
 		t->status = take_delta(t);
+		if (t->status == 0 && t->taken == TAKEN_STATE && !has_new_term(t))
+			follow_apply_taken(t);
 		break;
 	case ANSWER_IDENTITY:
 		t->taken = TAKEN_IDENTITY;
