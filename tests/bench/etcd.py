@@ -71,16 +71,17 @@ class Watchers(fanout.Followers):
                 self.etcd.ca, str(len(places)), encode("key")]
 
 
-def run_fanout(bench, sizes, print_row):
+def run_fanout(bench, sizes):
+    """By the number of watchers, what fanout.measure says."""
     print(f"  etcd {lib.version_of('etcd-server')}: one node, a put of {VALUE_BYTES} bytes over "
           "TLS, synced to its log; watchers with a TLS connection each, in load processes, through "
           "the JSON gateway (which costs etcd more than its own protocol); they verify nothing "
           "but the server and store nothing")
-    etcd = Etcd(bench)
+    etcd, rows = Etcd(bench), {}
     for count in sizes:
         watchers = Watchers(bench, etcd, count)
         lib.wait_until("watches", lambda: len(watchers.fresh) == count, 60)
-        fanout.measure(
+        rows[count] = fanout.measure(
             f"etcd, {count} watcher{'s'[:count > 1]}", watchers, etcd.process.pid,
             min(bench.args.rounds or 50, 50),
             lambda: int(etcd.call("/v3/kv/put", {"key": encode("key"), "value": encode(
@@ -89,6 +90,7 @@ def run_fanout(bench, sizes, print_row):
               f"{watchers.memory_text()}", flush=True)
         watchers.stop()
     etcd.stop()
+    return rows
 
 
 def fill(etcd, count):

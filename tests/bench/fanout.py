@@ -15,13 +15,43 @@ LIMITS = ("--pending", "20000", "--pending-per-address", "20000", "--tries-per-s
 
 def print_row(label, r):
     print(f"  {label:44} p50 {r['p50_ms']:.2f} ms, p99 {r['p99_ms']:.2f} ms, last of each change "
-          f"p50 {r['last_p50_ms']:.2f} ms, p99 {r['last_p99_ms']:.2f} ms, change itself p50 "
-          f"{r['request_p50_ms']:.2f} ms", flush=True)
+          f"p50 {r['last_p50_ms']:.2f} ms, p99 {r['last_p99_ms']:.2f} ms; the answer itself p50 "
+          f"{r['request_p50_ms']:.2f} ms; from the request p50 {r['whole_p50_ms']:.2f} ms, p99 "
+          f"{r['whole_p99_ms']:.2f} ms", flush=True)
 
 
 def per_mille(values, at):
     ordered = sorted(values)
     return ordered[(len(ordered) - 1) * at // 1000]
+
+
+class Times:
+    """Of changes one after another, in ms: from the answer of each (and from its request) until
+    a follower serves it."""
+
+    def __init__(self):
+        self.each, self.last, self.request, self.whole = [], [], [], []
+
+    def change(self, followers, change):
+        """change() answers with the place in the log that it made, which is given back."""
+        before = time.monotonic_ns()
+        seq = change()
+        answered = time.monotonic_ns()
+        times = followers.wait_serving(seq).values()
+        followers.forget()
+        self.each += [(t - answered) / 1e6 for t in times]
+        self.whole += [(t - before) / 1e6 for t in times]
+        self.last.append((max(times) - answered) / 1e6)
+        self.request.append((answered - before) / 1e6)
+        return seq
+
+    def row(self):
+        return {"p50_ms": per_mille(self.each, 500), "p99_ms": per_mille(self.each, 990),
+                "last_p50_ms": per_mille(self.last, 500),
+                "last_p99_ms": per_mille(self.last, 990),
+                "request_p50_ms": per_mille(self.request, 500),
+                "whole_p50_ms": per_mille(self.whole, 500),
+                "whole_p99_ms": per_mille(self.whole, 990)}
 
 
 class Followers:
@@ -122,28 +152,29 @@ def real_replicas(bench, d, count):
 
 
 def measure(label, followers, pid, rounds, change):
-    """Changes one after another; change() answers with the place in the log that it made."""
-    each, last, request = [], [], []
+    """Changes one after another; what is said of their times, see Times."""
+    times = Times()
     cpu, load_cpu = lib.cpu_of(pid), followers.cpu()
     for _ in range(rounds):
-        before = time.monotonic_ns()
-        seq = change()
-        at = time.monotonic_ns()
-        times = [(t - at) / 1e6 for t in followers.wait_serving(seq).values()]
-        followers.forget()
-        each += times
-        last.append(max(times))
-        request.append((at - before) / 1e6)
+        times.change(followers, change)
         time.sleep(0.3)  # so that each change meets followers that wait for one
     cpu = (lib.cpu_of(pid) - cpu) / rounds
     load_cpu = (followers.cpu() - load_cpu) / rounds
-    print_row(f"{label}, {rounds} changes", {
-        "p50_ms": per_mille(each, 500), "p99_ms": per_mille(each, 990),
-        "last_p50_ms": per_mille(last, 500), "last_p99_ms": per_mille(last, 990),
-        "request_p50_ms": per_mille(request, 500)})
+    row = times.row()
+    print_row(f"{label}, {rounds} changes", row)
     print(f"    the server's CPU for a change and what follows it: {cpu * 1000:.0f} ms; of the "
           f"load processes: {load_cpu * 1000:.0f} ms, {load_cpu * 1e6 / followers.count:.0f} us each")
-    return per_mille(each, 990)
+    return row
+
+
+def compare(own, peer):
+    """Between how many receivers there are, the ratios; an answer is worth a different thing to
+    each side, and events can leave before it, so the request is where the clock starts."""
+    for count in sorted(set(own) & set(peer)):
+        ratios = [own[count][k] / max(peer[count][k], 1e-3)
+                  for k in ("whole_p50_ms", "whole_p99_ms")]
+        print(f"  ratio certherd / etcd, {count} receiver{'s'[:count > 1]}, from the request: p50 "
+              f"{ratios[0]:.2f}, p99 {ratios[1]:.2f}", flush=True)
 
 
 def many_followers(bench, d, count):
@@ -159,13 +190,13 @@ def many_followers(bench, d, count):
     lib.wait_until("fresh followers", lambda: len(followers.fresh) == count, 60)
     print(f"    {count} followers in {len(followers.processes)} processes synced from nothing "
           f"after {time.monotonic() - began:.1f} s", flush=True)
-    p99 = measure(f"certherd, {count} followers", followers, d.server.pid,
+    row = measure(f"certherd, {count} followers", followers, d.server.pid,
                   min(bench.args.rounds or 50, 50),
                   lambda: d.api.call("POST", f"/v1/certs/{CREDENTIAL}/renew", {})["seq"])
     print(f"    memory PSS/RSS MiB: {d.server.memory_text()}; load processes "
           f"{followers.memory_text()}", flush=True)
     followers.stop()
-    return p99
+    return row
 
 
 def run(bench):
@@ -174,21 +205,22 @@ def run(bench):
           "replicas by TLS handshakes one after another (p99 over every node and renewal); "
           "followers in load processes have their own TLS, verification, database and cache. "
           "All processes share all cores; a closed loop, one change at a time")
-    sizes = [n for n in (1, 20) if bench.wanted(f"real{n}")]
+    sizes, own = [n for n in (1, 20) if bench.wanted(f"real{n}")], {}
     if bench.wanted("certherd"):
         d = domain.Domain(bench).start(*LIMITS)
         for count in sizes:
-            result = real_replicas(bench, d, count)
+            own[count] = real_replicas(bench, d, count)
             if count == 1:
-                bench.goal("commit to served, 1 replica, p50", result["p50_ms"], 5, "ms")
+                bench.goal("commit to served, 1 replica, p50", own[1]["p50_ms"], 5, "ms")
         if bench.args.followers > 0 and bench.wanted("followers"):
-            p99 = many_followers(bench, d, bench.args.followers)
-            bench.goal(f"commit to served, {bench.args.followers} followers, p99", p99, 1000, "ms")
+            many = bench.args.followers
+            own[many] = many_followers(bench, d, many)
+            bench.goal(f"commit to served, {many} followers, p99", own[many]["p99_ms"], 1000, "ms")
         bench.stop(d.server)
         d.remove()
     if bench.wanted("etcd") and bench.has("etcd", "etcd-server"):
         import etcd  # it uses this module
-        etcd.run_fanout(bench, sizes + [bench.args.followers], print_row)
+        compare(own, etcd.run_fanout(bench, sizes + [bench.args.followers]))
 
 
 def run_coldstart(bench):

@@ -11,45 +11,20 @@ COUNT, BLOCKS, GAP_S = 20, 4, 0.1
 MOST_RATIO = 1.5
 
 
-class Side:
-    """The times of all changes with the stopped follower, or of those without."""
-
-    def __init__(self):
-        self.each, self.last, self.request = [], [], []
-
-    def change(self, d, name, followers):
-        before = time.monotonic_ns()
-        seq = d.api.call("POST", f"/v1/certs/{name}/renew", {})["seq"]
-        at = time.monotonic_ns()
-        times = [(t - at) / 1e6 for t in followers.wait_serving(seq).values()]
-        followers.forget()
-        self.each += times
-        self.last.append(max(times))
-        self.request.append((at - before) / 1e6)
-        time.sleep(GAP_S)
-        return seq
-
-    def row(self, label):
-        r = {"p50_ms": fanout.per_mille(self.each, 500), "p99_ms": fanout.per_mille(self.each, 990),
-             "last_p50_ms": fanout.per_mille(self.last, 500),
-             "last_p99_ms": fanout.per_mille(self.last, 990),
-             "request_p50_ms": fanout.per_mille(self.request, 500)}
-        fanout.print_row(label, r)
-        return r
-
-
-def measure(d, name, followers, rounds):
+def measure(followers, rounds, change):
     """Blocks of changes by turns, so that both sides meet the same machine."""
     stopped = followers.processes[0]
-    without, beside = Side(), Side()
+    without, beside = fanout.Times(), fanout.Times()
     for _ in range(BLOCKS):
         for _ in range(rounds):
-            without.change(d, name, followers)
+            without.change(followers, change)
+            time.sleep(GAP_S)
         stopped.send_signal(signal.SIGSTOP)
         followers.count -= 1
         try:
             for _ in range(rounds):
-                seq = beside.change(d, name, followers)
+                seq = beside.change(followers, change)
+                time.sleep(GAP_S)
         finally:
             stopped.send_signal(signal.SIGCONT)
         followers.count += 1
@@ -75,8 +50,11 @@ def run(bench):
     followers = fanout.Followers(bench, places, COUNT)
     followers.wait_serving(changed["seq"], 120)
     lib.wait_until("fresh followers", lambda: len(followers.fresh) == COUNT, 60)
-    without, beside, caught_up = measure(d, name, followers, rounds)
-    a, b = without.row("all running"), beside.row("one stopped")
+    without, beside, caught_up = measure(
+        followers, rounds, lambda: d.api.call("POST", f"/v1/certs/{name}/renew", {})["seq"])
+    a, b = without.row(), beside.row()
+    fanout.print_row("all running", a)
+    fanout.print_row("one stopped", b)
     print(f"    the stopped one served the last change {caught_up * 1000:.0f} ms after SIGCONT; "
           f"memory PSS/RSS MiB: {d.server.memory_text()}; followers {followers.memory_text()}")
     print(f"  ratio stopped / running: p50 {b['p50_ms'] / a['p50_ms']:.2f}, "
