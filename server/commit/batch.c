@@ -104,12 +104,39 @@ name_is_taken(struct commit *c, struct batch *b, const struct draft *d)
 	return in_batch == NULL || holds_name(&in_batch->record, d->kind, d->name);
 }
 
+/* Once everything that is in the batch so far is committed; 0: never seen. */
+static uint64_t
+version_of(struct commit *c, struct batch *b, const struct id *id, bool *removed)
+{
+	struct batch_record *before = pending(b, id);
+
+	*removed = before != NULL && before->record.removed;
+	return before != NULL ? before->record.version
+			      : c->params.lookup.version(c->params.lookup.arg, id, removed);
+}
+
+static int
+check_expected(struct commit *c, struct batch *b, const struct mutation *m, struct err *err)
+{
+	for (size_t i = 0; i < m->expected_count; i++) {
+		const struct expectation *e = &m->expected[i];
+		char hex[ID_HEX_MAX];
+		bool removed;
+
+		if (version_of(c, b, &e->id, &removed) != e->version || removed)
+			return err_set(err, ERR_CONFLICT,
+			    "record %s, on which '%s' builds, has changed meanwhile",
+			    id_hex(&e->id, hex), m->action);
+	}
+	return 0;
+}
+
 static int
 check_draft(struct commit *c, struct batch *b, size_t first, const struct draft *d, struct err *err)
 {
 	struct batch_record *before = pending(b, &d->id);
 	char hex[ID_HEX_MAX];
-	bool removed = false;
+	bool removed;
 	uint64_t version;
 
 	id_hex(&d->id, hex);
@@ -123,10 +150,7 @@ check_draft(struct commit *c, struct batch *b, size_t first, const struct draft 
 		    "%s %s: what is removed has a version before, and "
 		    "no content",
 		    kind_name(d->kind), hex);
-	version = before != NULL ? before->record.version
-				 : c->params.lookup.version(c->params.lookup.arg, &d->id, &removed);
-	if (before != NULL)
-		removed = before->record.removed;
+	version = version_of(c, b, &d->id, &removed);
 	if (version != d->expect_version)
 		return err_set(err, ERR_CONFLICT,
 		    "%s '%s' has changed meanwhile (version %llu, expected %llu)",
@@ -243,8 +267,10 @@ add_mutation(struct commit *c, struct batch *b, struct queued *q, struct err *er
 {
 	struct undo *undo = mem_array(q->m->count, sizeof(*undo));
 	size_t bytes = b->bytes;
-	int rc = 0;
+	int rc = check_expected(c, b, q->m, err);
 
+	if (rc == 0 && q->m->check != NULL)
+		rc = q->m->check(q->m->check_arg, q->m, err);
 	q->first = b->count;
 	for (size_t i = 0; rc == 0 && i < q->m->count; i++) {
 		rc = add_draft(c, b, q, &q->m->drafts[i], err);
@@ -277,7 +303,8 @@ batch_fill(struct commit *c, struct batch *b, struct queue *refused)
 		else if (q->m->count > LIMIT_MUTATION)
 			rc = err_set(
 			    &err, ERR_LIMIT, "a mutation of more than %d records", LIMIT_MUTATION);
-		else if (b->count + q->m->count > LIMIT_SIGN_BATCH)
+		else if (b->count + q->m->count > LIMIT_SIGN_BATCH ||
+		    (b->count > 0 && q->m->check != NULL))
 			return;
 		else
 			rc = add_mutation(c, b, q, &err);

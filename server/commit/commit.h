@@ -30,10 +30,29 @@ struct draft {
 	struct id access[LIMIT_ACCESS];
 };
 
+/* A record that a mutation builds on without changing it. */
+struct expectation {
+	struct id id;
+	uint64_t version;
+};
+
+struct mutation;
+
+/*
+ * For what versions cannot say, such as that there is nothing else: called when all that came
+ * before has been committed and observed, so that the index shows exactly what the mutation would
+ * follow. 0, or the error that the mutation ends with.
+ */
+typedef int mutation_check_cb(void *arg, const struct mutation *m, struct err *err);
+
 /* All or nothing. Also the entry of the audit log. */
 struct mutation {
 	struct draft *drafts;
 	size_t count;
+	struct expectation *expected;
+	size_t expected_count;
+	mutation_check_cb *check; /* NULL: none; check_arg lives until the mutation is done */
+	void *check_arg;
 	char author[LIMIT_AUTHOR + 1];
 	char action[32];             /* "cert.add" */
 	char object[LIMIT_NAME + 1]; /* name or id of what it is about */
@@ -42,6 +61,8 @@ struct mutation {
 struct mutation *mutation_new(const char *author, const char *action, const char *object);
 /* A zeroed draft at the end, with empty public_part; valid until the next mutation_add. */
 struct draft *mutation_add(struct mutation *m);
+/* The record must still be there, with that version, when the mutation is taken: ERR_CONFLICT. */
+void mutation_expect(struct mutation *m, const struct id *id, uint64_t version);
 void mutation_free(struct mutation *m);
 DEFINE_FREEP(struct mutation, mutation_free)
 

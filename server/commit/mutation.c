@@ -28,6 +28,15 @@ mutation_add(struct mutation *m)
 }
 
 void
+mutation_expect(struct mutation *m, const struct id *id, uint64_t version)
+{
+	if ((m->expected_count & (m->expected_count - 1)) == 0)
+		m->expected = mem_grow(m->expected,
+		    m->expected_count > 0 ? 2 * m->expected_count : 1, sizeof(*m->expected));
+	m->expected[m->expected_count++] = (struct expectation){*id, version};
+}
+
+void
 mutation_free(struct mutation *m)
 {
 	if (m == NULL)
@@ -37,6 +46,7 @@ mutation_free(struct mutation *m)
 		buf_free(m->drafts[i].sealed);
 	}
 	mem_free(m->drafts);
+	mem_free(m->expected);
 	mem_free(m);
 }
 

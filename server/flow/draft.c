@@ -30,12 +30,21 @@ draft_new(struct mutation *m, uint32_t kind, const struct id *id, uint64_t expec
 	return d;
 }
 
-static void
-put_access(struct draft *d, const struct id *access, size_t count)
+/* A group that it names must be there when it is committed, with the key that was sealed to. */
+static int
+put_access(struct flow_op *op, struct mutation *m, struct draft *d, struct err *err)
 {
-	d->access_count = count;
-	if (count > 0)
-		memcpy(d->access, access, count * sizeof(*access));
+	for (size_t i = 0; i < op->access_count; i++) {
+		const struct index_record *r = index_get(op->flow->index, &op->access[i]);
+
+		if (r == NULL)
+			return err_set(
+			    err, ERR_CONFLICT, "somebody with access has been removed meanwhile");
+		if (r->kind == KIND_GROUP)
+			mutation_expect(m, &r->id, r->version);
+		d->access[d->access_count++] = op->access[i];
+	}
+	return 0;
 }
 
 static void
@@ -51,17 +60,20 @@ draft_credential(struct flow_op *op, struct mutation *m, const char *name,
 {
 	struct draft *d = draft_new(m, KIND_CREDENTIAL, &op->credential, op->credential_version);
 
+	int rc = put_access(op, m, d, err);
+
 	snprintf(d->name, sizeof(d->name), "%s", name);
-	put_access(d, op->access, op->access_count);
-	return wire_credential_public_encode(p, d->public_part, err);
+	return rc < 0 ? rc : wire_credential_public_encode(p, d->public_part, err);
 }
 
 int
 draft_generation(struct flow_op *op, struct mutation *m, unsigned reply, struct err *err)
 {
 	struct draft *d = draft_new(m, KIND_GENERATION, &op->generation, 0);
+	int rc = put_access(op, m, d, err);
 
-	put_access(d, op->access, op->access_count);
+	if (rc < 0)
+		return rc;
 	buf_put_span(d->public_part, op->replies[reply].public_part);
 	put_sealed(d, op->replies[reply].sealed);
 	return buf_error(d->public_part, "public part of a generation", err);
@@ -72,9 +84,11 @@ draft_resealed(struct flow_op *op, struct mutation *m, unsigned reply, struct er
 {
 	const struct record *r = op->fetched;
 	struct draft *d = draft_new(m, r->kind, &r->id, r->version);
+	int rc = put_access(op, m, d, err);
 
+	if (rc < 0)
+		return rc;
 	snprintf(d->name, sizeof(d->name), "%s", r->name);
-	put_access(d, op->access, op->access_count);
 	buf_put_span(d->public_part, r->public_part);
 	put_sealed(d, op->replies[reply].sealed);
 	return buf_error(d->public_part, "public part of a record", err);

@@ -149,6 +149,19 @@ fill(struct draft *d, const struct buf *public_part, const struct buf *sealed)
 		d->sealed = copy(buf_span(sealed), LIMIT_SEALED);
 }
 
+/* Its group and its node are as they were when it was sealed. */
+static int
+expect_node(struct group_task *g, struct mutation *m, const struct id *node, struct err *err)
+{
+	bool removed;
+	uint64_t version = index_version(g->t.nodes->p.index, node, &removed);
+
+	if (removed)
+		return err_set(err, ERR_CONFLICT, "a node has been removed meanwhile");
+	mutation_expect(m, node, version);
+	return 0;
+}
+
 static int
 mutation_group(struct task *t, struct mutation *m, struct err *err)
 {
@@ -156,6 +169,12 @@ mutation_group(struct task *t, struct mutation *m, struct err *err)
 	const struct index_record *group = NULL;
 	int rc = g->change == GROUP_CREATE ? 0 : current_group(g, &group, err);
 
+	if (rc < 0)
+		return rc;
+	if (!g->makes_key)
+		mutation_expect(m, &g->id, g->version);
+	for (size_t i = 0; rc == 0 && i < g->count; i++)
+		rc = expect_node(g, m, &g->plans[i].node, err);
 	if (rc < 0)
 		return rc;
 	if (g->makes_key) {

@@ -50,7 +50,7 @@ on_left(void *arg, const struct index_record *r)
 {
 	struct pending *p = arg;
 
-	/* One that was added while its group was deleted gives nothing to anybody. */
+	/* A group goes with all its memberships; without one there is nothing to be repaired. */
 	p->found = index_of_kind(p->ix, KIND_GROUP, &r->membership->group) != NULL;
 	return !p->found;
 }
@@ -388,29 +388,37 @@ in_default_access(const struct index *ix, const struct id *group)
 }
 
 static int
-look_delete(struct task *t, struct err *err)
+check_users(struct task *t, const struct id *group, struct err *err)
 {
-	struct remove_task *rt = REMOVE_OF(t);
 	const struct index *ix = t->nodes->p.index;
-	const struct index_record *r = index_named(ix, KIND_GROUP, t->object), *user = NULL;
+	const struct index_record *user = NULL;
 
-	if (r == NULL)
-		return err_set(err, ERR_NOTFOUND,
-		    "there is no group '%s'; 'certherd group list' shows them", t->object);
-	index_with_access(ix, &r->id, on_user, &user);
+	index_with_access(ix, group, on_user, &user);
 	if (user != NULL)
 		return err_set(err, ERR_BUSY,
 		    "the group '%s' has access to '%s'; take it away first with 'certherd cert "
 		    "access NAME --remove @%s'",
 		    t->object, user->name, t->object);
-	if (in_default_access(ix, &r->id))
+	if (in_default_access(ix, group))
 		return err_set(err, ERR_BUSY,
 		    "the group '%s' is part of the default access; set another first with "
 		    "'certherd default-access set NAME...'",
 		    t->object);
+	return 0;
+}
+
+static int
+look_delete(struct task *t, struct err *err)
+{
+	struct remove_task *rt = REMOVE_OF(t);
+	const struct index_record *r = index_named(t->nodes->p.index, KIND_GROUP, t->object);
+
+	if (r == NULL)
+		return err_set(err, ERR_NOTFOUND,
+		    "there is no group '%s'; 'certherd group list' shows them", t->object);
 	rt->id = r->id;
 	rt->version = r->version;
-	return 0;
+	return check_users(t, &r->id, err);
 }
 
 static bool
@@ -423,6 +431,28 @@ on_dropped(void *arg, const struct index_record *r)
 	d->expect_version = r->version;
 	d->removed = true;
 	return true;
+}
+
+static bool
+on_counted(void *arg, const struct index_record *r)
+{
+	(void)r;
+	++*(size_t *)arg;
+	return true;
+}
+
+/* Nobody has come meanwhile: neither a user of the group nor a member. */
+static int
+check_delete(void *arg, const struct mutation *m, struct err *err)
+{
+	struct task *t = arg;
+	size_t members = 0;
+
+	index_members(t->nodes->p.index, &REMOVE_OF(t)->id, on_counted, &members);
+	if (members + 1 != m->count)
+		return err_set(
+		    err, ERR_CONFLICT, "the group '%s' has other members meanwhile", t->object);
+	return check_users(t, &REMOVE_OF(t)->id, err);
 }
 
 static int
@@ -438,6 +468,8 @@ mutation_delete(struct task *t, struct mutation *m, struct err *err)
 	d->removed = true;
 	snprintf(d->name, sizeof(d->name), "%s", t->object);
 	index_members(t->nodes->p.index, &rt->id, on_dropped, m);
+	m->check = check_delete;
+	m->check_arg = t;
 	return 0;
 }
 

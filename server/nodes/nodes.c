@@ -312,6 +312,13 @@ mutation_setting(struct task *t, struct mutation *m, struct err *err)
 	const struct setting_public p = {.value = "", .records = {st->ids, st->count}};
 	struct draft *d = mutation_add(m);
 
+	for (size_t i = 0; i < st->count; i++) {
+		bool removed;
+		uint64_t version = index_version(t->nodes->p.index, &st->ids[i], &removed);
+
+		if (!removed)
+			mutation_expect(m, &st->ids[i], version);
+	}
 	d->id = st->id;
 	d->kind = KIND_SETTING;
 	d->expect_version = st->version;

@@ -124,6 +124,80 @@ named(uint64_t n, uint64_t expect, const char *name)
 	return mu;
 }
 
+static struct mutation *
+expecting(uint64_t n, uint64_t other, uint64_t version)
+{
+	struct mutation *mu = test_put(n, 0, 10);
+	struct id id = test_id(other);
+
+	mutation_expect(mu, &id, version);
+	return mu;
+}
+
+/* What a mutation builds on must be as it was, also within one batch. */
+static void
+test_expected(void **state)
+{
+	struct test_done done, dones[6];
+
+	(void)state;
+	assert_int_equal(test_commit(&m, test_put(1, 0, 10), NULL), 0);
+	assert_int_equal(test_commit(&m, expecting(2, 1, 1), NULL), 0);
+	assert_int_equal(test_commit(&m, expecting(3, 1, 2), &done), ERR_CONFLICT);
+	assert_non_null(strstr(done.err.text, "changed meanwhile"));
+	assert_int_equal(test_commit(&m, expecting(3, 9, 1), NULL), ERR_CONFLICT);
+	test_submit(&m, test_put(1, 1, 10), &dones[0]);
+	test_submit(&m, expecting(3, 1, 1), &dones[1]);
+	test_submit(&m, expecting(4, 1, 2), &dones[2]);
+	test_submit(&m, test_remove(1, 2), &dones[3]);
+	test_submit(&m, expecting(5, 1, 2), &dones[4]);
+	test_submit(&m, expecting(6, 1, 3), &dones[5]);
+	for (size_t i = 0; i < ARRAY_LEN(dones); i++)
+		assert_true(virtual_until(&m.time, test_is_done, &dones[i], 1000));
+	assert_int_equal(dones[0].status, 0);
+	assert_int_equal(dones[1].status, ERR_CONFLICT);
+	assert_int_equal(dones[2].status, 0);
+	assert_int_equal(dones[3].status, 0);
+	assert_int_equal(dones[4].status, ERR_CONFLICT);
+	assert_int_equal(dones[5].status, ERR_CONFLICT);
+	assert_int_equal(version_in_store(3, NULL), 0);
+	assert_digest(&m);
+}
+
+static int
+is_committed(void *arg, const struct mutation *mu, struct err *err)
+{
+	(void)mu;
+	return version_in_store(*(uint64_t *)arg, NULL) > 0
+	    ? 0
+	    : err_set(err, ERR_BUSY, "what came before is not committed");
+}
+
+/* A check sees all that came before it, and nothing else with it. */
+static void
+test_checked(void **state)
+{
+	struct test_done dones[3], done;
+	struct mutation *mu = test_put(2, 0, 10);
+	uint64_t n = 1, none = 9;
+
+	(void)state;
+	mu->check = is_committed;
+	mu->check_arg = &n;
+	test_submit(&m, test_put(1, 0, 10), &dones[0]);
+	test_submit(&m, mu, &dones[1]);
+	test_submit(&m, test_put(3, 0, 10), &dones[2]);
+	assert_true(virtual_until(&m.time, test_is_done, &dones[2], 1000));
+	for (size_t i = 0; i < ARRAY_LEN(dones); i++)
+		assert_int_equal(dones[i].status, 0);
+	mu = test_put(4, 0, 10);
+	mu->check = is_committed;
+	mu->check_arg = &none;
+	assert_int_equal(test_commit(&m, mu, &done), ERR_BUSY);
+	assert_int_equal(version_in_store(4, NULL), 0);
+	assert_digest(&m);
+}
+
 static void
 test_names(void **state)
 {
@@ -468,6 +542,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_expected, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_checked, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_refused_mutations_leave_nothing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_group_commit, setup, teardown),
