@@ -7,22 +7,19 @@
 #include <openssl/cryptoerr.h>
 #include <openssl/err.h>
 
-#define SMALL_PIECE 64
+/* More than OpenSSL asks for at once with any key that is read here. */
+#define LARGE_PIECE 4096
 
 static const char heap_full[] = "the secure heap is full";
 
-/*
- * Some versions of OpenSSL tell a full secure heap from other failures to allocate, some do not. A
- * small piece that cannot be had tells.
- */
-static bool
-heap_is_full(void)
+bool
+crypto_heap_is_full(void)
 {
 	void *piece;
 
 	if (!CRYPTO_secure_malloc_initialized())
 		return false;
-	piece = OPENSSL_secure_malloc(SMALL_PIECE);
+	piece = OPENSSL_secure_malloc(LARGE_PIECE);
 	OPENSSL_secure_free(piece);
 	return piece == NULL;
 }
@@ -31,6 +28,7 @@ int
 crypto_err(struct err *err, enum err_code code, const char *fmt, ...)
 {
 	const char *reason = NULL;
+	bool failed = crypto_err_pending();
 	char text[ERR_TEXT_MAX];
 	unsigned long e;
 	va_list ap;
@@ -46,10 +44,15 @@ crypto_err(struct err *err, enum err_code code, const char *fmt, ...)
 			reason = heap_full;
 		} else if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE && code != ERR_NOMEM) {
 			code = ERR_NOMEM;
-			reason = heap_is_full() ? heap_full : "no memory";
+			reason = crypto_heap_is_full() ? heap_full : "no memory";
 		} else if (reason == NULL) {
 			reason = ERR_reason_error_string(e);
 		}
+	}
+	/* In many places OpenSSL says nothing of an allocation that failed. */
+	if (failed && code != ERR_NOMEM && crypto_heap_is_full()) {
+		code = ERR_NOMEM;
+		reason = heap_full;
 	}
 	if (reason == NULL)
 		return err_set(err, code, "%s", text);

@@ -17,6 +17,13 @@ int crypto_err(struct err *err, enum err_code code, const char *fmt, ...) PRINTF
 /* Empties the queue after a failure that is no error. */
 void crypto_err_forget(void);
 
+/*
+ * Whether the secure heap has room for a large piece. Some versions of OpenSSL tell a full heap
+ * from other failures, some do not, and in many places it says nothing at all: a failure while the
+ * heap is full is believed to come of that, and can be tried again.
+ */
+bool crypto_heap_is_full(void);
+
 /* That something lies in the queue: somebody did not look at a failure. */
 bool crypto_err_pending(void);
 

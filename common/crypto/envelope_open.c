@@ -20,6 +20,8 @@ refuse(struct err *err)
 
 	if (crypto_err(&reason, ERR_CRYPTO, "open a seal") == ERR_NOMEM)
 		return err_set(err, ERR_NOMEM, "%s", reason.text);
+	if (crypto_heap_is_full())
+		return err_set(err, ERR_NOMEM, "open a seal: the secure heap is full");
 	return err_set(err, ERR_CRYPTO, "the seal is not what was sealed for this record");
 }
 

@@ -55,6 +55,43 @@ test_round_trip(void **state)
 	pkey_unref(stranger);
 }
 
+/* However little room is left for secrets: a good seal is never called a bad one. */
+static void
+test_opened_in_a_full_heap(void **state)
+{
+	struct pkey *key = make_key(KEY_EC_P256);
+	struct seal_binding b = binding_of(1);
+	struct secret *payload = secret_of("x"), *opened = NULL, *held[64];
+	struct buf seal = BUF_INIT(LIMIT_SEALED);
+	size_t n = 0, failed = 0;
+
+	(void)state;
+	assert_int_equal(
+	    envelope_seal(&b, payload, (const struct pkey *const[]){key}, 1, &seal, NULL), 0);
+	for (size_t size = 512 * 1024; size >= 32; size /= 2)
+		while (n < ARRAY_LEN(held) && secret_new(size, &held[n], NULL) == 0)
+			n++;
+	for (;;) {
+		struct err err;
+		int r = envelope_open(&b, buf_span(&seal), key, &opened, &err);
+
+		if (r == 0)
+			secret_free(MOVE(opened));
+		else if (r != ERR_NOMEM)
+			fail_msg("%zu pieces held: %s", n, err.text);
+		failed += r < 0;
+		if (n == 0)
+			break;
+		secret_free(held[--n]);
+	}
+	assert_in_range(failed, 1, 63);
+	assert_int_equal(envelope_open(&b, buf_span(&seal), key, &opened, NULL), 0);
+	secret_free(opened);
+	secret_free(payload);
+	buf_fini(&seal);
+	pkey_unref(key);
+}
+
 static void
 test_recipients(void **state)
 {
@@ -358,6 +395,7 @@ run_envelope_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_round_trip),
+	    TEST(test_opened_in_a_full_heap),
 	    TEST(test_recipients),
 	    TEST(test_refused_to_seal),
 	    TEST(test_largest),
