@@ -173,6 +173,20 @@ keyring_learn(struct keyring *k, const struct record *membership, struct err *er
 	return r;
 }
 
+bool
+keyring_is_own(const struct keyring *k, const struct record *membership)
+{
+	struct membership_public p;
+	bool own;
+
+	if (membership->kind != KIND_MEMBERSHIP || membership->removed ||
+	    wire_membership_public_decode(membership->public_part, &p, NULL) < 0)
+		return false;
+	own = id_equal(&p.node, &k->node);
+	membership_public_fini(&p);
+	return own;
+}
+
 static bool
 is_among(const struct id *id, const struct id *list, size_t count)
 {

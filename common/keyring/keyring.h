@@ -25,6 +25,9 @@ DEFINE_FREEP(struct keyring, keyring_free)
  */
 NODISCARD int keyring_learn(struct keyring *k, const struct record *membership, struct err *err);
 
+/* Whether a record is a live MEMBERSHIP of this node, and so worth verifying and learning. */
+bool keyring_is_own(const struct keyring *k, const struct record *membership);
+
 /*
  * After a look at the whole state: takes away what came from any other membership than these. One
  * that ended while this node did not hear of it may have left no tombstone. Returns as above.

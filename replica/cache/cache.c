@@ -6,7 +6,13 @@
 #include "common/wire/public_wire.h"
 #include "common/wire/trust.h"
 
+#include <string.h>
+
+#define AGAIN_FIRST_MS 500
+#define AGAIN_MOST_MS 60000
+
 static void on_asked(struct posted *post);
+static void on_again(void *arg);
 
 int
 cache_new(const struct cache_params *params, struct cache **out, struct err *err)
@@ -22,6 +28,9 @@ cache_new(const struct cache_params *params, struct cache **out, struct err *err
 	c->issuers = issuers_new();
 	CHECK(pthread_mutex_init(&c->ask_lock, NULL) == 0);
 	c->ask_post.cb = on_asked;
+	c->again = map_new();
+	c->again_timer = (struct timer){.cb = on_again, .arg = c};
+	c->again_backoff = (struct backoff){AGAIN_FIRST_MS, AGAIN_MOST_MS, 0};
 	*out = c;
 	return 0;
 }
@@ -38,6 +47,7 @@ cache_end(struct cache *c)
 	trust_free(c->trust);
 	mem_free(c->asked);
 	mem_free(c->warm);
+	map_free(c->again);
 	CHECK(pthread_mutex_destroy(&c->ask_lock) == 0);
 	mem_free(c);
 	closed(arg);
@@ -62,6 +72,7 @@ cache_close(struct cache *c, void (*closed)(void *arg), void *arg)
 	c->closed = closed;
 	c->closed_arg = arg;
 	c->warm_count = 0;
+	runtime_timer_stop(c->p.runtime, &c->again_timer);
 	c->busy++;
 	cache_idle(c);
 }
@@ -163,6 +174,43 @@ cache_apply(struct cache *c, const struct trust *trust, const struct change *cha
 	cache_idle(c);
 }
 
+/* --- what may work later ------------------------------------------------------------------------
+ */
+
+static bool
+may_pass(int code)
+{
+	return code == ERR_NOMEM || code == ERR_IO || code == ERR_BUSY || code == ERR_UNAVAIL;
+}
+
+void
+cache_again(struct cache *c, const struct id *credential, int code)
+{
+	if (!may_pass(code) || c->closing)
+		return;
+	(void)map_put(c->again, credential->bytes, ID_LEN, c);
+	if (!timer_is_armed(&c->again_timer))
+		runtime_timer_start(
+		    c->p.runtime, &c->again_timer, backoff_next(&c->again_backoff, c->p.runtime));
+}
+
+static void
+on_again(void *arg)
+{
+	struct cache *c = arg;
+	struct id *ids = mem_array(map_count(c->again), sizeof(*ids));
+	size_t at = 0, count = 0;
+	struct span key;
+	void *value;
+
+	while (map_next(c->again, &at, &key, &value))
+		memcpy(ids[count++].bytes, key.data, ID_LEN);
+	map_free(c->again);
+	c->again = map_new();
+	cache_settle(c, ids, count, NULL, false);
+	mem_free(ids);
+}
+
 /* --- openings for handshakes and the warm-up -----------------------------------------------------
  */
 
@@ -177,15 +225,20 @@ single_done(struct opening *o)
 {
 	struct single *s = o->arg;
 	struct cache *c = s->cache;
+	AUTO(served_unrefp)
+	struct served *now = serving_of_credential(c->serving, &s->served->credential);
 	char hex[ID_HEX_MAX];
 
-	if (o->status < 0) {
+	/* What has been replaced meanwhile says nothing about the credential any more. */
+	if (o->status < 0 && now == s->served) {
 		c->stats.failed++;
 		log_error("cache", "credential=%s cannot be served: %s",
 		    id_hex(&s->served->credential, hex), o->err.text);
 		cache_receipt(c, NULL, &s->served->credential, &o->err);
-	} else {
+		cache_again(c, &s->served->credential, o->status);
+	} else if (o->status == 0) {
 		c->stats.opened++;
+		backoff_reset(&c->again_backoff);
 	}
 	serving_opened(c->serving, s->served, MOVE(o->identity));
 	opening_fini(o);

@@ -34,6 +34,13 @@ struct cache {
 
 	struct id *warm; /* credentials that the warm-up has still to open */
 	size_t warm_count;
+
+	uint64_t looks; /* serial of the newest */
+
+	/* Credentials that failed for a reason that may pass: looked at again after a while. */
+	struct map *again;
+	struct timer again_timer;
+	struct backoff again_backoff;
 };
 
 /* The end of something that counted as busy. */
@@ -44,6 +51,8 @@ void cache_settle(
 /* An opening that nobody has prepared: for a handshake, or the warm-up. */
 void cache_open_served(struct cache *c, struct served *s);
 void cache_warm_up(struct cache *c);
+/* Remembers the credential if its code is one that may pass. */
+void cache_again(struct cache *c, const struct id *credential, int code);
 void cache_receipt(
     struct cache *c, const struct served *s, const struct id *credential, const struct err *err);
 struct served *cache_make_served(

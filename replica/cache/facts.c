@@ -74,7 +74,7 @@ learn_credential(struct facts *f, const struct record *record, struct err *err)
 		return r;
 	c = mem_zalloc(sizeof(*c));
 	c->id = record->id;
-	c->serial = old != NULL ? old->serial : 0;
+	c->told_error = old != NULL && old->told_error;
 	c->names = mem_array(p.names.count, sizeof(char *));
 	for (size_t i = 0; i < p.names.count; i++)
 		c->names[i] = mem_strdup(p.names.items[i]);

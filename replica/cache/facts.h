@@ -17,7 +17,8 @@ struct credential_fact {
 	char key_type[24];
 	struct id active;
 	bool has_active, archived, revoked;
-	uint64_t serial; /* of the latest look at it: older preparations are void */
+	bool told_error; /* by the last receipt */
+	uint64_t serial; /* of the latest look at it: older preparations are void; 0: none yet */
 };
 
 struct generation_fact {

@@ -15,6 +15,7 @@
 struct load {
 	struct job job;
 	struct cache *cache;
+	struct trust *trust;
 	struct facts facts;
 	struct record **memberships;
 	size_t membership_count;
@@ -23,6 +24,26 @@ struct load {
 	int status;
 	struct err err;
 };
+
+/*
+ * Those of this node, of the many. What came by a fetch of everything was believed by its digest
+ * alone, and a secret is opened only of what is signed.
+ */
+static int
+load_membership(struct load *l, const struct record *record, const struct stored_record *stored,
+    struct err *err)
+{
+	int r;
+
+	if (!keyring_is_own(l->cache->p.keyring, record))
+		return 0;
+	r = trust_verify_record(l->trust, record, stored->body, stored->signature, err);
+	if (r < 0)
+		return r;
+	l->memberships = mem_grow(l->memberships, l->membership_count + 1, sizeof(struct record *));
+	l->memberships[l->membership_count++] = record_dup(record);
+	return 0;
+}
 
 static int
 load_record(const struct stored_record *stored, void *arg, struct err *err)
@@ -33,9 +54,7 @@ load_record(const struct stored_record *stored, void *arg, struct err *err)
 	int r = wire_record_decode(stored->body, record, err);
 
 	if (r == 0 && record->kind == KIND_MEMBERSHIP) {
-		l->memberships =
-		    mem_grow(l->memberships, l->membership_count + 1, sizeof(struct record *));
-		l->memberships[l->membership_count++] = record_dup(record);
+		r = load_membership(l, record, stored, err);
 	} else if (r == 0) {
 		r = facts_learn(&l->facts, record, &credential, err);
 	}
@@ -94,18 +113,18 @@ settle_all(struct cache *c)
 	mem_free(all);
 }
 
+/* Their serials are new: preparations that were begun on the old facts are void. */
 static void
-keep_serials(struct facts *old, struct facts *new)
+keep_what_was_told(struct facts *old, struct facts *new)
 {
 	size_t at = 0;
 	void *value;
 
-	/* Preparations that are under way were begun on the old facts: make them void. */
 	while (map_next(new->credentials, &at, NULL, &value)) {
 		struct credential_fact *c = value;
 		const struct credential_fact *was = facts_credential(old, &c->id);
 
-		c->serial = was != NULL ? was->serial : 0;
+		c->told_error = was != NULL && was->told_error;
 	}
 }
 
@@ -119,7 +138,7 @@ load_done(struct job *job)
 		learn_memberships(l);
 		facts_fini(&l->facts);
 	} else {
-		keep_serials(&c->facts, &l->facts);
+		keep_what_was_told(&c->facts, &l->facts);
 		facts_fini(&c->facts);
 		c->facts = l->facts;
 		learn_memberships(l);
@@ -136,6 +155,7 @@ load_done(struct job *job)
 	}
 	if (l->loaded != NULL)
 		l->loaded(l->arg, l->status, l->status < 0 ? &l->err : NULL);
+	trust_free(l->trust);
 	mem_free(l);
 	cache_idle(c);
 }
@@ -151,6 +171,7 @@ cache_load(
 	c->trust = trust_clone(trust);
 	l = mem_zalloc(sizeof(*l));
 	l->cache = c;
+	l->trust = trust_clone(trust);
 	l->loaded = loaded;
 	l->arg = arg;
 	facts_init(&l->facts);

@@ -69,6 +69,7 @@ void
 cache_receipt(
     struct cache *c, const struct served *s, const struct id *credential, const struct err *err)
 {
+	struct credential_fact *fact = facts_credential(&c->facts, credential);
 	struct receipt r = {
 	    .credential = *credential,
 	    .has_generation = s != NULL,
@@ -81,6 +82,8 @@ cache_receipt(
 		r.generation = s->generation;
 		r.fingerprint = s->fingerprint;
 	}
+	if (fact != NULL)
+		fact->told_error = err != NULL;
 	if (c->p.events.on_receipt != NULL)
 		c->p.events.on_receipt(c->p.events.arg, &r);
 }
@@ -117,6 +120,16 @@ batch_swap(struct batch *b)
 	mem_free(changes);
 }
 
+/* What takes the place of another may fail; the other stays, unless it had to leave anyway. */
+static bool
+may_stay(struct cache *c, const struct served *s)
+{
+	const struct generation_fact *g = facts_generation(&c->facts, &s->generation);
+
+	return g != NULL && !g->withdrawn && id_equal(&g->credential, &s->credential) &&
+	    keyring_has_access(c->p.keyring, g->access, g->access_count);
+}
+
 static void
 batch_report(struct batch *b, const struct prepared *p)
 {
@@ -129,6 +142,7 @@ batch_report(struct batch *b, const struct prepared *p)
 		return;
 	if (p->opening.status == 0) {
 		c->stats.opened++;
+		backoff_reset(&c->again_backoff);
 		cache_receipt(c, p->next, &p->next->credential, NULL);
 		return;
 	}
@@ -136,7 +150,14 @@ batch_report(struct batch *b, const struct prepared *p)
 	log_error("cache", "credential=%s not swapped in: %s", id_hex(&p->next->credential, hex),
 	    p->opening.err.text);
 	old = serving_of_credential(c->serving, &p->next->credential);
+	if (old != NULL && !may_stay(c, old)) {
+		serving_swap(c->serving, &(struct serving_change){old->credential, NULL}, 1);
+		served_unref(MOVE(old));
+	} else if (old != NULL && serving_is_broken(c->serving, old)) {
+		served_unref(MOVE(old));
+	}
 	cache_receipt(c, old, &p->next->credential, &p->opening.err);
+	cache_again(c, &p->next->credential, p->opening.status);
 }
 
 static void
@@ -235,14 +256,16 @@ look_at(struct look *l, const struct id *id)
 	struct served *is = serving_of_credential(c->serving, id);
 
 	if (fact != NULL)
-		fact->serial++;
+		fact->serial = ++c->looks;
 	if (g == NULL) {
 		if (is != NULL)
 			l->now[l->now_count++] = (struct serving_change){*id, NULL};
 		if (c->p.events.on_receipt_gone != NULL)
 			c->p.events.on_receipt_gone(c->p.events.arg, id);
 	} else if (is != NULL && same(is, fact, g) && !serving_is_broken(c->serving, is)) {
-		return;
+		/* What could not take its place is not wanted any more either. */
+		if (fact->told_error)
+			cache_receipt(c, is, id, NULL);
 	} else if (is == NULL && l->lazy) {
 		struct served *next = cache_make_served(fact, g);
 

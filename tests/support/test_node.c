@@ -296,6 +296,36 @@ test_node_put(struct test_node *n, struct test_credential *c)
 	put_credential(n, c);
 }
 
+void
+test_node_put_membership(struct test_node *n, const struct id *group, const struct pkey *group_key)
+{
+	AUTO(buf_freep)
+	struct buf *body = buf_new(LIMIT_PUBLIC);
+	AUTO(buf_freep)
+	struct buf *sealed = buf_new(LIMIT_SEALED);
+	AUTO(secret_freep)
+	struct secret *plain = NULL;
+	const struct pkey *to = n->sealing;
+	struct group_keys keys = {.count = 1};
+	struct record r = {
+	    .kind = KIND_MEMBERSHIP, .id = wire_membership_id(group, &n->id), .version = 1};
+	struct seal_binding binding = {n->pki.domain, r.id, r.version, r.kind, {0}};
+	struct key_id id;
+
+	pkey_id(group_key, &id);
+	const struct span ids[] = {SPAN_OF(id.bytes)};
+	const struct membership_public p = {.group = *group, .node = n->id, .key_ids = {ids, 1}};
+
+	CHECK(wire_membership_public_encode(&p, body, NULL) == 0);
+	CHECK(pkey_to_pkcs8(group_key, &keys.pkcs8[0], NULL) == 0);
+	CHECK(wire_group_keys_encode(&keys, &plain, NULL) == 0);
+	group_keys_fini(&keys);
+	r.public_part = binding.public_part = buf_span(body);
+	CHECK(envelope_seal(&binding, plain, &to, 1, sealed, NULL) == 0);
+	r.sealed = buf_span(sealed);
+	publish(n, &r);
+}
+
 static void
 store_one(struct test_node *n, const struct record *r)
 {
@@ -337,14 +367,26 @@ is_settled(void *arg)
 }
 
 void
+test_node_change(struct test_node *n)
+{
+	n->settled = 0;
+	cache_apply(n->cache, n->trust, n->changes, n->change_count);
+	drop_changes(n); /* the cache must have taken what it needs */
+}
+
+void
+test_node_settle(struct test_node *n)
+{
+	CHECK(wait_until(n->loop, is_settled, n));
+}
+
+void
 test_node_apply(struct test_node *n)
 {
 	for (size_t i = 0; i < n->change_count; i++)
 		store_one(n, n->changes[i].record);
-	n->settled = 0;
-	cache_apply(n->cache, n->trust, n->changes, n->change_count);
-	drop_changes(n); /* the cache must have taken what it needs */
-	CHECK(wait_until(n->loop, is_settled, n));
+	test_node_change(n);
+	test_node_settle(n);
 }
 
 static void

@@ -61,6 +61,12 @@ void test_node_put(struct test_node *n, struct test_credential *c);
 void test_node_apply(struct test_node *n);
 /* The same for the store alone. */
 void test_node_store(struct test_node *n);
+/* The same for the cache alone, and without waiting; test_node_settle waits. */
+void test_node_change(struct test_node *n);
+void test_node_settle(struct test_node *n);
+/* Publishes that this node is in a group with that key. */
+void test_node_put_membership(
+    struct test_node *n, const struct id *group, const struct pkey *group_key);
 /* Lets the cache look at the whole store and waits. */
 void test_node_load(struct test_node *n);
 

@@ -1,21 +1,13 @@
 /* What a node serves, as its records change. */
 
-#include "tests/support/test_node.h"
 #include "tests/unit/replica/cache/test_cache.h"
 
 #include "common/crypto/secret.h"
 
-#include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#define ANY                                                                                        \
-	(TLS_CAN_ECDSA_P256 | TLS_CAN_ECDSA_P384 | TLS_CAN_ECDSA_P521 | TLS_CAN_RSA |              \
-	    TLS_CAN_ED25519)
-
-static int
+int
 setup(void **state)
 {
 	struct test_node *n = mem_zalloc(sizeof(*n));
@@ -27,7 +19,7 @@ setup(void **state)
 	return 0;
 }
 
-static int
+int
 teardown(void **state)
 {
 	struct test_node *n = *state;
@@ -74,7 +66,7 @@ served(struct test_node *n, const char *name, const char *fallback, unsigned can
 	return print;
 }
 
-static bool
+bool
 serves(struct test_node *n, const char *name, const struct test_credential *c)
 {
 	struct hash want = c != NULL ? c->print : (struct hash){0};
@@ -395,5 +387,6 @@ main(void)
 
 	if (secret_heap_init(4 * 1024 * 1024, NULL) < 0)
 		return 77;
-	return cmocka_run_group_tests_name("cache", tests, NULL, NULL) + issuers_run();
+	return cmocka_run_group_tests_name("cache", tests, NULL, NULL) + issuers_run() +
+	    settle_run();
 }

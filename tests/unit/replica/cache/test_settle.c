@@ -1,0 +1,196 @@
+/* What is told and served when things go wrong, come late, or come right again. */
+
+#include "tests/unit/replica/cache/test_cache.h"
+
+#include "common/crypto/secret.h"
+#include "common/crypto/sign.h"
+#include "common/keyring/keyring.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The generation that it has now, to be published again later. */
+static struct test_credential
+keep(const struct test_credential *c)
+{
+	struct test_credential kept = *c;
+
+	kept.key = pkey_ref(c->key);
+	kept.leaf = cert_ref(c->leaf);
+	return kept;
+}
+
+/* What was withdrawn leaves, also when what should take its place cannot be used. */
+static void
+test_withdrawn_without_successor(void **state)
+{
+	struct test_node *n = *state;
+
+	for (int way = 0; way < 2; way++) {
+		struct test_credential c;
+
+		test_node_add(n, &c, "www.example.org", KEY_EC_P256);
+		c.withdrawn = way == 0;
+		c.foreign = way == 1;
+		test_node_put(n, &c);
+		test_node_issue(n, &c);
+		c.withdrawn = c.foreign = false;
+		c.wrong_key = true;
+		test_node_put(n, &c);
+		test_node_apply(n);
+		assert_string_not_equal(n->receipt_error, "");
+		assert_true(id_is_zero(&n->receipt_generation));
+		assert_false(cache_knows(n->cache, "www.example.org"));
+		c.removed = true;
+		test_node_put(n, &c);
+		test_node_apply(n);
+		test_credential_fini(&c);
+	}
+}
+
+/* An error is taken back when the generation that stayed is the right one again. */
+static void
+test_error_is_taken_back(void **state)
+{
+	struct test_node *n = *state;
+	struct test_credential c, good;
+
+	test_node_add(n, &c, "www.example.org", KEY_EC_P256);
+	good = keep(&c);
+	test_node_issue(n, &c);
+	c.wrong_key = true;
+	test_node_put(n, &c);
+	test_node_apply(n);
+	assert_string_not_equal(n->receipt_error, "");
+	good.version = c.version;
+	test_node_put(n, &good);
+	test_node_apply(n);
+	assert_string_equal(n->receipt_error, "");
+	assert_true(id_equal(&n->receipt_generation, &good.generation));
+	assert_true(serves(n, "www.example.org", &good));
+	test_credential_fini(&c);
+	test_credential_fini(&good);
+}
+
+/* An opening that ends after its generation was replaced says nothing about the credential. */
+static void
+test_late_failure(void **state)
+{
+	struct test_node *n = *state;
+	struct test_credential c = {.names = {"www.example.org"}, .type = KEY_EC_P256};
+
+	test_node_issue(n, &c);
+	c.wrong_key = true;
+	test_node_put(n, &c);
+	test_node_store(n);
+	test_node_load(n); /* and the warm-up begins to open it */
+	c.wrong_key = false;
+	test_node_issue(n, &c);
+	test_node_put(n, &c);
+	test_node_change(n);
+	test_node_settle(n);
+	assert_string_equal(n->receipt_error, "");
+	assert_true(id_equal(&n->receipt_generation, &c.generation));
+	assert_true(serves(n, "www.example.org", &c));
+	test_credential_fini(&c);
+}
+
+/* What was being prepared for a credential that was removed is void when it comes back. */
+static void
+test_removed_and_back(void **state)
+{
+	struct test_node *n = *state;
+	struct test_credential c = {.names = {"www.example.org"}, .type = KEY_EC_P256};
+
+	test_node_issue(n, &c);
+	test_node_put(n, &c);
+	test_node_change(n);
+	c.removed = true;
+	test_node_put(n, &c);
+	test_node_change(n);
+	c.removed = false;
+	test_node_issue(n, &c);
+	test_node_put(n, &c);
+	test_node_change(n);
+	test_node_settle(n);
+	assert_int_equal(n->receipts, 1);
+	assert_true(id_equal(&n->receipt_generation, &c.generation));
+	assert_true(serves(n, "www.example.org", &c));
+	test_credential_fini(&c);
+}
+
+/* A membership is a secret like others: after a fetch of everything nobody has verified it yet. */
+static void
+test_forged_membership(void **state)
+{
+	struct test_node *n = *state;
+	struct pkey *honest = n->term_key, *group_key = NULL;
+	struct id group;
+
+	id_random(&group);
+	assert_int_equal(pkey_generate(KEY_EC_P256, &group_key, NULL), 0);
+	test_node_put_membership(n, &group, group_key);
+	n->term_key = n->other;
+	test_node_store(n);
+	n->term_key = honest;
+	test_node_load(n);
+	assert_false(keyring_in_group(n->keyring, &group));
+	test_node_put_membership(n, &group, group_key);
+	test_node_store(n);
+	test_node_load(n);
+	assert_true(keyring_in_group(n->keyring, &group));
+	pkey_unref(group_key);
+}
+
+static bool
+no_error(void *arg)
+{
+	return ((struct test_node *)arg)->receipt_error[0] == '\0';
+}
+
+static bool
+has_error(void *arg)
+{
+	return !no_error(arg);
+}
+
+/* No memory, a disk that does not answer: no reason to give a credential up for good. */
+static void
+test_passing_trouble(void **state)
+{
+	struct test_node *n = *state;
+	struct secret *filling[32];
+	size_t count = 0;
+	struct test_credential c = {.names = {"www.example.org"}, .type = KEY_EC_P256};
+
+	test_node_issue(n, &c);
+	test_node_put(n, &c);
+	test_node_store(n);
+	for (size_t size = 2 << 20; size >= 32; size /= 2)
+		while (count < ARRAY_LEN(filling) && secret_new(size, &filling[count], NULL) == 0)
+			count++;
+	assert_true(count < ARRAY_LEN(filling));
+	test_node_load(n);
+	assert_true(wait_until(n->loop, has_error, n));
+	assert_true(serves(n, "www.example.org", NULL));
+	while (count > 0)
+		secret_free(filling[--count]);
+	assert_true(wait_until(n->loop, no_error, n));
+	assert_true(serves(n, "www.example.org", &c));
+	test_credential_fini(&c);
+}
+
+int
+settle_run(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_withdrawn_without_successor, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_error_is_taken_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_late_failure, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_removed_and_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_forged_membership, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_passing_trouble, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("settle", tests, NULL, NULL);
+}
