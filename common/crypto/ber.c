@@ -61,8 +61,9 @@ at_end_marker(const struct walk *w, size_t end)
 static int
 element(struct walk *w, size_t end, bool in_string, unsigned depth)
 {
-	size_t start = w->at, len, stop;
-	unsigned tag;
+	/* Set by header() whenever it succeeds, which gcc does not see in a release build. */
+	size_t start = w->at, len = 0, stop;
+	unsigned tag = 0;
 	bool string, wrapped;
 	int r = header(w, end, &tag, &len);
 
