@@ -307,9 +307,11 @@ entries_of(pid_t pid, const char *what, void (*each)(pid_t, const char *))
 	return count;
 }
 
+/* And it leaves to main what a terminal or a service manager tells the whole group. */
 static void
 test_what_it_may(void **state)
 {
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 	struct signer_process_stats stats;
 	struct stage s;
 	unsigned fds;
@@ -324,6 +326,11 @@ test_what_it_may(void **state)
 	/* 0, 1, 2 and the socket; the key file is closed. Unreadable for who is not root. */
 	fds = entries_of(stats.pid, "fd", NULL);
 	assert_true(fds == 0 || fds == 4);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		assert_int_equal(kill(stats.pid, signals[i]), 0);
+		assert_int_equal(ask_head(&s, i + 1), 0);
+	}
+	assert_int_equal(s.lost, 0);
 	stage_fini(&s);
 }
 
@@ -380,27 +387,6 @@ test_killed_in_the_middle(void **state)
 	signer_process_stats(s.signer, &stats);
 	assert_int_equal(stats.starts, 3);
 	buf_fini(&bytes);
-	stage_fini(&s);
-}
-
-/* What a terminal or a service manager sends to the whole group is for main to hear. */
-static void
-test_signals_of_the_group(void **state)
-{
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-	struct signer_process_stats stats;
-	struct stage s;
-
-	(void)state;
-	stage_prepare(&s);
-	stage_start(&s);
-	assert_true(wait_until(s.loop, wait_flag, &s.ready));
-	signer_process_stats(s.signer, &stats);
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-		assert_int_equal(kill(stats.pid, signals[i]), 0);
-		assert_int_equal(ask_head(&s, i + 1), 0);
-	}
-	assert_int_equal(s.lost, 0);
 	stage_fini(&s);
 }
 
@@ -600,7 +586,6 @@ run_process_tests(void)
 	    cmocka_unit_test(test_works_in_its_sandbox),
 	    cmocka_unit_test(test_what_it_may),
 	    cmocka_unit_test(test_killed_in_the_middle),
-	    cmocka_unit_test(test_signals_of_the_group),
 	    cmocka_unit_test(test_nothing_before_a_signature),
 	    cmocka_unit_test(test_closed_in_the_middle),
 	    cmocka_unit_test(test_refused_start),
