@@ -1,4 +1,4 @@
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_op.h"
 
 #include <string.h>
 
@@ -106,12 +106,24 @@ act(struct sim *s)
 	}
 }
 
+/* With everything well again the manager takes changes, whatever it has been through. */
+static bool
+commits_again(struct sim *s)
+{
+	if (!s->probed && s->ops == 0 && sim_op_may_begin(s, true))
+		action_probe(s);
+	return s->probed;
+}
+
 static void
 settle(struct sim *s, const char *when)
 {
 	if (s->failed)
 		return;
 	fault_heal(s);
+	s->probed = false;
+	if (!sim_until(s, QUIET_MS, commits_again))
+		sim_fail(s, "%s the manager does not commit", when);
 	if (!sim_until(s, QUIET_MS, check_agreement))
 		sim_fail(s, "%s not all agree after %d s of quiet", when, QUIET_MS / 1000);
 	sim_until(s, SERVE_MS, NULL);

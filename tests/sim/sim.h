@@ -116,6 +116,8 @@ NODISCARD int manager_ask(
 void bootstrap_domain(struct sim *s);
 /* Something that administrators do. */
 void action_any(struct sim *s);
+/* A small change; probed is set when it is acknowledged. */
+void action_probe(struct sim *s);
 void action_join(struct sim *s);
 void action_group(struct sim *s);
 void action_member(struct sim *s);
@@ -156,6 +158,7 @@ struct sim_follower {
 	bool load_failed;      /* the cache could not read the store: it looks at all again */
 	bool unchecked;        /* it has applied or loaded something since check_settled */
 	struct position shown; /* highest that it has shown as applied */
+	uint64_t shown_beat;   /* under which */
 	struct position kept;  /* shown at the last orderly stop or kill: must be there again */
 	struct digest *mirror; /* of what lies in its store */
 	uint64_t heard_ms;     /* when it was last given a head that is newer than its state */
@@ -203,7 +206,8 @@ struct sim {
 	unsigned ops;  /* changes under way */
 	bool alone;    /* one of them bears no other */
 	bool failed;
-	bool quiet; /* no new faults */
+	bool quiet;  /* no new faults */
+	bool probed; /* the manager has committed since the quiet began */
 };
 
 /* One run; true when everything held. */

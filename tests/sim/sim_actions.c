@@ -339,6 +339,28 @@ change_setting(struct sim *s)
 	sim_op_start(op);
 }
 
+static void
+on_probed(struct sim_op *op)
+{
+	op->sim->probed = true;
+}
+
+void
+action_probe(struct sim *s)
+{
+	const struct sim_entry *e = shelf_by_name(&s->manager.shelf, KIND_SETTING, "probe");
+	struct sim_op *op = sim_op_new(s, "setting.set", "probe");
+	struct id id;
+
+	if (e != NULL)
+		id = e->record->id;
+	else
+		id_random(&id);
+	put_setting(op, &id, "probe");
+	op->on_done = on_probed;
+	sim_op_start(op);
+}
+
 /* One that has seen an older version, or takes a name that there is. */
 static void
 refused_change(struct sim *s)

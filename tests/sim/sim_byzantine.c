@@ -23,6 +23,7 @@ keep(struct replay *r, const struct buf *body)
 	buf_free(*slot);
 	*slot = buf_new(LIMIT_DELTA);
 	buf_put_span(*slot, buf_span(body));
+	r->newest = *slot;
 }
 
 static const struct buf *
@@ -130,6 +131,27 @@ edit(struct sim *s, const struct replay *r, struct buf *body)
 	mem_free((void *)(uintptr_t)copy.data);
 }
 
+/* The newest head once more, as if nothing had happened since. */
+static void
+say_again(const struct replay *r, struct buf *body)
+{
+	struct buf encoded = BUF_INIT(LIMIT_DELTA);
+	struct reply reply;
+
+	put(body, buf_span(r->newest));
+	if (wire_reply_decode(buf_span(r->newest), &reply, NULL) < 0)
+		return;
+	if (reply.answer == ANSWER_DELTA && reply.delta.has_head) {
+		const struct reply beat = {
+		    .answer = ANSWER_DELTA, .delta = {.has_head = true, .head = reply.delta.head}};
+
+		if (wire_reply_encode(&beat, &encoded, NULL) == 0)
+			put(body, buf_span(&encoded));
+	}
+	reply_fini(&reply);
+	buf_fini(&encoded);
+}
+
 static void
 lie(struct sim *s, const struct replay *r, const struct buf *old, struct buf *body)
 {
@@ -160,7 +182,9 @@ byzantine_reply(
 		return true;
 	}
 	if (how == CAPTIVE) {
-		if (old != NULL)
+		if (old != NULL && sim_chance(&s->chance, 500000))
+			say_again(r, body);
+		else if (old != NULL)
 			put(body, buf_span(old));
 		return old != NULL;
 	}

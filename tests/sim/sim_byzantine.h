@@ -13,7 +13,7 @@
 enum lying {
 	HONEST,
 	LIES,    /* some are changed */
-	CAPTIVE, /* all are old ones */
+	CAPTIVE, /* all are old ones, or the newest head without anything new */
 };
 
 #define REPLAY_MAX 12
@@ -21,7 +21,8 @@ enum lying {
 
 struct replay {
 	struct buf *bodies[REPLAY_MAX];
-	size_t count; /* kept so far; behind the first ones, the ring holds the last */
+	const struct buf *newest; /* one of them */
+	size_t count;             /* kept so far; behind the first ones, the ring holds the last */
 };
 
 void replay_fini(struct replay *r);

@@ -58,11 +58,15 @@ check_step(struct sim *s)
 		if (position_compare(status.at, f->shown) < 0)
 			sim_fail(s, "%s falls from seq %llu back to %llu", f->name,
 			    (unsigned long long)f->shown.seq, (unsigned long long)status.at.seq);
+		if (position_compare(status.at, f->shown) == 0 && status.beat < f->shown_beat)
+			sim_fail(s, "%s falls from beat %llu back to %llu", f->name,
+			    (unsigned long long)f->shown_beat, (unsigned long long)status.beat);
 		if (position_compare(status.at, f->kept) < 0)
 			sim_fail(s, "%s was at seq %llu when it was killed, and is at %llu",
 			    f->name, (unsigned long long)f->kept.seq,
 			    (unsigned long long)status.at.seq);
 		f->shown = status.at;
+		f->shown_beat = status.beat;
 	}
 }
 

@@ -187,6 +187,7 @@ follower_start(struct sim_follower *f)
 	f->dying = false;
 	f->load_failed = false;
 	f->shown = (struct position){0, 0};
+	f->shown_beat = 0;
 	f->heard_ms = s->clock.now_ms;
 	vfs_fault_heal(f->disk);
 	if (open_store(f, &err) < 0) {
