@@ -293,8 +293,7 @@ take_done(struct job *job)
 		on_refused(f);
 		break;
 	case TAKEN_IDENTITY:
-		if (f->identity_sent)
-			end_identity(f, 0, &t->reply.identity, NULL);
+		end_identity(f, 0, &t->reply.identity, NULL);
 		take_fini(t);
 		hold(f, 0);
 		break;
@@ -311,7 +310,8 @@ follow_on_reply(void *arg, int status, struct span reply, const struct err *err)
 		follow_end(f);
 		return;
 	}
-	receipts_sent(f, status == 0);
+	if (!f->identity_sent)
+		receipts_sent(f, status == 0);
 	if (status < 0) {
 		if (f->identity_sent)
 			end_identity(f, status, NULL, err);

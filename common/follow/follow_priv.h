@@ -100,6 +100,8 @@ struct follow {
 	struct take take;
 	struct job load;
 	int load_status;
+	struct err load_err;
+	struct place load_place;
 	struct backoff backoff;
 	struct timer timer, stale;
 	uint64_t beat_seen_ms; /* monotonic; when beat last advanced */

@@ -47,7 +47,7 @@ load_run(struct job *job)
 	struct follow *f = CONTAINER_OF(job, struct follow, load);
 	AUTO(buf_freep)
 	struct buf *place = buf_new(PLACE_LEN);
-	struct err *err = &f->status.last_error;
+	struct err *err = &f->load_err;
 
 	digest_clear(f->digest);
 	if (store_has_failed(f->p.store) &&
@@ -55,11 +55,11 @@ load_run(struct job *job)
 		return;
 	f->load_status = store_meta_get(f->p.store, PLACE_META, place, err);
 	if (f->load_status == 0)
-		f->load_status = place_decode(buf_span(place), &f->place, err);
+		f->load_status = place_decode(buf_span(place), &f->load_place, err);
 	if (f->load_status == ERR_NOTFOUND || f->load_status == ERR_PARSE) {
 		/* New, never synced, or damaged: whatever records there are, all are fetched anew.
 		 */
-		f->place = (struct place){0};
+		f->load_place = (struct place){0};
 		f->load_status = 0;
 	}
 	if (f->load_status == 0)
@@ -80,12 +80,14 @@ load_done(struct job *job)
 		return;
 	}
 	if (f->load_status < 0) {
-		log_debug("follow", "load: %s", f->status.last_error.text);
+		f->status.last_error = f->load_err;
+		log_debug("follow", "load: %s", f->load_err.text);
 		sm_move(&f->sm, FOLLOW_WAITING);
 		runtime_timer_start(
 		    f->p.runtime, &f->timer, backoff_next(&f->backoff, f->p.runtime));
 		return;
 	}
+	f->place = f->load_place;
 	f->status.last_error.code = 0;
 	f->status.records = digest_count(f->digest);
 	f->has_root = f->place.at.term > 0;

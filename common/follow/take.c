@@ -134,6 +134,22 @@ note_in_digest(struct take *t)
 		digest_set(d, &t->stored[i].id, &t->stored[i].hash);
 }
 
+/* What has come back in this very answer is no tombstone any more. */
+static void
+leave_returned(struct take *t)
+{
+	AUTO(map_freep)
+	struct map *back = map_new();
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->count; i++)
+		(void)map_put(back, t->stored[i].id.bytes, ID_LEN, t);
+	for (size_t i = 0; i < t->purged_count; i++)
+		if (map_get(back, t->purged[i].bytes, ID_LEN) == NULL)
+			t->purged[kept++] = t->purged[i];
+	t->purged_count = kept;
+}
+
 /* Tombstones up to the head's floor leave the state on both sides before it is compared. */
 static int
 purge(struct take *t)
@@ -144,6 +160,8 @@ purge(struct take *t)
 	if (f->sync == SYNC_REFETCH || position_compare(t->head.floor, f->place.floor) <= 0)
 		return 0;
 	r = store_tombstones(f->p.store, t->head.floor, &t->purged, &t->purged_count, &t->err);
+	if (r == 0 && t->purged_count > 0)
+		leave_returned(t);
 	for (size_t i = 0; r == 0 && i < t->purged_count; i++)
 		(void)digest_remove(f->digest, &t->purged[i]);
 	return r;
@@ -225,6 +243,14 @@ has_new_term(const struct take *t)
 	return trust_current_term(t->trust) > trust_current_term(t->f->p.trust);
 }
 
+/* A refusal answers everything. */
+static bool
+was_asked(const struct take *t)
+{
+	return t->reply.answer == ANSWER_REFUSAL ||
+	    t->reply.answer == (t->f->identity_sent ? ANSWER_IDENTITY : ANSWER_DELTA);
+}
+
 void
 take_run(struct job *job)
 {
@@ -234,6 +260,10 @@ take_run(struct job *job)
 	if (t->status < 0)
 		return;
 	t->decoded = true;
+	if (!was_asked(t)) {
+		t->status = err_set(&t->err, ERR_PROTO, "an answer that was not asked for");
+		return;
+	}
 	switch (t->reply.answer) {
 	case ANSWER_DELTA:
 		t->status = take_delta(t);
@@ -248,7 +278,6 @@ take_run(struct job *job)
 		break;
 	case ANSWER_NOTHING:
 	case ANSWER_BUCKETS:
-		t->status = err_set(&t->err, ERR_PROTO, "an answer that was not asked for");
-		break;
+		break; /* nobody asks for them */
 	}
 }

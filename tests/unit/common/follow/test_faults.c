@@ -257,6 +257,100 @@ test_designation_beside_a_bad_head(void **state)
 	script_assert_state(s);
 }
 
+/* A membership that ended long ago is back, in the answer that also moves the floor past its end.
+ */
+static void
+test_back_when_purged(void **state)
+{
+	(void)state;
+	put_many(10);
+	script_put(s, 4, true, false);
+	script_settle(s);
+	s->floor = s->records[s->count - 1].at;
+	script_put(s, 4, false, false);
+	script_settle(s);
+	assert_int_equal(status_now().refetched, 0);
+	script_assert_state(s);
+}
+
+static void
+on_identity(void *arg, int status, const struct identity_reply *reply, const struct err *err)
+{
+	(void)reply;
+	(void)err;
+	*(int *)arg = status;
+}
+
+static void
+send_identity(void)
+{
+	struct reply reply = {.answer = ANSWER_IDENTITY};
+	AUTO(buf_freep)
+	struct buf *bytes = buf_new(LIMIT_DELTA);
+
+	reply.identity.certificate = SPAN_OF("certificate");
+	assert_int_equal(wire_reply_encode(&reply, bytes, NULL), 0);
+	script_send_bytes(s, buf_span(bytes));
+}
+
+/* The full list of receipts is still owed after another question went first. */
+static void
+test_identity_before_the_list(void **state)
+{
+	struct receipt receipt = {.has_generation = true, .has_fingerprint = true, .error = ""};
+	struct identity_request identity = {.csr = SPAN_OF("csr")};
+	struct script_reply *r;
+	struct request request;
+	int result = 1;
+
+	(void)state;
+	script_put(s, 1, false, false);
+	script_settle(s);
+	follow_set_receipt(s->follow, &receipt);
+	script_send(s, script_answer(s, 100));
+	assert_true(script_wait_request(s));
+	r = script_answer(s, 100);
+	r->reply.delta.want_receipts = true;
+	assert_int_equal(follow_identity(s->follow, &identity, on_identity, &result, NULL), 0);
+	script_send(s, r);
+	assert_true(script_wait_request(s));
+	send_identity();
+	script_pull(s, &request);
+	assert_int_equal(result, 0);
+	assert_true(request.pull.receipts_complete);
+	assert_int_equal(request.pull.receipts.count, 1);
+	request_fini(&request);
+}
+
+/* Every question has its own answer; others are refused, and the next try takes its time. */
+static void
+test_answers_to_other_questions(void **state)
+{
+	struct identity_request identity = {.csr = SPAN_OF("csr")};
+	struct script_reply *now, *later;
+	uint64_t refused;
+	int result = 1;
+
+	(void)state;
+	script_put(s, 1, false, false);
+	script_settle(s);
+	refused = status_now().refused;
+	send_identity();
+	assert_true(script_wait_request(s));
+	assert_int_equal(status_now().refused, refused + 1);
+	assert_int_equal(follow_identity(s->follow, &identity, on_identity, &result, NULL), 0);
+	now = script_answer(s, 100);
+	later = script_answer(s, 100);
+	script_send(s, now);
+	assert_true(script_wait_request(s));
+	script_send(s, later);
+	assert_true(script_wait_request(s));
+	assert_int_equal(result, ERR_PROTO);
+	assert_int_equal(status_now().refused, refused + 2);
+	script_settle(s);
+	script_assert_state(s);
+}
+
 int
 run_fault_tests(void)
 {
@@ -269,6 +363,9 @@ run_fault_tests(void)
 	    cmocka_unit_test_setup_teardown(test_damaged_place, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_two_designations_for_one_term, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_designation_beside_a_bad_head, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_back_when_purged, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_identity_before_the_list, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_answers_to_other_questions, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
