@@ -45,7 +45,7 @@ void loop_post(struct loop *l, struct posted *p);
 
 /*
  * A job off the loop, in no order with other jobs (runtime_work keeps order): parsing keys,
- * verifying, resolving. Two threads, started at the first job.
+ * verifying. Two threads, started at the first job.
  */
 void loop_background(struct loop *l, struct job *job);
 

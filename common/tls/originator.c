@@ -240,7 +240,7 @@ on_resolved(void *arg, int status, const struct address *list, size_t count, con
 static void
 begin(struct session *s)
 {
-	/* Over the parts, each of which has its own deadline, and the look-up, which has none. */
+	/* Over the parts, each of which has its own deadline. */
 	runtime_timer_start(runtime_of(s->o), &s->deadline, 2 * s->o->connect_ms);
 	s->resolve = resolve_start(s->o->loop, s->o->host, s->o->port, on_resolved, s);
 }

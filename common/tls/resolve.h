@@ -2,8 +2,8 @@
 #define COMMON_TLS_RESOLVE_H
 
 /*
- * Names to addresses, off the loop. One look-up a struct; the owner cannot take it back, only stop
- * being told.
+ * What stands in an endpoint, a number or a name, to addresses. Names are looked up by common/dns,
+ * which has a deadline.
  */
 
 #include "common/loop/loop.h"

@@ -202,3 +202,13 @@ def test_second_domain_in_the_same_directory(domain):
     result = again.run("certherd", "init", "--domain", "x.example", "--data", domain.data,
                        "--passphrase-file", secret)
     assert result.status == 1 and "domain" in result.err, result
+
+
+def test_manager_known_by_name(make_domain):
+    """A follower finds its manager by the name that the token gave it."""
+    domain = make_domain()
+    domain.init("--no-replica", "--address", "localhost")
+    domain.start_server("--advertise", "localhost:" + domain.address.split(":")[1])
+    assert domain.public.startswith("localhost:")
+    domain.replica("web1")
+    domain.add("www.test.example", ["web1"])
