@@ -84,9 +84,12 @@ character_problem(const char *text, size_t at, struct err *err)
 	    show(text[at], shown), at + 1);
 }
 
-/* Lower case, labels and characters checked; len is without a dot at the end. */
+/*
+ * Labels and characters; len is without a dot at the end. Hosts of some have an underscore in their
+ * name, which no certificate may have, but which a wildcard covers.
+ */
 static int
-dns_check(const char *text, size_t len, size_t start, struct err *err)
+dns_check(const char *text, size_t len, size_t start, bool underscores, struct err *err)
 {
 	size_t label = start;
 	bool digits = true;
@@ -97,7 +100,8 @@ dns_check(const char *text, size_t len, size_t start, struct err *err)
 		if (i < len && text[i] != '.') {
 			char c = lower(text[i]);
 
-			if (!is_digit(c) && c != '-' && (c < 'a' || c > 'z'))
+			if (!is_digit(c) && c != '-' && (c < 'a' || c > 'z') &&
+			    (c != '_' || !underscores))
 				return character_problem(text, i, err);
 			digits = digits && is_digit(c);
 			continue;
@@ -136,7 +140,7 @@ name_normalise(
 		    "name '%.60s...' has %zu characters, at most %d are allowed", text, len,
 		    LIMIT_NAME);
 	wildcard = len > 2 && text[0] == '*' && text[1] == '.';
-	r = dns_check(text, len, wildcard ? 2 : 0, err);
+	r = dns_check(text, len, wildcard ? 2 : 0, false, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < len; i++)
@@ -224,7 +228,7 @@ name_from_sni(const char *sni, size_t len, char out[static NAME_TEXT_MAX])
 		return false;
 	memcpy(text, sni, len);
 	text[len] = 0;
-	if (dns_check(text, len, 0, NULL) < 0)
+	if (dns_check(text, len, 0, true, NULL) < 0)
 		return false;
 	for (size_t i = 0; i <= len; i++)
 		out[i] = lower(text[i]);

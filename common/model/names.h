@@ -47,7 +47,8 @@ bool name_matches(const char *pattern, const char *host);
 
 /*
  * What a client says in SNI, brought to normal form: lower case, one dot at the end dropped, a DNS
- * name. False for everything else; never an error text, since anybody may send anything.
+ * name, which may have underscores (it can still fit a wildcard). False for everything else; never
+ * an error text, since anybody may send anything.
  */
 bool name_from_sni(const char *sni, size_t len, char out[static NAME_TEXT_MAX]);
 

@@ -142,6 +142,10 @@ test_sni(void **state)
 	assert_true(name_from_sni("WWW.Example.org.", 16, out));
 	assert_string_equal(out, "www.example.org");
 	assert_true(name_from_sni(N253, 253, out));
+	/* No name of a certificate has one, but a wildcard may serve it. */
+	assert_true(name_from_sni("My_host.example.org", 19, out));
+	assert_string_equal(out, "my_host.example.org");
+	assert_true(name_matches("*.example.org", out));
 	assert_false(name_from_sni("", 0, out));
 	assert_false(name_from_sni(".", 1, out));
 	assert_false(name_from_sni("a\0b", 3, out));
