@@ -18,7 +18,8 @@ static const uint8_t signature[12] = {
 #define TLV_SSL 0x20
 #define TLV_SSL_VERSION 0x21
 #define CLIENT_SSL 0x01
-#define CLIENT_CERT_CONN 0x02
+#define CLIENT_CERT_CONN 0x02 /* it gave a certificate on this connection */
+#define CLIENT_CERT_SESS 0x04 /* or on one before, of the session that this one resumes */
 
 /* Both ends in one family; what came over an IPv6 socket from IPv4 is told as IPv4. */
 struct ends {
@@ -94,8 +95,12 @@ put_ssl(struct buf *out, const struct tls_stream *s)
 {
 	struct buf value = BUF_INIT(64);
 	bool cert = tls_stream_peer(s) != NULL;
+	uint8_t flags = CLIENT_SSL;
 
-	buf_put_u8(&value, (uint8_t)(CLIENT_SSL | (cert ? CLIENT_CERT_CONN : 0)));
+	if (cert)
+		flags |=
+		    tls_stream_resumed(s) ? CLIENT_CERT_SESS : CLIENT_CERT_SESS | CLIENT_CERT_CONN;
+	buf_put_u8(&value, flags);
 	buf_put_be32(&value, cert ? 0 : 1); /* 0: a certificate was given and verified */
 	put_tlv(&value, TLV_SSL_VERSION, span_str(tls_stream_version(s)));
 	put_tlv(out, TLV_SSL, buf_span(&value));

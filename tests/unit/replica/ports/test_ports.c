@@ -368,5 +368,6 @@ main(void)
 	failures += run_head_tests();
 	failures += cmocka_run_group_tests(tests, NULL, NULL);
 	failures += run_tls_port_tests();
+	failures += run_backend_tests();
 	return failures;
 }

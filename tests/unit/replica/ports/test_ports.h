@@ -32,7 +32,11 @@ struct port_counts site_counts(const struct site *s);
 struct tls_client site_client(const struct site *s, const char *name);
 bool client_got(const struct tls_client *c, const struct test_credential *want);
 
+/* A client certificate of the domain and its key, as PEM. */
+void site_put_identity(struct pki *p, struct buf *pem);
+
 int run_head_tests(void);
+int run_backend_tests(void);
 int run_tls_port_tests(void);
 
 #define SITE_TEST(f) cmocka_unit_test_setup_teardown(f, site_setup, site_teardown)
