@@ -209,6 +209,6 @@ def test_manager_known_by_name(make_domain):
     domain = make_domain()
     domain.init("--no-replica", "--address", "localhost")
     domain.start_server("--advertise", "localhost:" + domain.address.split(":")[1])
-    assert domain.public.startswith("localhost:")
+    assert domain.json("status")["public"][0].startswith("localhost:")
     domain.replica("web1")
     domain.add("www.test.example", ["web1"])
