@@ -74,4 +74,8 @@
 #define LIMIT_PBE_MEMORY (128u << 20) /* of scrypt */
 #define LIMIT_PBE_SALT 1024
 
+/* the search for a chain */
+#define LIMIT_CHAIN_CANDIDATES 2048 /* certificates looked at */
+#define LIMIT_CHAIN_SIGNATURES 2000 /* checked */
+
 #endif
