@@ -59,6 +59,29 @@ struct sim_tracing {
 	uint64_t count;
 };
 
+/* --- sim_term.c ---
+ */
+
+#define SIM_TERMS 6
+
+/* A designation, and the key that signs heads and records under it. */
+struct sim_term {
+	uint64_t term;
+	struct pkey *key;
+	struct buf *body, *signature;
+};
+
+struct sim_manager;
+/* Designates the manager once more, by the root key: its log goes on in a new term. */
+void term_begin(struct sim *s);
+/* Commits the newest designation as a record if that has not been done. */
+void term_record(struct sim *s);
+const struct sim_term *term_now(const struct sim_manager *m);
+/* All of them, oldest first. */
+struct designation_list term_list(
+    const struct sim_manager *m, struct signed_designation out[static SIM_TERMS]);
+void term_free_all(struct sim_manager *m);
+
 /* --- sim_manager.c -------------------------------------------------------------------------------
  */
 
@@ -78,12 +101,12 @@ struct sim_manager {
 	bool dying;        /* the disk fails at a chosen write, and the power with it */
 	bool restart_after_stop;
 	struct id node;
-	struct pkey *root_key, *recovery, *sealing, *manager_key, *term_key, *identity;
+	struct pkey *root_key, *recovery, *sealing, *manager_key, *identity;
 	struct cert *root, *manager_certificate;
 	struct domain_id domain;
 	struct hash root_fingerprint;
-	uint64_t term;
-	struct buf *designation_body, *designation_signature;
+	struct sim_term terms[SIM_TERMS]; /* the last one is in force */
+	size_t term_count;
 	struct buf *statement_body, *statement_signature;
 	struct vfs_fault *disk;
 	struct sim_runtime rt;
@@ -104,7 +127,6 @@ void manager_fini(struct sim *s);
 void manager_start(struct sim *s);
 /* power: what was not synced is lost. It comes back by itself when restart is set. */
 void manager_stop(struct sim *s, bool power, bool restart);
-struct signed_designation manager_designation(const struct sim_manager *m);
 /* 0: the callback comes exactly once, and counts calls down. */
 NODISCARD int manager_ask(
     struct sim *s, struct signer_call *call, const struct signer_request *request);

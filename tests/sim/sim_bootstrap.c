@@ -96,7 +96,8 @@ put_statements(struct sim_op *op)
 	const struct sim_manager *m = &op->sim->manager;
 	struct root_public root = {
 	    .statement = {buf_span(m->statement_body), buf_span(m->statement_signature)}};
-	struct designation_public designation = {.designation = manager_designation(m)};
+	struct signed_designation first[SIM_TERMS];
+	struct designation_public designation = {.designation = term_list(m, first).items[0]};
 	char name[DESIGNATION_NAME_MAX];
 	struct id id;
 
@@ -104,7 +105,7 @@ put_statements(struct sim_op *op)
 	CHECK(wire_root_public_encode(
 		  &root, sim_op_draft(op, &id, KIND_ROOT, "root")->public_part, NULL) == 0);
 	id_random(&id);
-	wire_designation_name(m->term, name);
+	wire_designation_name(term_now(m)->term, name);
 	CHECK(wire_designation_public_encode(&designation,
 		  sim_op_draft(op, &id, KIND_DESIGNATION, name)->public_part, NULL) == 0);
 }

@@ -8,7 +8,7 @@
 
 #define STORE_PATH "store.db"
 #define DOMAIN_NAME "sim.example.org"
-#define FIRST_TERM (UINT64_C(1) << 32)
+#define NEW_TERM_PPM 250000 /* of its starts */
 #define LEARN_MAX 512
 
 /* --- keys and statements, made once --------------------------------------------------------------
@@ -25,7 +25,6 @@ make_keys(struct sim_manager *m)
 	    {KEY_EC_P256, &m->recovery},
 	    {KEY_EC_P256, &m->sealing},
 	    {KEY_EC_P256, &m->manager_key},
-	    {KEY_EC_P256, &m->term_key},
 	    {KEY_EC_P256, &m->identity},
 	};
 
@@ -38,24 +37,12 @@ make_statements(struct sim_manager *m)
 {
 	int64_t now = SIM_START_WALL_MS / 1000;
 	struct root_statement root = {.certificate = cert_der(m->root), .made_at = now};
-	struct designation d = {
-	    .term = m->term,
-	    .node = m->node,
-	    .term_key = pkey_spki(m->term_key),
-	    .reason = REASON_FIRST,
-	    .made_at = now,
-	};
 
 	m->statement_body = buf_new(LIMIT_CERT + 1024);
 	m->statement_signature = buf_new(SIGNATURE_MAX);
-	m->designation_body = buf_new(4096);
-	m->designation_signature = buf_new(SIGNATURE_MAX);
 	CHECK(wire_root_statement_encode(&root, m->statement_body, NULL) == 0);
 	CHECK(sign_put(m->root_key, SIGN_ROOT, &m->domain, buf_span(m->statement_body),
 		  m->statement_signature, NULL) == 0);
-	CHECK(wire_designation_encode(&d, m->designation_body, NULL) == 0);
-	CHECK(sign_put(m->root_key, SIGN_DESIGNATION, &m->domain, buf_span(m->designation_body),
-		  m->designation_signature, NULL) == 0);
 }
 
 void
@@ -65,7 +52,6 @@ manager_init(struct sim *s)
 	int64_t now = SIM_START_WALL_MS / 1000;
 
 	m->sim = s;
-	m->term = FIRST_TERM;
 	id_random(&m->node);
 	random_bytes(&m->domain, sizeof(m->domain));
 	make_keys(m);
@@ -74,6 +60,7 @@ manager_init(struct sim *s)
 		  &m->manager_certificate, NULL) == 0);
 	cert_fingerprint(m->root, &m->root_fingerprint);
 	make_statements(m);
+	term_begin(s);
 	m->disk = vfs_fault_new("sim-manager", sim_draw(&s->chance));
 	sim_runtime_init(&m->rt, &s->clock, sim_draw(&s->chance));
 }
@@ -82,8 +69,7 @@ void
 manager_fini(struct sim *s)
 {
 	struct sim_manager *m = &s->manager;
-	struct pkey *keys[] = {
-	    m->root_key, m->recovery, m->sealing, m->manager_key, m->term_key, m->identity};
+	struct pkey *keys[] = {m->root_key, m->recovery, m->sealing, m->manager_key, m->identity};
 
 	CHECK(m->state == SIM_DOWN);
 	sim_runtime_fini(&m->rt);
@@ -94,15 +80,7 @@ manager_fini(struct sim *s)
 	cert_unref(m->manager_certificate);
 	buf_free(m->statement_body);
 	buf_free(m->statement_signature);
-	buf_free(m->designation_body);
-	buf_free(m->designation_signature);
-}
-
-struct signed_designation
-manager_designation(const struct sim_manager *m)
-{
-	return (struct signed_designation){
-	    buf_span(m->designation_body), buf_span(m->designation_signature), SIGNER_ROOT_KEY};
+	term_free_all(m);
 }
 
 /* --- the signer ----------------------------------------------------------------------------------
@@ -176,7 +154,7 @@ start_signer(struct sim *s)
 {
 	static const uint32_t kinds[] = {KIND_NODE, KIND_GROUP, KIND_MEMBERSHIP};
 	struct sim_manager *m = &s->manager;
-	struct signed_designation designation = manager_designation(m);
+	struct signed_designation designations[SIM_TERMS];
 	struct signer_request request = {.op = SIGNER_START};
 	struct signed_bytes records[LEARN_MAX];
 	const struct sim_entry *all[LEARN_MAX];
@@ -185,17 +163,17 @@ start_signer(struct sim *s)
 
 	keys.entries[0].key = pkey_ref(m->sealing);
 	keys.entries[1].key = pkey_ref(m->manager_key);
-	keys.entries[2].key = pkey_ref(m->term_key);
+	keys.entries[2].key = pkey_ref(term_now(m)->key);
 	snprintf(keys.entries[0].name, sizeof(keys.entries[0].name), "sealing");
 	snprintf(keys.entries[1].name, sizeof(keys.entries[1].name), "manager");
 	snprintf(keys.entries[2].name, sizeof(keys.entries[2].name), "term-%016llx",
-	    (unsigned long long)m->term);
+	    (unsigned long long)term_now(m)->term);
 	CHECK(signer_local_new(&m->rt.rt, &keys, &m->signer, NULL) == 0);
 	request.start = (struct signer_start){
 	    .root_fingerprint = m->root_fingerprint,
 	    .domain = m->domain,
 	    .node = m->node,
-	    .designations = {&designation, 1},
+	    .designations = term_list(m, designations),
 	    .root_certificate = cert_der(m->root),
 	};
 	ask_plain(s, &request);
@@ -389,7 +367,7 @@ on_ready(void *arg, int status, const struct err *err)
 	if (shelf_by_name(&m->shelf, KIND_GROUP, GROUP_MANAGERS) == NULL)
 		bootstrap_domain(s);
 	else
-		m->bootstrapped = true;
+		term_record(s);
 }
 
 /* --- start and stop ------------------------------------------------------------------------------
@@ -408,11 +386,11 @@ void
 manager_start(struct sim *s)
 {
 	struct sim_manager *m = &s->manager;
-	struct signed_designation designation = manager_designation(m);
+	struct signed_designation designations[SIM_TERMS];
+	struct designation_list list;
 	struct commit_params p = {
 	    .runtime = &m->rt.rt,
 	    .domain = m->domain,
-	    .term = m->term,
 	    .lookup = {s, version_of, id_by_name},
 	};
 	size_t at = 0;
@@ -436,8 +414,14 @@ manager_start(struct sim *s)
 	for (const struct sim_entry *e; (e = shelf_next(&m->shelf, &at)) != NULL;)
 		note_member(s, e->record);
 	CHECK(trust_new(cert_der(m->root), &m->root_fingerprint, &m->trust, NULL) == 0);
-	CHECK(trust_add_designation(m->trust, &designation, NULL) == 0);
+	if (!s->quiet && shelf_by_name(&m->shelf, KIND_GROUP, GROUP_MANAGERS) != NULL &&
+	    sim_chance(&s->chance, NEW_TERM_PPM))
+		term_begin(s);
+	list = term_list(m, designations);
+	for (size_t i = 0; i < list.count; i++)
+		CHECK(trust_add_designation(m->trust, &list.items[i], NULL) == 0);
 	start_signer(s);
+	p.term = term_now(m)->term;
 	p.store = m->store;
 	p.signer = m->signer;
 	CHECK(commit_new(&p, on_ready, s, &m->commit, &err) == 0);

@@ -41,6 +41,12 @@ oracle_note_head(struct sim_oracle *o, const struct head *h, struct span body)
 	o->heads[o->head_count++] = (struct oracle_head){at, h->digest};
 }
 
+const struct oracle_head *
+oracle_last_head(const struct sim_oracle *o)
+{
+	return o->head_count > 0 ? &o->heads[o->head_count - 1] : NULL;
+}
+
 bool
 oracle_has_signed(const struct sim_oracle *o, struct span body)
 {

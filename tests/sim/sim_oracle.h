@@ -34,6 +34,8 @@ struct promise {
 void oracle_init(struct sim_oracle *o);
 void oracle_fini(struct sim_oracle *o);
 void oracle_note_head(struct sim_oracle *o, const struct head *h, struct span body);
+/* The newest that was published; NULL before the first. */
+const struct oracle_head *oracle_last_head(const struct sim_oracle *o);
 /* Whether a signed head had this position and this digest. */
 bool oracle_knows(const struct sim_oracle *o, struct position at, const struct hash *digest);
 /* Whether the manager has made this head known, byte for byte. */
