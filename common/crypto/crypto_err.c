@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/cryptoerr.h>
@@ -45,6 +46,8 @@ crypto_err(struct err *err, enum err_code code, const char *fmt, ...)
 		} else if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE && code != ERR_NOMEM) {
 			code = ERR_NOMEM;
 			reason = crypto_heap_is_full() ? heap_full : "no memory";
+		} else if (reason == NULL && ERR_SYSTEM_ERROR(e)) {
+			reason = strerrordesc_np(ERR_GET_REASON(e));
 		} else if (reason == NULL) {
 			reason = ERR_reason_error_string(e);
 		}

@@ -29,7 +29,10 @@ explain(struct tls_stream *s, int ssl_error, const char *what, struct err *err)
 			*err = s->refusal;
 		return s->refusal.code;
 	}
-	if (ssl_error == SSL_ERROR_SYSCALL && ERR_peek_error() == 0) {
+	/* From 3.2 on the error of the system call is in the queue as well. */
+	if (ssl_error == SSL_ERROR_SYSCALL &&
+	    (ERR_peek_error() == 0 || ERR_SYSTEM_ERROR(ERR_peek_error()))) {
+		crypto_err_forget();
 		if (saved != 0)
 			return err_errno(err, saved, "%s", what);
 		return err_set(err, ERR_IO, "%s: the peer closed the connection", what);
@@ -276,6 +279,31 @@ tls_stream_read(struct tls_stream *s, void *out, size_t max, size_t *len, struct
 	}
 }
 
+/*
+ * A peer that refuses us says so and closes. If we write before we have read that, the write fails
+ * for a connection that is gone, and the reason still waits to be read.
+ */
+static int
+explain_write(struct tls_stream *s, int ssl_error, struct err *err)
+{
+	int saved = errno;
+	size_t n = 0;
+	uint8_t byte;
+
+	if (ssl_error == SSL_ERROR_SYSCALL) {
+		int r, e;
+
+		ERR_clear_error();
+		r = SSL_read_ex(s->ssl, &byte, 1, &n);
+		e = r == 1 ? SSL_ERROR_NONE : SSL_get_error(s->ssl, r);
+		if (e == SSL_ERROR_SSL)
+			return explain(s, e, "TLS read", err);
+		ERR_clear_error();
+		errno = saved;
+	}
+	return explain(s, ssl_error, "TLS write", err);
+}
+
 int
 tls_stream_write(struct tls_stream *s, struct span data, size_t *taken, struct err *err)
 {
@@ -299,7 +327,7 @@ tls_stream_write(struct tls_stream *s, struct span data, size_t *taken, struct e
 		update(s);
 		return ERR_AGAIN;
 	default:
-		return explain(s, e, "TLS write", err);
+		return explain_write(s, e, err);
 	}
 }
 
