@@ -90,6 +90,78 @@ identity_check(struct task *t, struct span csr, struct span sealing_key, struct 
 	return pkey_put_spki(key, out->identity_key, err);
 }
 
+/* "host:port" or "[address]:port" to the host in normal form. */
+static bool
+host_of(const char *endpoint, char out[static NAME_TEXT_MAX])
+{
+	const char *colon = strrchr(endpoint, ':');
+	size_t len = colon != NULL ? (size_t)(colon - endpoint) : strlen(endpoint);
+	char host[LIMIT_ENDPOINT + 1];
+	enum name_type type;
+
+	if (len > 1 && endpoint[0] == '[' && endpoint[len - 1] == ']') {
+		endpoint++;
+		len -= 2;
+	}
+	if (len > LIMIT_ENDPOINT)
+		return false;
+	snprintf(host, sizeof(host), "%.*s", (int)len, endpoint);
+	return name_normalise(host, out, &type, NULL) == 0;
+}
+
+struct claim {
+	const char *name;
+	const struct id *node;
+	bool of_server;
+};
+
+static bool
+is_host_of(const char *endpoint, const char *name)
+{
+	char host[NAME_TEXT_MAX];
+
+	return endpoint != NULL && host_of(endpoint, host) && strcmp(host, name) == 0;
+}
+
+static bool
+on_server(void *arg, const struct index_record *r)
+{
+	struct claim *c = arg;
+
+	if (r->node->manager_certificate.len == 0 || id_equal(&r->id, c->node))
+		return true;
+	c->of_server = is_host_of(r->node->endpoint, c->name);
+	for (size_t i = 0; i < r->node->addresses.count && !c->of_server; i++)
+		c->of_server = strcmp(r->node->addresses.items[i], c->name) == 0;
+	return !c->of_server;
+}
+
+/*
+ * The addresses that a certificate of this node may be for. Whoever joins believes any of the
+ * domain that is for the address that it has dialled, so that those of a server which may be
+ * manager are left out, also where a replica on the same host has them too.
+ */
+static struct texts
+names_of(struct task *t, const struct id *node, struct texts addresses)
+{
+	const struct nodes *n = t->nodes;
+	const char **names = arena_array(t->memory, addresses.count, sizeof(*names));
+	bool self = id_equal(node, &n->p.self);
+	size_t count = 0;
+
+	for (size_t i = 0; i < addresses.count && names != NULL; i++) {
+		struct claim c = {addresses.items[i], node, false};
+
+		for (size_t k = 0; k < n->endpoints.count && !self && !c.of_server; k++)
+			c.of_server = is_host_of(n->endpoints.items[k], c.name);
+		if (!c.of_server)
+			index_each(n->p.index, KIND_NODE, on_server, &c);
+		if (!c.of_server)
+			names[count++] = c.name;
+	}
+	return (struct texts){names, count};
+}
+
 int
 identity_request(struct task *t, struct span csr, const struct id *node, const char *name,
     struct texts addresses, struct signer_request *r, struct err *err)
@@ -105,7 +177,7 @@ identity_request(struct task *t, struct span csr, const struct id *node, const c
 	r->issue_identity.csr = csr;
 	r->issue_identity.node = *node;
 	r->issue_identity.name = name;
-	r->issue_identity.addresses = addresses;
+	r->issue_identity.addresses = names_of(t, node, addresses);
 	r->issue_identity.not_before = now - IDENTITY_BACKDATE;
 	r->issue_identity.not_after = now + IDENTITY_LIFETIME - 1;
 	r->issue_identity.manager_certificate = self->node->manager_certificate;

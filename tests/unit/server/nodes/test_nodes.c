@@ -323,6 +323,8 @@ on_identity(void *arg, int status, struct span certificate, struct span manager_
 	assert_true(span_equal(manager_certificate, cert_der(o->world.manager_cert)));
 }
 
+static const char *const *renew_addresses;
+
 static int
 renew(struct office *o, const struct id *id, const struct pkey *identity,
     const struct pkey *sealing, const struct pkey *proves)
@@ -344,6 +346,7 @@ renew(struct office *o, const struct id *id, const struct pkey *identity,
 	}
 	r.csr = buf_span(csr);
 	r.sealing_proof = buf_span(proof);
+	r.addresses = office_texts(renew_addresses);
 	o->called = false;
 	return office_wait(o, nodes_identity(o->nodes, id, &r, on_identity, o, &o->err));
 }
@@ -382,6 +385,39 @@ test_identity(void **state)
 	assert_int_equal(renew(o, &none, k.identity, NULL, NULL), ERR_DENIED);
 	OK(nodes_remove(o->nodes, "web1", "test", office_on_nodes, o, &o->err));
 	assert_int_equal(renew(o, &one->id, k.identity, NULL, NULL), ERR_DENIED);
+}
+
+static void
+note_name(void *arg, const char *name)
+{
+	struct office *o = arg;
+	size_t len = strlen(o->name);
+
+	snprintf(o->name + len, sizeof(o->name) - len, "%s ", name);
+}
+
+/*
+ * Whoever joins believes a certificate of the domain for the address that it has dialled: a member
+ * gets none for the server's.
+ */
+static void
+test_addresses_of_the_server(void **state)
+{
+	static const char *const mine[] = {"192.0.2.1", "web1.example.org", NULL};
+	struct office *o = *state;
+	struct office_node *one = office_add_node(o, "web1");
+	AUTO(cert_unrefp)
+	struct cert *c = NULL;
+
+	renew_addresses = mine;
+	assert_int_equal(renew(o, &one->id, one->identity, NULL, NULL), 0);
+	renew_addresses = NULL;
+	assert_int_equal(cert_parse(buf_span(&o->certificate), &c, &o->err), 0);
+	o->name[0] = 0;
+	assert_int_equal(cert_each_name(c, note_name, o), 1);
+	assert_string_equal(o->name, "web1.example.org ");
+	/* They are still its own, for people. */
+	assert_int_equal(node(o, "web1")->node->addresses.count, 2);
 }
 
 /* --- removal and groups --- */
@@ -550,6 +586,7 @@ main(void)
 	    WITH_OFFICE(test_join_tries),
 	    WITH_OFFICE(test_join_race),
 	    WITH_OFFICE(test_identity),
+	    WITH_OFFICE(test_addresses_of_the_server),
 	    WITH_OFFICE(test_remove),
 	    WITH_OFFICE(test_remove_crash),
 	    WITH_OFFICE(test_groups),
