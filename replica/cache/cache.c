@@ -30,6 +30,8 @@ cache_new(const struct cache_params *params, struct cache **out, struct err *err
 	c->ask_post.cb = on_asked;
 	c->again = map_new();
 	c->again_timer = (struct timer){.cb = on_again, .arg = c};
+	c->fresh = true;
+	c->stale_timer = (struct timer){.cb = cache_on_stale, .arg = c};
 	c->again_backoff = (struct backoff){AGAIN_FIRST_MS, AGAIN_MOST_MS, 0};
 	*out = c;
 	return 0;
@@ -73,6 +75,7 @@ cache_close(struct cache *c, void (*closed)(void *arg), void *arg)
 	c->closed_arg = arg;
 	c->warm_count = 0;
 	runtime_timer_stop(c->p.runtime, &c->again_timer);
+	runtime_timer_stop(c->p.runtime, &c->stale_timer);
 	c->busy++;
 	cache_idle(c);
 }
@@ -171,6 +174,7 @@ cache_apply(struct cache *c, const struct trust *trust, const struct change *cha
 	map_free(t.seen);
 	mem_free(t.ids);
 	c->stats.known = map_count(c->facts.credentials);
+	cache_stale_arm(c);
 	cache_idle(c);
 }
 
@@ -380,5 +384,6 @@ void
 cache_stats(struct cache *c, struct cache_stats *out)
 {
 	*out = c->stats;
+	out->with_stale_after = c->facts.with_stale_after;
 	serving_counts(c->serving, &out->serving);
 }

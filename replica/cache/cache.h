@@ -61,6 +61,13 @@ NODISCARD int cache_load(struct cache *c, const struct trust *trust, cache_loade
 void cache_apply(
     struct cache *c, const struct trust *trust, const struct change *changes, size_t count);
 
+/*
+ * Whether the node is fresh (true until this is said), and when it last was if not: monotonic time,
+ * which may lie before this program's start. A credential leaves when its stale_after has passed
+ * since then; a receipt says so.
+ */
+void cache_set_fresh(struct cache *c, bool fresh, int64_t last_ms);
+
 /* --- any thread ----------------------------------------------------------------------------------
  */
 
@@ -84,8 +91,9 @@ bool cache_serves(
 
 struct cache_stats {
 	struct serving_counts serving;
-	size_t known;     /* credentials that there are records of */
-	size_t preparing; /* now */
+	size_t known;            /* credentials that there are records of */
+	size_t with_stale_after; /* of these */
+	size_t preparing;        /* now */
 	uint64_t opened, failed;
 	uint64_t last_swap_us; /* from applied to swapped */
 };

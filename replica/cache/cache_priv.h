@@ -41,6 +41,10 @@ struct cache {
 	struct map *again;
 	struct timer again_timer;
 	struct backoff again_backoff;
+
+	bool fresh;
+	int64_t fresh_ms;         /* when it last was; see cache_set_fresh */
+	struct timer stale_timer; /* the next credential that becomes too stale */
 };
 
 /* The end of something that counted as busy. */
@@ -51,6 +55,13 @@ void cache_settle(
 /* An opening that nobody has prepared: for a handshake, or the warm-up. */
 void cache_open_served(struct cache *c, struct served *s);
 void cache_warm_up(struct cache *c);
+/* stale.c */
+bool cache_is_stale(const struct cache *c, const struct credential_fact *credential);
+/* Why it is not served; returns the code. */
+int cache_stale_error(const struct credential_fact *credential, struct err *err);
+/* After credentials have changed. */
+void cache_stale_arm(struct cache *c);
+void cache_on_stale(void *arg);
 /* Remembers the credential if its code is one that may pass. */
 void cache_again(struct cache *c, const struct id *credential, int code);
 void cache_receipt(

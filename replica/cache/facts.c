@@ -24,6 +24,19 @@ credential_free(struct credential_fact *c)
 	mem_free(c);
 }
 
+/* Puts next in its place, or nothing. */
+static void
+replace_credential(struct facts *f, const struct id *id, struct credential_fact *next)
+{
+	struct credential_fact *old = next != NULL
+	    ? map_put(f->credentials, id->bytes, ID_LEN, next)
+	    : map_del(f->credentials, id->bytes, ID_LEN);
+
+	f->with_stale_after += next != NULL && next->stale_after > 0;
+	f->with_stale_after -= old != NULL && old->stale_after > 0;
+	credential_free(old);
+}
+
 static void
 generation_free(struct generation_fact *g)
 {
@@ -48,7 +61,7 @@ facts_fini(struct facts *f)
 		generation_free(value);
 	map_free(f->credentials);
 	map_free(f->generations);
-	*f = (struct facts){NULL, NULL};
+	*f = (struct facts){NULL, NULL, 0};
 }
 
 struct credential_fact *
@@ -84,8 +97,9 @@ learn_credential(struct facts *f, const struct record *record, struct err *err)
 	c->has_active = p.has_active;
 	c->archived = p.archived;
 	c->revoked = p.state == CREDENTIAL_REVOKED;
+	c->stale_after = p.stale_after > 0 ? p.stale_after : 0;
 	credential_public_fini(&p);
-	credential_free(map_put(f->credentials, c->id.bytes, ID_LEN, c));
+	replace_credential(f, &record->id, c);
 	return 0;
 }
 
@@ -121,7 +135,7 @@ facts_forget(struct facts *f, uint32_t kind, const struct id *id, struct id *cre
 {
 	if (kind == KIND_CREDENTIAL) {
 		*credential = *id;
-		credential_free(map_del(f->credentials, id->bytes, ID_LEN));
+		replace_credential(f, id, NULL);
 		return 0;
 	}
 	if (kind == KIND_GENERATION) {

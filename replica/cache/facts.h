@@ -17,7 +17,8 @@ struct credential_fact {
 	char key_type[24];
 	struct id active;
 	bool has_active, archived, revoked;
-	bool told_error; /* by the last receipt */
+	bool told_error;     /* by the last receipt */
+	int64_t stale_after; /* seconds without news after which it is not served; 0: never */
 	uint64_t serial; /* of the latest look at it: older preparations are void; 0: none yet */
 };
 
@@ -32,6 +33,7 @@ struct generation_fact {
 
 struct facts {
 	struct map *credentials, *generations;
+	size_t with_stale_after; /* of the credentials */
 };
 
 void facts_init(struct facts *f);

@@ -143,6 +143,7 @@ load_done(struct job *job)
 		c->facts = l->facts;
 		learn_memberships(l);
 		settle_all(c);
+		cache_stale_arm(c);
 		c->stats.known = map_count(c->facts.credentials);
 		mem_free(c->warm);
 		c->warm_count = serving_credentials(c->serving, &c->warm);

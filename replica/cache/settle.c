@@ -236,6 +236,20 @@ batch_start(struct batch *b)
 		opening_start(&b->items[i].opening);
 }
 
+/* It may be served, but not without news for so long. */
+static void
+withhold(struct cache *c, const struct credential_fact *fact, bool was_served)
+{
+	struct err err;
+	char hex[ID_HEX_MAX];
+
+	(void)cache_stale_error(fact, &err);
+	if (was_served)
+		log_warning("cache", "credential=%s not served any more: %s",
+		    id_hex(&fact->id, hex), err.text);
+	cache_receipt(c, NULL, &fact->id, &err);
+}
+
 struct look {
 	struct cache *cache;
 	struct map *records;
@@ -262,6 +276,10 @@ look_at(struct look *l, const struct id *id)
 			l->now[l->now_count++] = (struct serving_change){*id, NULL};
 		if (c->p.events.on_receipt_gone != NULL)
 			c->p.events.on_receipt_gone(c->p.events.arg, id);
+	} else if (cache_is_stale(c, fact)) {
+		if (is != NULL)
+			l->now[l->now_count++] = (struct serving_change){*id, NULL};
+		withhold(c, fact, is != NULL);
 	} else if (is != NULL && same(is, fact, g) && !serving_is_broken(c->serving, is)) {
 		/* What could not take its place is not wanted any more either. */
 		if (fact->told_error)

@@ -42,6 +42,7 @@ on_freshness(void *arg, enum freshness f)
 		    r->link_error.code != 0 ? r->link_error.text : "none");
 	else
 		log_info("replica", "freshness=%s", freshness_name(f));
+	replica_note_freshness(r, f);
 }
 
 static void

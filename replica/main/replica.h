@@ -38,6 +38,8 @@ struct replica {
 	struct err link_error;
 	char refused[ERR_TEXT_MAX]; /* why the manager does not take us any more; "" */
 	struct timer status_timer, renew_timer;
+	uint64_t keep_at; /* monotonic: when it is next kept how fresh this is */
+	bool keeping;
 	bool renewing, stopping;
 	int failed; /* negative code that ends the program */
 };
@@ -58,6 +60,14 @@ void replica_on_link_state(void *arg, int status, const struct err *err);
 
 /* renew.c: a third of the identity's lifetime before its end, and again until it works */
 void replica_watch_identity(struct replica *r);
+
+/*
+ * freshness.c: what the cache must know for credentials with a stale_after. Before the first load;
+ * when follow says so; and once in a while, to keep it for the next start.
+ */
+void replica_start_freshness(struct replica *r);
+void replica_note_freshness(struct replica *r, enum freshness f);
+void replica_keep_freshness(struct replica *r);
 
 /* status.c */
 void replica_watch_status(struct replica *r);

@@ -324,6 +324,7 @@ start(struct replica *r, struct err *err)
 	    (code = start_signals(r, err)) < 0 || (code = start_link(r, err)) < 0 ||
 	    (code = start_following(r, err)) < 0)
 		return code;
+	replica_start_freshness(r);
 	return cache_load(r->cache, follow_trust(r->follow), on_first_load, r, err);
 }
 

@@ -78,6 +78,7 @@ on_status(void *arg)
 	AUTO(buf_freep)
 	struct buf *text = buf_new(STATUS_MAX);
 
+	replica_keep_freshness(r);
 	put_status(r, text);
 	if (r->ports != NULL && buf_error(text, "status", NULL) == 0)
 		ports_set_status(r->ports, buf_span(text));

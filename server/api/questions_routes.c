@@ -15,6 +15,7 @@ put_candidate(const struct api *a, struct json_writer *w, const struct explained
 	json_put_object(w, NULL);
 	json_put_text(w, "cert", e->credential->name);
 	json_put_text(w, "key_type", e->credential->credential->key_type);
+	json_put_int(w, "stale_after", e->credential->credential->stale_after);
 	json_put_text(w, "match", e->wildcard ? "wildcard" : "exact");
 	json_put_bool(w, "serves", e->serves);
 	if (e->generation != NULL) {
@@ -122,14 +123,20 @@ explain_receipt(const struct api *a, const struct receipt *receipt,
     const struct index_record *credential, const struct id *node)
 {
 	const struct index_record *active = index_active(a->p.index, credential);
+	int64_t stale_after = credential->credential->stale_after;
 	struct publish_follower f;
+	bool known = publish_follower(a->p.publish, node, &f);
 
+	/* Its own receipt is older than that. */
+	if (known && !f.in_touch && stale_after > 0 && f.silent_ms / 1000 >= (uint64_t)stale_after)
+		return "the node is not connected, and stops serving it after so long without news "
+		       "(stale_after)";
 	if (receipt != NULL && receipt->has_generation && active != NULL &&
 	    id_equal(&receipt->generation, &active->id))
 		return "nothing: it serves the newest generation";
 	if (receipt != NULL && receipt->error != NULL && receipt->error[0] != '\0')
 		return "the node has it and cannot use it; 'receipt' has its reason";
-	if (!publish_follower(a->p.publish, node, &f) || !f.in_touch)
+	if (!known || !f.in_touch)
 		return "the node is not connected, so it has not got it yet, or cannot say so";
 	return "the node is connected and has not confirmed it yet";
 }

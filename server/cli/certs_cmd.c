@@ -217,7 +217,7 @@ run_show(struct cli *c, struct err *err)
 	char *path = cli_path("/v1/certs/%s", c->words[0], NULL);
 	AUTO(json_freep)
 	struct json *cert = NULL;
-	char time[CLI_TIME_MAX];
+	char time[CLI_TIME_MAX], stale[DURATION_TEXT_MAX];
 	int r;
 
 	if (cli_flag(c, "chain"))
@@ -235,6 +235,7 @@ run_show(struct cli *c, struct err *err)
 	put_line(c, "key", json_text(cert, "key_type"));
 	cli_printf(c, "%-14s%s %s\n", "issuer", json_text(cert, "issuer"), json_text(cert, "ca"));
 	put_names(c, "access", json_member(cert, "access"));
+	put_line(c, "stale after", cli_stale_after(cert, stale));
 	put_line(c, "expires", cli_time(cert, "not_after", time));
 	put_line(c, "renewal", cli_time(cert, "renew_at", time));
 	cli_printf(c, "%-14s%lld of %lld nodes serve generation %lld\n", "served",

@@ -8,6 +8,7 @@
  */
 
 #include "common/base/buf.h"
+#include "common/base/str.h"
 #include "common/json/json.h"
 
 struct cli;
@@ -133,6 +134,9 @@ void cli_table_printf(struct cli_table *t, const char *fmt, ...) PRINTF_LIKE(2, 
 void cli_table_names(struct cli_table *t, const struct json *array);
 /* Writes and frees it; empty is said when it has no rows. */
 void cli_table_end(struct cli *c, struct cli_table *t, const char *empty);
+
+/* "7 d" from the member stale_after, "never" for 0. */
+const char *cli_stale_after(const struct json *object, char out[static DURATION_TEXT_MAX]);
 
 /* "2026-12-01 08:00 UTC" from the API's time, the same on every host; "-" for none. */
 #define CLI_TIME_MAX 32

@@ -10,14 +10,14 @@ static int
 run_explain(struct cli *c, struct err *err)
 {
 	static const char *const headings[] = {
-	    "CREDENTIAL", "MATCH", "KEY", "GEN", "EXPIRES", "SERVES", "WHY", NULL};
+	    "CREDENTIAL", "MATCH", "KEY", "GEN", "EXPIRES", "STALE AFTER", "SERVES", "WHY", NULL};
 	const char *node = cli_option(c, "node");
 	AUTO(mem_freep)
 	char *path = cli_path("/v1/explain?name=%s&node=%s", c->words[0], node != NULL ? node : "");
 	AUTO(json_freep)
 	struct json *reply = NULL;
 	const struct json *list;
-	char time[CLI_TIME_MAX];
+	char time[CLI_TIME_MAX], stale[DURATION_TEXT_MAX];
 	struct cli_table t;
 	int r = cli_call(c, "GET", path, NULL, &reply, err);
 
@@ -33,6 +33,7 @@ run_explain(struct cli *c, struct err *err)
 		cli_table_text(&t, json_text(x, "key_type"));
 		cli_table_printf(&t, "%lld", (long long)json_number(x, "generation"));
 		cli_table_text(&t, cli_time(x, "not_after", time));
+		cli_table_text(&t, cli_stale_after(x, stale));
 		cli_table_text(&t, json_flag(x, "serves") ? "yes" : "no");
 		cli_table_text(&t, json_text(x, "why"));
 	}

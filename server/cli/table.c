@@ -90,6 +90,14 @@ cli_table_end(struct cli *c, struct cli_table *t, const char *empty)
 }
 
 const char *
+cli_stale_after(const struct json *object, char out[static DURATION_TEXT_MAX])
+{
+	int64_t seconds = json_number(object, "stale_after");
+
+	return seconds > 0 ? duration_text(seconds, out) : "never";
+}
+
+const char *
 cli_time(const struct json *object, const char *name, char out[static CLI_TIME_MAX])
 {
 	const char *text = json_text(object, name);

@@ -4,6 +4,7 @@ import http.client
 import json
 import ssl
 import struct
+import time
 
 import pytest
 import raw
@@ -260,3 +261,37 @@ def port(fallback=None, backend=None, more=""):
     lines += [f'fallback = "{fallback}"'] if fallback else []
     lines += [f'backend = "{backend}"'] if backend else []
     return 'port "https" {\n    ' + "\n    ".join(lines + more.splitlines()) + "\n}\n"
+
+
+def test_stale_after(pair):
+    """Without news for so long a node stops serving it, over a restart too; other credentials
+    stay, and with the manager it is back."""
+    pair.add("ever.test.example", ["web1"])
+    pair.add("week.test.example", ["web1"], "--stale-after", "7d")
+    assert "7 days" in pair.cli("cert", "show", "week.test.example").out
+    assert "7 days" in pair.cli("explain", "week.test.example").out
+    assert "never" in pair.cli("explain", "ever.test.example").out
+    web1, kept = pair.replicas["web1"], pair.folder / "web1/last-fresh"
+    wait_for(kept.exists, 10, "web1 to note that it is fresh")
+    pair.server.stop()
+    web1.stop()
+    now = int(kept.read_text())
+    assert abs(now - time.time()) < 60
+    web1.start()
+    assert pair.fetch("web1", "week.test.example").ok
+    web1.stop()
+    kept.write_text(f"{now - 8 * 86400}\n")
+    web1.start()
+    assert not pair.fetch("web1", "week.test.example").ok
+    assert pair.fetch("web1", "ever.test.example").ok
+    pair.server.start()
+    pair.wait_served("web1", "week.test.example")
+    wait_for(lambda: "serves" in pair.cli("why-not", "web1", "week.test.example").out, 10,
+             "web1 to say that it serves it again")
+    # What cannot be read is as good as no file.
+    web1.stop()
+    pair.server.stop()
+    kept.write_text("yesterday\n")
+    web1.start()
+    assert pair.fetch("web1", "week.test.example").ok
+    assert "last-fresh" in web1.log()

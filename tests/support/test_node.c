@@ -222,6 +222,7 @@ put_credential(struct test_node *n, struct test_credential *c)
 	    .active = c->generation,
 	    .generations = c->generations,
 	    .archived = c->archived,
+	    .stale_after = c->stale_after,
 	    .state = CREDENTIAL_ISSUED,
 	    .error = "",
 	};

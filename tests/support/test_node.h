@@ -23,7 +23,7 @@ struct test_credential {
 	struct pkey *key;
 	struct cert *leaf;
 	uint64_t version, generations, generation_version;
-	int64_t activated_at_ms;
+	int64_t activated_at_ms, stale_after;
 	struct hash print; /* of the leaf */
 	/* for the next test_node_put */
 	bool archived, withdrawn, removed, foreign; /* foreign: sealed to somebody else */

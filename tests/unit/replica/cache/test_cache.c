@@ -388,5 +388,5 @@ main(void)
 	if (secret_heap_init(4 * 1024 * 1024, NULL) < 0)
 		return 77;
 	return cmocka_run_group_tests_name("cache", tests, NULL, NULL) + issuers_run() +
-	    settle_run();
+	    settle_run() + stale_run();
 }

@@ -11,6 +11,7 @@
 
 int issuers_run(void);
 int settle_run(void);
+int stale_run(void);
 
 #define ANY                                                                                        \
 	(TLS_CAN_ECDSA_P256 | TLS_CAN_ECDSA_P384 | TLS_CAN_ECDSA_P521 | TLS_CAN_RSA |              \

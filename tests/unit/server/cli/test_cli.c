@@ -262,9 +262,9 @@ static const struct {
     {"default-access set a @g", "PUT /v1/settings/default-access", "{\"access\":[\"a\",\"@g\"]}",
 	CHANGED, "by a, @g"},
     {"explain www.a.org --node w", "GET /v1/explain?name=www.a.org&node=w", "",
-	"{\"candidates\":[{\"cert\":\"a\",\"match\":\"exact\",\"serves\":true,\"why\":"
-	"\"best\"}]}",
-	"exact"},
+	"{\"candidates\":[{\"cert\":\"a\",\"match\":\"exact\",\"stale_after\":604800,"
+	"\"serves\":true,\"why\":\"best\"}]}",
+	"7 days       yes"},
     {"who-can-read a", "GET /v1/who-can-read?cert=a", "",
 	"{\"readers\":[{\"node\":\"w\",\"role\":\"replica\",\"by\":\"@g\"}],\"unknown\":1}",
 	"1 names in its access no longer exist"},
