@@ -58,6 +58,30 @@ NODISCARD int pbe_open_traditional(struct span dek_info, struct span ciphertext,
 NODISCARD int pbe_check_mac(struct span mac_data, struct span content,
     const struct pbe_password *password, struct pbe_budget *budget, struct err *err);
 
+/* --- writing --- */
+
+enum pbe_style {
+	PBE_PBKDF2, /* PBES2: HMAC-SHA256 with PBE_ROUNDS, AES-256-CBC */
+	PBE_SCRYPT, /* PBES2: scrypt N=2^14 r=8 p=5, AES-256-CBC */
+	PBE_OLD,    /* for old readers of PKCS#12 only: SHA-1 with PBE_ROUNDS_OLD, triple DES */
+};
+#define PBE_ROUNDS 600000
+#define PBE_ROUNDS_OLD 100000
+
+/*
+ * Encrypts plain; appends the AlgorithmIdentifier to algorithm and the bytes to ciphertext. The
+ * password is spelled as the standards say.
+ */
+NODISCARD int pbe_seal(enum pbe_style style, struct span plain, const struct secret *password,
+    struct buf *algorithm, struct buf *ciphertext, struct err *err);
+
+/*
+ * Appends the content of a MacData for a PKCS#12 file: SHA-256 with PBE_ROUNDS, or for PBE_OLD
+ * SHA-1 with PBE_ROUNDS_OLD.
+ */
+NODISCARD int pbe_put_mac(enum pbe_style style, struct span content, const struct secret *password,
+    struct buf *out, struct err *err);
+
 /*
  * Loads the legacy provider now; for programs that close their sandbox before they read.
  * ERR_UNAVAIL when it is not installed, which only matters to files that need it.

@@ -1,7 +1,7 @@
 #ifndef COMMON_CRYPTO_PEM_H
 #define COMMON_CRYPTO_PEM_H
 
-/* Blocks of PEM text (RFC 7468), private to common/crypto. Pure functions. */
+/* Blocks of PEM text (RFC 7468), for common/crypto and common/export. Pure functions. */
 
 #include "common/base/buf.h"
 

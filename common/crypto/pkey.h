@@ -104,4 +104,16 @@ NODISCARD int pkey_to_encrypted_pem(
 NODISCARD int pkey_from_encrypted_pem(
     struct span pem, const struct secret *passphrase, struct pkey **out, struct err *err);
 
+/*
+ * EncryptedPrivateKeyInfo, DER, for keys that are handed out: PBES2 with PBKDF2 (HMAC-SHA256,
+ * 600,000 rounds) and AES-256-CBC, or with scrypt. Appends. Of the reader the codes are as of
+ * pbe_open, and ERR_DENIED for a wrong password.
+ */
+NODISCARD int pkey_put_encrypted_pkcs8(const struct pkey *key, const struct secret *password,
+    bool scrypt, struct buf *out, struct err *err);
+NODISCARD int pkey_from_encrypted_pkcs8(
+    struct span der, const struct secret *password, struct pkey **out, struct err *err);
+/* The same as a PEM block (ENCRYPTED PRIVATE KEY); the DER is not looked at. Appends. */
+void encrypted_pkcs8_put_pem(struct span der, struct buf *out);
+
 #endif
