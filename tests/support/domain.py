@@ -79,11 +79,13 @@ class Domain:
             raise Failure(f"certherd init: {result}")
         return result
 
-    def start_server(self, *options, wait=True):
+    def start_server(self, *options, wait=True, prefix=()):
+        """prefix: of its command, as a program that starts it."""
         if self.server is None:
             data = self.data / "server"
-            self.server = Process("server", [program("certherd-server"), "--data", str(data),
-                                             "--listen", self.address, *options], data, self.logs)
+            self.server = Process("server", [*prefix, program("certherd-server"), "--data",
+                                             str(data), "--listen", self.address, *options],
+                                  data, self.logs)
             self.started.append(self.server)
         self.server.start(wait)
         return self.server

@@ -86,7 +86,7 @@ class Opener:
 
     def __init__(self, key_pem, folder):
         self.folder = pathlib.Path(folder)
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.key, self.cert = self.folder / "key.pem", self.folder / "cert.pem"
         self.key.write_bytes(key_pem)
         public = openssl("pkey", "-in", self.key, "-pubout", "-outform", "DER").stdout
