@@ -266,7 +266,7 @@ cache_open_served(struct cache *c, struct served *s)
 	    .store = c->p.store,
 	    .keyring = c->p.keyring,
 	    .issuers = c->issuers,
-	    .trust = trust_clone(c->trust),
+	    .trusted = &c->trust,
 	    .generation = s->generation,
 	    .credential = s->credential,
 	    .done = single_done,

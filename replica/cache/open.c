@@ -63,7 +63,7 @@ open_fetched(struct opening *o, struct err *err)
 
 	if (r == 0 && (!id_equal(&record->id, &o->generation) || record->removed))
 		r = err_set(err, ERR_NOTFOUND, "the record is gone");
-	if (r == 0 && o->trust != NULL)
+	if (r == 0)
 		r = trust_verify_record(o->trust, record, stored->body, stored->signature, err);
 	if (r == 0)
 		r = open_record(o, record, err);
@@ -114,10 +114,13 @@ fetch_done(struct job *job)
 {
 	struct opening *o = CONTAINER_OF(job, struct opening, job);
 
-	if (o->status < 0)
+	if (o->status < 0) {
 		o->done(o);
-	else
-		open_begin(o);
+		return;
+	}
+	/* Not before: a term may have begun since, and the record may be of it. */
+	o->trust = trust_clone(*o->trusted);
+	open_begin(o);
 }
 
 void

@@ -25,8 +25,8 @@ struct opening {
 	struct store *store;
 	struct keyring *keyring;
 	struct issuers *issuers;
-	struct trust *trust;   /* owned; NULL: the record has been verified */
-	struct record *record; /* owned; NULL: fetch it by generation */
+	struct trust *const *trusted; /* the owner's, as it is when the record has been fetched */
+	struct record *record;        /* owned, verified; NULL: fetch it by generation */
 	struct id generation, credential;
 	void (*done)(struct opening *o);
 	void *arg;
@@ -36,6 +36,7 @@ struct opening {
 	struct tls_identity *identity;
 	/* its own */
 	struct job job;
+	struct trust *trust;
 	struct store_records *fetched;
 };
 

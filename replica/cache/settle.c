@@ -216,7 +216,7 @@ batch_add(
 	    .store = c->p.store,
 	    .keyring = c->p.keyring,
 	    .issuers = c->issuers,
-	    .trust = at_hand == NULL ? trust_clone(c->trust) : NULL,
+	    .trusted = &c->trust,
 	    .record = at_hand != NULL ? record_dup(at_hand) : NULL,
 	    .generation = next->generation,
 	    .credential = next->credential,

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TERM (UINT64_C(1) << 32)
-
 /* ------------------------------------------------------------------------- trust */
 
 static struct buf *
@@ -33,9 +31,12 @@ new_key(enum key_type type)
 	return key;
 }
 
+/* The root makes the term key that of the next term. */
 static void
-make_trust(struct test_node *n)
+designate(struct test_node *n)
 {
+	bool first = n->term == 0;
+	struct position cut = {n->term, n->seq};
 	AUTO(buf_freep)
 	struct buf *spki = spki_of(n->term_key);
 	AUTO(buf_freep)
@@ -43,13 +44,18 @@ make_trust(struct test_node *n)
 	AUTO(buf_freep)
 	struct buf *signature = buf_new(SIGNATURE_MAX);
 	const struct designation d = {
-	    .term = TERM, .node = n->pki.manager_node, .term_key = buf_span(spki), .made_at = 1};
+	    .term = term_make(first ? 1 : term_epoch(n->term) + 1, 0),
+	    .node = n->pki.manager_node,
+	    .term_key = buf_span(spki),
+	    .reason = first ? REASON_FIRST : REASON_LOST,
+	    .has_cut = !first,
+	    .cut = cut,
+	    .made_at = 1,
+	};
 	struct signed_designation s;
-	struct hash pin;
 	struct err err;
 
-	cert_fingerprint(n->pki.root, &pin);
-	CHECK(trust_new(cert_der(n->pki.root), &pin, &n->trust, NULL) == 0);
+	n->term = d.term;
 	CHECK(wire_designation_encode(&d, body, NULL) == 0);
 	CHECK(sign_put(n->pki.root_key, SIGN_DESIGNATION, &n->pki.domain, buf_span(body), signature,
 		  NULL) == 0);
@@ -58,6 +64,24 @@ make_trust(struct test_node *n)
 		fprintf(stderr, "designation: %s\n", err.text);
 		abort();
 	}
+}
+
+static void
+make_trust(struct test_node *n)
+{
+	struct hash pin;
+
+	cert_fingerprint(n->pki.root, &pin);
+	CHECK(trust_new(cert_der(n->pki.root), &pin, &n->trust, NULL) == 0);
+	designate(n);
+}
+
+void
+test_node_next_term(struct test_node *n)
+{
+	pkey_unref(n->term_key);
+	n->term_key = new_key(KEY_EC_P256);
+	designate(n);
 }
 
 /* ------------------------------------------------------------------------- node */
@@ -201,7 +225,7 @@ publish(struct test_node *n, struct record *r)
 	struct change *change = &n->changes[n->change_count++];
 
 	CHECK(n->change_count <= TEST_CHANGES_MAX);
-	r->term = TERM;
+	r->term = n->term;
 	r->seq = r->mutation = ++n->seq;
 	r->committed_at_ms = 1;
 	snprintf(r->author, sizeof(r->author), "test");

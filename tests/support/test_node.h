@@ -40,7 +40,7 @@ struct test_node {
 	struct store *store;
 	char dir[64];
 	struct cache *cache;
-	uint64_t seq;
+	uint64_t term, seq;
 	struct change changes[TEST_CHANGES_MAX]; /* since the last test_node_apply */
 	size_t change_count;
 	/* what the cache has told */
@@ -52,6 +52,9 @@ struct test_node {
 
 void test_node_init(struct test_node *n, struct loop *l, size_t opened_max);
 void test_node_fini(struct test_node *n);
+
+/* The manager goes on in a new term, with a new key; the cache hears of it by the next change. */
+void test_node_next_term(struct test_node *n);
 
 /* A new generation for it (a new key and certificate), not yet published. */
 void test_node_issue(struct test_node *n, struct test_credential *c);

@@ -180,6 +180,41 @@ test_passing_trouble(void **state)
 	test_credential_fini(&c);
 }
 
+static void
+on_loaded(void *arg, int status, const struct err *err)
+{
+	(void)err;
+	assert_int_equal(status, 0);
+	*(bool *)arg = true;
+}
+
+/*
+ * What is being opened was asked for in an old term, and lies in the store already as the new one
+ * has signed it: it is judged by what is believed when it has been fetched.
+ */
+static void
+test_term_begins_while_opening(void **state)
+{
+	struct test_node *n = *state;
+	AUTO(trust_freep)
+	struct trust *old = trust_clone(n->trust);
+	struct test_credential c = {.names = {"www.example.org"}, .type = KEY_EC_P256};
+	bool loaded = false;
+
+	test_node_next_term(n);
+	test_node_issue(n, &c);
+	test_node_put(n, &c);
+	test_node_store(n);
+	assert_int_equal(cache_load(n->cache, old, on_loaded, &loaded, NULL), 0);
+	assert_true(wait_until(n->loop, wait_flag, &loaded)); /* the warm-up begins to open it */
+	test_node_put(n, &c);
+	test_node_change(n);
+	test_node_settle(n);
+	assert_string_equal(n->receipt_error, "");
+	assert_true(serves(n, "www.example.org", &c));
+	test_credential_fini(&c);
+}
+
 int
 settle_run(void)
 {
@@ -190,6 +225,7 @@ settle_run(void)
 	    cmocka_unit_test_setup_teardown(test_removed_and_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_forged_membership, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_passing_trouble, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_term_begins_while_opening, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("settle", tests, NULL, NULL);
