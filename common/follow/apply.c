@@ -42,7 +42,8 @@ follow_apply_taken(struct take *t)
 	    .delete_count = t->purged_count,
 	    .metas = &meta,
 	    .meta_count = 1,
-	    .force_full = f->sync == SYNC_REFETCH || has_designation(t),
+	    /* Which kinds were on the pages before this one is not known any more. */
+	    .force_full = f->staging || f->sync == SYNC_REFETCH || has_designation(t),
 	};
 
 	place_encode(&next, text);

@@ -153,6 +153,23 @@ test_crash_with_pages(void **state)
 	script_assert_state(s);
 }
 
+/* What came in pages may hold a designation on any of them: it outlives a power cut as one does. */
+static void
+test_crash_behind_pages(void **state)
+{
+	(void)state;
+	put_many(10);
+	script_settle(s);
+	put_many(250);
+	script_settle(s);
+	vfs_fault_crash(s->disk);
+	script_stop(s);
+	script_start(s, false);
+	assert_int_equal(cursor_now(), 260);
+	script_settle(s);
+	script_assert_state(s);
+}
+
 /* A broken link costs the page that was under way, not those before it. */
 static void
 test_pages_survive_the_link(void **state)
@@ -359,6 +376,7 @@ run_fault_tests(void)
 	    cmocka_unit_test_setup_teardown(test_disk_errors, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_disk_errors_while_staging, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_crash_with_pages, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_crash_behind_pages, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_pages_survive_the_link, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_damaged_place, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_two_designations_for_one_term, setup, teardown),
