@@ -16,6 +16,12 @@ struct cert;
 
 /* One certificate, DER, whole input, of which out keeps a copy. ERR_PARSE, ERR_LIMIT. */
 NODISCARD int cert_parse(struct span der, struct cert **out, struct err *err);
+/*
+ * The same for the certificate of a key at hand. When the key in it has the encoding of that one,
+ * OpenSSL decodes it only when it is first wanted, which takes longer than all the rest.
+ */
+NODISCARD int cert_parse_of(
+    struct span der, const struct pkey *key, struct cert **out, struct err *err);
 struct cert *cert_ref(const struct cert *c);
 void cert_unref(struct cert *c);
 DEFINE_FREEP(struct cert, cert_unref)

@@ -6,11 +6,13 @@
 #include "common/crypto/sign.h"
 
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
 #include <openssl/bio.h>
+#include <openssl/provider.h>
 #include <openssl/x509v3.h>
 
 DEFINE_OSSL_FREEP(X509, X509_free)
@@ -18,12 +20,14 @@ DEFINE_OSSL_FREEP(BIO, BIO_vfree)
 
 /*
  * x is made at once for certificates that come from outside, and when first wanted for those that
- * this module wrote: decoding the key takes longer than signing, and a signer hands on the DER
- * only.
+ * this module wrote, or that are of a key at hand: decoding the key takes longer than signing, and
+ * a signer hands on the DER only.
  */
 struct cert {
 	_Atomic unsigned refs;
 	_Atomic(X509 *) x;
+	bool has_key_id; /* of its key, which is then known to be one that can be decoded */
+	struct key_id key_id;
 	size_t len;
 	uint8_t *der;
 };
@@ -64,31 +68,89 @@ seconds_of(const ASN1_TIME *t, int64_t *out)
 	return 0;
 }
 
-int
-cert_parse(struct span der, struct cert **out, struct err *err)
+/*
+ * bare: without algorithms, so that the key is not decoded and the fingerprint, which OpenSSL keeps
+ * too, cannot be made.
+ */
+static int
+parse(struct span der, OSSL_LIB_CTX *bare, X509 **out, struct err *err)
 {
 	AUTO(X509_freep)
-	X509 *x = NULL;
+	X509 *x = X509_new_ex(bare, NULL);
 	const uint8_t *p = der.data;
 	int64_t t;
 
 	if (der.len > LIMIT_CERT)
 		return err_set(
 		    err, ERR_LIMIT, "certificate of %zu bytes; at most %d", der.len, LIMIT_CERT);
-	x = der.len > 0 ? d2i_X509(NULL, &p, (long)der.len) : NULL;
-	if (x == NULL)
+	/* Frees what it was given when it fails. */
+	if (x == NULL || der.len == 0 || d2i_X509(&x, &p, (long)der.len) == NULL)
 		return crypto_err(err, ERR_PARSE, "certificate is not DER");
 	if (p != der.data + der.len)
 		return err_set(err, ERR_PARSE, "%zu bytes follow the certificate",
 		    (size_t)(der.data + der.len - p));
 	/* Fills what OpenSSL keeps about extensions, so that getters find them and threads may
 	 * share. */
-	if (X509_check_purpose(x, -1, 0) != 1 || (X509_get_extension_flags(x) & EXFLAG_INVALID))
+	if ((X509_check_purpose(x, -1, 0) != 1 && bare == NULL) ||
+	    (X509_get_extension_flags(x) & EXFLAG_INVALID))
 		return crypto_err(err, ERR_PARSE, "certificate has extensions that are not valid");
 	if (seconds_of(X509_get0_notBefore(x), &t) < 0 || seconds_of(X509_get0_notAfter(x), &t) < 0)
 		return crypto_err(err, ERR_PARSE, "certificate has times that are none");
 	crypto_err_forget();
-	*out = cert_new(der, MOVE(x));
+	*out = MOVE(x);
+	return 0;
+}
+
+int
+cert_parse(struct span der, struct cert **out, struct err *err)
+{
+	X509 *x;
+	int r = parse(der, NULL, &x, err);
+
+	if (r == 0)
+		*out = cert_new(der, x);
+	return r;
+}
+
+static OSSL_LIB_CTX *bare;
+static pthread_once_t bare_once = PTHREAD_ONCE_INIT;
+
+static void
+make_bare(void)
+{
+	bare = OSSL_LIB_CTX_new();
+	/* Without any, OpenSSL would load its own. */
+	CHECK(bare != NULL && OSSL_PROVIDER_load(bare, "null") != NULL);
+}
+
+static bool
+is_of(const X509 *x, const struct pkey *key)
+{
+	struct span spki = pkey_spki(key);
+	unsigned char *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+	bool same = len > 0 && span_equal(SPAN(der, (size_t)len), spki);
+
+	OPENSSL_free(der);
+	return same;
+}
+
+int
+cert_parse_of(struct span der, const struct pkey *key, struct cert **out, struct err *err)
+{
+	AUTO(X509_freep)
+	X509 *x = NULL;
+	int r;
+
+	CHECK(pthread_once(&bare_once, make_bare) == 0);
+	r = parse(der, bare, &x, err);
+	if (r < 0)
+		return r;
+	if (!is_of(x, key))
+		return cert_parse(der, out, err);
+	*out = cert_new(der, NULL);
+	(*out)->has_key_id = true;
+	pkey_id(key, &(*out)->key_id);
 	return 0;
 }
 
@@ -178,9 +240,16 @@ cert_key(const struct cert *c, struct pkey **out, struct err *err)
 bool
 cert_has_key(const struct cert *c, const struct pkey *key)
 {
-	EVP_PKEY *own = X509_get0_pubkey(cert_x509(c));
-	bool same = own != NULL && EVP_PKEY_eq(own, pkey_evp(key)) == 1;
+	struct key_id id;
+	EVP_PKEY *own;
+	bool same;
 
+	if (c->has_key_id) {
+		pkey_id(key, &id);
+		return memcmp(&id, &c->key_id, sizeof(id)) == 0;
+	}
+	own = X509_get0_pubkey(cert_x509(c));
+	same = own != NULL && EVP_PKEY_eq(own, pkey_evp(key)) == 1;
 	crypto_err_forget();
 	return same;
 }

@@ -22,7 +22,7 @@ make_identity(
 		return err_set(err, ERR_LIMIT, "chain of %zu certificates", p->chain.count);
 	while (r == 0 && count < p->chain.count) {
 		r = count == 0
-		    ? cert_parse(p->chain.items[0], &chain[0], err)
+		    ? cert_parse_of(p->chain.items[0], key, &chain[0], err)
 		    : issuers_parse(o->issuers, p->chain.items[count], &chain[count], err);
 		count += r == 0;
 	}

@@ -122,6 +122,47 @@ test_parse_refuses(void **state)
 	assert_null(c);
 }
 
+/* Decoding the key late changes nothing else: every byte changed, and every type of key. */
+static void
+test_parse_of_key_at_hand(void **state)
+{
+	static const enum key_type types[] = {KEY_EC_P256, KEY_EC_P384, KEY_RSA_2048};
+
+	(void)state;
+	for (size_t t = 0; t < ARRAY_LEN(types); t++) {
+		AUTO(pkey_unrefp)
+		struct pkey *key = key_of(types[t]);
+		AUTO(cert_unrefp)
+		struct cert *c = leaf_named(key, "www.example.org");
+		struct span der = cert_der(c);
+		uint8_t *bytes = mem_dup(der.data, der.len);
+		size_t same = 0;
+
+		for (size_t i = 0; i <= der.len; i++) {
+			AUTO(cert_unrefp)
+			struct cert *at_once = NULL;
+			AUTO(cert_unrefp)
+			struct cert *late = NULL;
+			int r;
+
+			bytes[i % der.len] ^= i < der.len;
+			r = cert_parse(SPAN(bytes, der.len), &at_once, NULL);
+			assert_int_equal(cert_parse_of(SPAN(bytes, der.len), key, &late, NULL), r);
+			if (r == 0) {
+				assert_int_equal(
+				    cert_has_key(late, key), cert_has_key(at_once, key));
+				assert_false(cert_has_key(late, d.ca_key));
+				assert_int_equal(cert_not_after(late), cert_not_after(at_once));
+				assert_int_equal(cert_is_ca(late), cert_is_ca(at_once));
+				same += cert_has_key(late, key);
+			}
+			bytes[i % der.len] ^= i < der.len;
+		}
+		assert_true(same > 1 && same < der.len);
+		mem_free(bytes);
+	}
+}
+
 /* --- leaves -------------------------------------------------------------------------------------
  */
 
@@ -383,6 +424,7 @@ main(void)
 	    CASE(test_what_is_no_identity),
 	    CASE(test_serials_differ),
 	    CASE(test_parse_refuses),
+	    CASE(test_parse_of_key_at_hand),
 	    CASE(test_common_name_has_64_at_most),
 	    CASE(test_names),
 	    CASE(test_leaf_ends_with_its_ca),
