@@ -8,10 +8,10 @@
 static BIO_METHOD *method;
 static pthread_once_t method_once = PTHREAD_ONCE_INIT;
 
-static int
-bio_fd(BIO *bio)
+static struct tls_stream *
+stream_of(BIO *bio)
 {
-	return (int)(intptr_t)BIO_get_data(bio);
+	return OBJ_CAST(struct tls_stream, BIO_get_data(bio), STREAM_MAGIC);
 }
 
 static bool
@@ -20,13 +20,43 @@ is_transient(ssize_t n)
 	return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
+/*
+ * An error that stays is met again by whatever SSL does next, so that nothing is said of it here.
+ */
+void
+tls_bio_flush(struct tls_stream *s)
+{
+	while (s->held.len > 0) {
+		ssize_t n = send(s->fd, s->held.data, s->held.len, MSG_NOSIGNAL);
+
+		if (is_transient(n))
+			return;
+		buf_consume(&s->held, n > 0 ? (size_t)n : s->held.len);
+	}
+	buf_fini(&s->held);
+}
+
+/*
+ * A server writes the tickets behind its handshake one by one. Held back until it has said all,
+ * they are one system call and one segment.
+ */
 static int
 bio_write(BIO *bio, const char *data, int len)
 {
+	struct tls_stream *s = stream_of(bio);
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
-	n = send(bio_fd(bio), data, (size_t)len, MSG_NOSIGNAL);
+	if (s->corked && (size_t)len <= TLS_HELD_MAX - s->held.len) {
+		buf_put(&s->held, data, (size_t)len);
+		return len;
+	}
+	tls_bio_flush(s);
+	if (s->held.len > 0) {
+		BIO_set_retry_write(bio);
+		return -1;
+	}
+	n = send(s->fd, data, (size_t)len, MSG_NOSIGNAL);
 	if (is_transient(n))
 		BIO_set_retry_write(bio);
 	return (int)n;
@@ -38,7 +68,7 @@ bio_read(BIO *bio, char *out, int len)
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
-	n = recv(bio_fd(bio), out, (size_t)len, 0);
+	n = recv(stream_of(bio)->fd, out, (size_t)len, 0);
 	if (is_transient(n))
 		BIO_set_retry_read(bio);
 	return (int)n;
@@ -72,13 +102,13 @@ make_method(void)
 }
 
 BIO *
-tls_bio_new(int fd)
+tls_bio_new(struct tls_stream *s)
 {
 	BIO *bio;
 
 	CHECK(pthread_once(&method_once, make_method) == 0);
 	bio = BIO_new(method);
 	if (bio != NULL)
-		BIO_set_data(bio, (void *)(intptr_t)fd);
+		BIO_set_data(bio, s);
 	return bio;
 }

@@ -109,18 +109,22 @@ static void
 handshake(struct tls_stream *s)
 {
 	struct err err;
-	int r, e;
+	int r, e, saved;
 
 	ERR_clear_error();
 	errno = 0;
 	s->state = STREAM_HANDSHAKE;
+	s->corked = true;
 	r = SSL_do_handshake(s->ssl);
-	if (r == 1) {
+	e = SSL_get_error(s->ssl, r);
+	saved = errno;
+	s->corked = false;
+	tls_bio_flush(s);
+	errno = saved;
+	switch (e) {
+	case SSL_ERROR_NONE:
 		handshake_done(s);
 		return;
-	}
-	e = SSL_get_error(s->ssl, r);
-	switch (e) {
 	case SSL_ERROR_WANT_READ:
 		s->handshake_for = LOOP_READ;
 		break;
@@ -187,6 +191,10 @@ on_fd(void *arg, unsigned events)
 		s->reset = true;
 		events = LOOP_READ | LOOP_WRITE;
 	}
+	if ((events & LOOP_WRITE) != 0 && s->held.len > 0) {
+		tls_bio_flush(s);
+		update(s);
+	}
 	if (s->state != STREAM_READY) {
 		step(s);
 		return;
@@ -233,9 +241,12 @@ update(struct tls_stream *s)
 			runtime_timer_start(runtime_of(s), &s->kick, 0);
 		break;
 	case STREAM_SUSPENDED:
-	case STREAM_FAILED:
 		break;
+	case STREAM_FAILED:
+		return;
 	}
+	if (s->held.len > 0)
+		mask |= LOOP_WRITE;
 	loop_fd_watch(s->watch, mask);
 }
 
@@ -363,7 +374,7 @@ set_up(struct tls_stream *s, const struct tls_stream_params *p, struct err *err)
 	int r;
 
 	s->ssl = SSL_new(p->ctx->ssl);
-	bio = s->ssl != NULL ? tls_bio_new(p->fd) : NULL;
+	bio = s->ssl != NULL ? tls_bio_new(s) : NULL;
 	if (bio == NULL)
 		return crypto_err(err, ERR_NOMEM, "cannot begin a TLS connection");
 	SSL_set_bio(s->ssl, bio, bio);
@@ -393,6 +404,7 @@ tls_stream_new(const struct tls_stream_params *p, struct tls_stream **out, struc
 	s->magic = STREAM_MAGIC;
 	s->loop = p->loop;
 	s->fd = p->fd;
+	s->held = BUF_INIT(TLS_HELD_MAX);
 	s->ctx = tls_ctx_ref(p->ctx);
 	s->events = p->events;
 	s->arg = p->arg;
@@ -435,6 +447,7 @@ tls_stream_close(struct tls_stream *s)
 	runtime_timer_stop(runtime_of(s), &s->kick);
 	loop_fd_close(s->watch);
 	SSL_free(s->ssl);
+	buf_fini(&s->held);
 	tls_identity_unref(s->identity);
 	close(s->fd);
 	tls_ctx_unref(s->ctx);

@@ -59,8 +59,11 @@ void tls_select_install(struct tls_ctx *c);
 void tls_ticket_install(struct tls_ctx *c);
 void ticket_key_set_unref(struct ticket_key_set *keys);
 
-/* bio.c: a BIO over a socket that never raises SIGPIPE. NULL without memory. */
-BIO *tls_bio_new(int fd);
+/* bio.c: a BIO over the stream's socket that never raises SIGPIPE. NULL without memory. */
+BIO *tls_bio_new(struct tls_stream *s);
+/* Sends what is held back; the rest, if the socket is full, when it is writable or SSL writes. */
+void tls_bio_flush(struct tls_stream *s);
+#define TLS_HELD_MAX (16 * 1024)
 
 struct tls_stream {
 	uint32_t magic;
@@ -86,6 +89,8 @@ struct tls_stream {
 	bool read_wants_write, write_wants_read;
 	bool broken;   /* an error after which SSL must be left alone */
 	bool finished; /* close_notify is sent */
+	bool corked;   /* what SSL writes is held back, to leave in one piece */
+	struct buf held;
 	struct timer deadline, kick;
 
 	struct tls_identity *identity; /* ours, as long as SSL uses it */

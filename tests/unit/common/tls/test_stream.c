@@ -208,6 +208,119 @@ test_refused_client_is_told(void **state)
 	tls_stream_close(c.stream);
 }
 
+/* ------------------------------------------------------------------------- a full socket */
+
+/*
+ * Two socket pairs with the test between them, which decides what passes and when. Not of TCP,
+ * which goes on moving bytes when the socket is full.
+ */
+struct wire {
+	int client, server; /* our ends */
+	int server_end;     /* the server's own, for stuffing */
+	size_t stuffed;
+};
+
+/* Fills what the server writes to, as a client does that reads nothing. */
+static void
+stuff(struct wire *w)
+{
+	uint8_t bytes[4096] = {0};
+	ssize_t n;
+
+	while ((n = send(w->server_end, bytes, sizeof(bytes), MSG_NOSIGNAL)) > 0)
+		w->stuffed += (size_t)n;
+}
+
+static void
+pass(int from, int to)
+{
+	uint8_t bytes[65536];
+	ssize_t n = recv(from, bytes, sizeof(bytes), 0);
+
+	if (n > 0)
+		assert_int_equal(send(to, bytes, (size_t)n, MSG_NOSIGNAL), n);
+}
+
+static void
+unstuff(struct wire *w)
+{
+	uint8_t bytes[4096];
+
+	while (w->stuffed > 0) {
+		ssize_t n = recv(
+		    w->server, bytes, w->stuffed < sizeof(bytes) ? w->stuffed : sizeof(bytes), 0);
+
+		assert_true(n > 0);
+		w->stuffed -= (size_t)n;
+	}
+}
+
+static void
+turns(struct loop *l, struct wire *w, bool both_ways)
+{
+	for (int i = 0; i < 20; i++) {
+		pass(w->client, w->server);
+		loop_turn(l, false);
+		if (both_ways)
+			pass(w->server, w->client);
+		loop_turn(l, false);
+	}
+}
+
+/* What a server says in a handshake waits for room, its tickets too, and nothing is lost. */
+static void
+test_full_socket(void **state)
+{
+	static const struct rule rule = {.alpn = "http/1.1"};
+	const struct tls_ctx_params p = {.server = true,
+	    .min = TLS_1_3,
+	    .max = TLS_1_3,
+	    .tickets = true,
+	    .client_cert = TLS_CLIENT_NONE,
+	    .identity = server};
+	AUTO(tls_ctx_unrefp)
+	struct tls_ctx *sc = NULL;
+	AUTO(tls_ctx_unrefp)
+	struct tls_ctx *cc = client_ctx(&rule);
+	struct end s = {0}, c = {0};
+	struct wire w = {0};
+	uint8_t byte = 0;
+	size_t len = 0;
+	int to_client[2], to_server[2];
+
+	assert_int_equal(tls_ctx_new(&p, &sc, NULL), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, to_client), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, to_server), 0);
+	w.client = to_client[1];
+	w.server = to_server[1];
+	w.server_end = to_server[0];
+	stuff(&w);
+	stream_of(*state, cc, to_client[0], &c, 10000);
+	stream_of(*state, sc, to_server[0], &s, 10000);
+	turns(*state, &w, false); /* the hello arrives, the flight does not leave */
+	unstuff(&w);
+	assert_int_equal(recv(w.server, &byte, 1, MSG_PEEK | MSG_DONTWAIT), -1);
+	for (int i = 0; i < 100 && !c.ready; i++) {
+		loop_turn(*state, false);
+		pass(w.server, w.client);
+	}
+	assert_true(c.ready && !s.ready);
+	stuff(&w);
+	turns(*state, &w, false); /* the client's end of it arrives, the tickets do not leave */
+	assert_true(s.ready);
+	assert_int_equal(tls_stream_write(s.stream, span_str("x"), &len, NULL), ERR_AGAIN);
+	unstuff(&w);
+	turns(*state, &w, true);
+	assert_int_equal(tls_stream_write(s.stream, span_str("x"), &len, NULL), 0);
+	turns(*state, &w, true);
+	assert_int_equal(tls_stream_read(c.stream, &byte, 1, &len, NULL), 0);
+	assert_int_equal(byte, 'x');
+	tls_stream_close(s.stream);
+	tls_stream_close(c.stream);
+	close(w.client);
+	close(w.server);
+}
+
 /* ------------------------------------------------------------------------- bad peers */
 
 struct garbage {
@@ -348,6 +461,7 @@ run_stream_tests(void)
 	const struct CMUnitTest stream_tests[] = {
 	    LOOP_TEST(test_rules),
 	    LOOP_TEST(test_refused_client_is_told),
+	    LOOP_TEST(test_full_socket),
 	    LOOP_TEST(test_garbage),
 	    LOOP_TEST(test_close_at_any_time),
 	    LOOP_TEST(test_identity_swap),
