@@ -93,10 +93,17 @@ wait_and_try_again(struct follow *f)
 	runtime_timer_start(f->p.runtime, &f->timer, backoff_next(&f->backoff, f->p.runtime));
 }
 
-void
-follow_trouble(struct follow *f, const struct err *err)
+static void
+tell_trouble(struct follow *f, const struct err *err)
 {
 	f->status.last_error = *err;
+	if (f->p.events.on_trouble != NULL)
+		f->p.events.on_trouble(f->p.events.arg, err);
+}
+
+static void
+start_over(struct follow *f)
+{
 	take_fini(&f->take);
 	follow_begin(f, f->sync);
 	if (store_has_failed(f->p.store)) {
@@ -105,6 +112,13 @@ follow_trouble(struct follow *f, const struct err *err)
 		f->retell = true;
 	}
 	wait_and_try_again(f);
+}
+
+void
+follow_trouble(struct follow *f, const struct err *err)
+{
+	tell_trouble(f, err); /* first: the error may be the take's own */
+	start_over(f);
 }
 
 void
@@ -202,12 +216,12 @@ on_mismatch(struct follow *f)
 	err_set(&err, ERR_CRYPTO, "the state behind seq %" PRIu64 " is not that of the head%s",
 	    f->take.head.seq, f->sync == SYNC_REFETCH ? ", fetched anew as it is" : "");
 	f->status.refetched++;
-	f->status.last_error = err;
-	log_debug("follow", "%s; fetching everything", err.text);
 	if (f->sync == SYNC_REFETCH) {
 		follow_trouble(f, &err);
 		return;
 	}
+	tell_trouble(f, &err);
+	log_debug("follow", "fetching everything");
 	take_fini(&f->take);
 	follow_begin(f, SYNC_REFETCH);
 	hold(f, 0);
@@ -232,11 +246,14 @@ on_refused(struct follow *f)
 	bool identity = f->identity_sent;
 
 	f->status.refused++;
+	f->status.last_error = err;
 	if (identity)
 		end_identity(f, err.code, NULL, &err);
-	else if (err.code == ERR_DENIED && f->p.events.on_refused != NULL)
+	else if (err.code != ERR_DENIED)
+		tell_trouble(f, &err);
+	else if (f->p.events.on_refused != NULL)
 		f->p.events.on_refused(f->p.events.arg, err.code, err.text);
-	follow_trouble(f, &err);
+	start_over(f);
 }
 
 /* Designations are believed on their own: a higher term holds even if the rest is refused. */

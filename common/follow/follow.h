@@ -43,6 +43,11 @@ struct follow_events {
 	void (*on_term)(void *arg, uint64_t term);
 	/* The manager says that this node is not a member any more; text is its reason. */
 	void (*on_refused)(void *arg, int code, const char *text);
+	/*
+	 * An answer was not taken: forged, older, not the state of its head, or the disk did not
+	 * keep it. The error names the record. Each time, so the same comes again and again.
+	 */
+	void (*on_trouble)(void *arg, const struct err *err);
 };
 
 struct follow_params {

@@ -22,6 +22,7 @@ on_applied(void *arg, const struct change *changes, size_t count, bool complete,
 	struct replica *r = arg;
 	struct err err;
 
+	r->trouble[0] = '\0';
 	log_debug("replica", "applied=%zu complete=%d term=%" PRIx64 " seq=%" PRIu64, count,
 	    complete, at.term, at.seq);
 	if (complete)
@@ -36,7 +37,7 @@ on_freshness(void *arg, enum freshness f)
 	struct replica *r = arg;
 
 	if (f == FRESH)
-		r->refused[0] = '\0';
+		r->refused[0] = r->trouble[0] = '\0';
 	if (f == FRESH_STALE)
 		log_warning("replica", "freshness=%s last error: %s; serving on", freshness_name(f),
 		    r->link_error.code != 0 ? r->link_error.text : "none");
@@ -68,10 +69,21 @@ on_refused(void *arg, int code, const char *text)
 	snprintf(r->refused, sizeof(r->refused), "%s", text);
 }
 
+/* Once for each trouble: it is tried again without end. */
+static void
+on_trouble(void *arg, const struct err *err)
+{
+	struct replica *r = arg;
+
+	if (strcmp(r->trouble, err->text) != 0)
+		log_error("replica", "not applied: %s; serving on what is here", err->text);
+	snprintf(r->trouble, sizeof(r->trouble), "%s", err->text);
+}
+
 struct follow_events
 replica_follow_events(struct replica *r)
 {
-	return (struct follow_events){r, on_applied, on_freshness, on_term, on_refused};
+	return (struct follow_events){r, on_applied, on_freshness, on_term, on_refused, on_trouble};
 }
 
 static void

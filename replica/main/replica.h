@@ -37,6 +37,7 @@ struct replica {
 	size_t endpoint; /* of member.endpoints, in use */
 	struct err link_error;
 	char refused[ERR_TEXT_MAX]; /* why the manager does not take us any more; "" */
+	char trouble[ERR_TEXT_MAX]; /* what was wrong with its last answer, as it was logged; "" */
 	struct timer status_timer, renew_timer;
 	uint64_t keep_at; /* monotonic: when it is next kept how fresh this is */
 	bool keeping;

@@ -196,7 +196,7 @@ start(struct follower *f, const char *dir)
 	struct cache_params c = {
 	    .loop = f->loop, .events = {f, on_receipt, on_receipt_gone, on_settled}};
 	struct follow_params p = {
-	    .software = "bench", .events = {f, on_applied, on_freshness, NULL, on_refused}};
+	    .software = "bench", .events = {f, on_applied, on_freshness, NULL, on_refused, NULL}};
 	struct trust *trust = NULL;
 	size_t skipped;
 	struct err err;

@@ -177,7 +177,7 @@ follower_start(struct sim_follower *f)
 	    .software = "sim",
 	    .wait_ms = PULL_WAIT_MS,
 	    .max_bytes = 4096 << sim_below(&s->chance, 8),
-	    .events = {f, on_applied, on_freshness, on_term, on_refused},
+	    .events = {f, on_applied, on_freshness, on_term, on_refused, NULL},
 	};
 	struct trust *trust = NULL;
 	struct err err = {0};

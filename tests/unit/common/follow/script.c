@@ -329,6 +329,13 @@ on_refused(void *arg, int code, const char *text)
 }
 
 static void
+on_trouble(void *arg, const struct err *err)
+{
+	((struct script *)arg)->troubles++;
+	((struct script *)arg)->trouble = *err;
+}
+
+static void
 on_closed(void *arg)
 {
 	((struct script *)arg)->closed = true;
@@ -352,15 +359,15 @@ script_start(struct script *s, bool wipe)
 	assert_int_equal(trust_new(cert_der(s->root), &pin, &trust, &err), 0);
 	s->closed = false;
 	s->freshness = FRESH_UNKNOWN;
-	assert_int_equal(
-	    follow_new(&(struct follow_params){.runtime = &s->time.rt,
-			   .link = &s->link,
-			   .store = s->store,
-			   .trust = trust,
-			   .node = s->node,
-			   .software = "test",
-			   .events = {s, on_applied, on_freshness, on_term, on_refused}},
-		&s->follow, &err),
+	assert_int_equal(follow_new(&(struct follow_params){.runtime = &s->time.rt,
+					.link = &s->link,
+					.store = s->store,
+					.trust = trust,
+					.node = s->node,
+					.software = "test",
+					.events = {s, on_applied, on_freshness, on_term, on_refused,
+					    on_trouble}},
+			     &s->follow, &err),
 	    0);
 }
 

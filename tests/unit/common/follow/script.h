@@ -53,7 +53,8 @@ struct script {
 	struct store *store;
 	struct follow *follow;
 	struct id node;
-	unsigned applied, changes, terms, refusals;
+	unsigned applied, changes, terms, refusals, troubles;
+	struct err trouble; /* the last one that was told */
 	bool complete, closed;
 	enum freshness freshness;
 };

@@ -268,20 +268,21 @@ test_bent_replies(void **state)
 	static const struct {
 		const char *what;
 		void (*bend)(struct script_reply *r);
+		const char *names; /* what the trouble is told to be of */
 	} cases[] = {
-	    {"changed body", bend_body},
-	    {"changed signature", bend_signature},
-	    {"signature of another type", bend_signature_type},
-	    {"signature of another domain", bend_signature_domain},
-	    {"changed head signature", bend_head_signature},
-	    {"record beyond the head", bend_head_beyond},
-	    {"older state", bend_old_head},
-	    {"older beat", bend_old_beat},
-	    {"records out of order", bend_order},
-	    {"replayed record", bend_replayed_record},
-	    {"no head", bend_no_head},
-	    {"empty page", bend_empty_page},
-	    {"forged designation", bend_designation},
+	    {"changed body", bend_body, "record "},
+	    {"changed signature", bend_signature, "record "},
+	    {"signature of another type", bend_signature_type, "record "},
+	    {"signature of another domain", bend_signature_domain, "record "},
+	    {"changed head signature", bend_head_signature, "head"},
+	    {"record beyond the head", bend_head_beyond, "record "},
+	    {"older state", bend_old_head, "head"},
+	    {"older beat", bend_old_beat, "head"},
+	    {"records out of order", bend_order, "record "},
+	    {"replayed record", bend_replayed_record, "record "},
+	    {"no head", bend_no_head, "head"},
+	    {"empty page", bend_empty_page, "page"},
+	    {"forged designation", bend_designation, "designation"},
 	};
 
 	(void)state;
@@ -292,7 +293,7 @@ test_bent_replies(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct position before = status_now().at;
 		uint64_t refused = status_now().refused;
-		unsigned applied = s->applied;
+		unsigned applied = s->applied, troubles = s->troubles;
 		struct script_reply *r;
 
 		script_put(s, 20, false, false);
@@ -304,6 +305,8 @@ test_bent_replies(void **state)
 		if (status_now().refused != refused + 1 || s->applied != applied ||
 		    position_compare(status_now().at, before) != 0)
 			fail_msg("%s was taken: %s", cases[i].what, status_now().last_error.text);
+		if (s->troubles != troubles + 1 || strstr(s->trouble.text, cases[i].names) == NULL)
+			fail_msg("%s is told as: %s", cases[i].what, s->trouble.text);
 		script_settle(s);
 		script_assert_state(s);
 		assert_int_equal(status_now().refetched, 0);
@@ -314,12 +317,10 @@ test_bent_replies(void **state)
 static void
 test_garbage(void **state)
 {
-	static const uint8_t garbage[] = {0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3};
-
 	(void)state;
 	script_put(s, 1, false, false);
 	script_settle(s);
-	script_send_bytes(s, SPAN_OF(garbage));
+	script_send_bytes(s, span_str("\xff\xff\xff\xff\x0f\1\2\3"));
 	assert_true(script_wait_request(s));
 	script_send_bytes(s, SPAN(NULL, 0));
 	assert_true(script_wait_request(s));
@@ -331,8 +332,7 @@ test_garbage(void **state)
 	script_assert_state(s);
 }
 
-/* A record that is withheld shows in the digest; everything is fetched and nothing shown meanwhile.
- */
+/* A record that is withheld shows in the digest: all is fetched, and nothing shown meanwhile. */
 static void
 test_withheld_record(void **state)
 {
