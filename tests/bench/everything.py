@@ -55,6 +55,8 @@ def print_summary(results, took):
         complaint = complaint or ("" if report["done"] else "ended with an error, see above")
         failed = failed or bool(complaint)
         noise = f", others took {report['others']:.0%}" if report["others"] > lib.OTHERS else ""
+        if not report["goals"] and not complaint:
+            noise += ", no goal was judged: a peer is missing"
         print(f"{name}: {seconds:.0f} s{noise}{': FAILED, ' + complaint if complaint else ''}")
         for goal in report["goals"]:
             failed = failed or goal["failed"]
@@ -67,10 +69,14 @@ def print_summary(results, took):
 
 def run(args, program):
     began = time.monotonic()
+    wanted = args.only.split(",") if args.only else [name for name, _, _ in PLAN]
+    unknown = set(wanted) - {name for name, _, _ in PLAN}
+    if unknown:
+        sys.exit(f"bench: there is no bench called {', '.join(sorted(unknown))}")
     results = []
     with tempfile.TemporaryDirectory(prefix="certherd-bench-all-") as place:
         for name, most, options in PLAN:
-            if args.only and name not in args.only.split(","):
+            if name not in wanted:
                 continue
             report = os.path.join(place, f"{name}.json")
             start = time.monotonic()
