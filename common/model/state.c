@@ -60,9 +60,8 @@ struct move {
 	}
 
 #define IS_ARCHIVED "is archived: bring it back with 'certherd cert archive --undo' first"
-#define IS_NOT_ARCHIVED "is not archived"
-#define NO_REQUEST "has no CSR yet: 'certherd cert submit' makes one"
-#define NO_CERTIFICATE "has no certificate that could be revoked"
+#define IS_NOT_ARCHIVED "is not archived: 'certherd cert show' shows its state"
+#define NO_CERTIFICATE "has no certificate to be revoked: 'certherd cert submit' makes one"
 
 static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] = {
     [CREDENTIAL_DRAFT] =
@@ -113,8 +112,10 @@ static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] = {
 	    [CREDENTIAL_REQUEST] = TO(CREDENTIAL_PENDING),
 	    [CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
 	    [CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
-	    [CREDENTIAL_FAIL] = NOT("is revoked, and is not renewed by itself"),
-	    [CREDENTIAL_REVOKE] = NOT("is revoked already"),
+	    [CREDENTIAL_FAIL] =
+		NOT("is revoked and not renewed by itself: 'certherd cert renew' does it"),
+	    [CREDENTIAL_REVOKE] =
+		NOT("is revoked already: 'certherd cert renew' makes a new certificate"),
 	    [CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
 	    [CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
 	},
@@ -125,7 +126,8 @@ static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] = {
 	    [CREDENTIAL_ISSUE] = NOT(IS_ARCHIVED),
 	    [CREDENTIAL_FAIL] = NOT(IS_ARCHIVED),
 	    [CREDENTIAL_REVOKE] = NOT(IS_ARCHIVED),
-	    [CREDENTIAL_ARCHIVE] = NOT("is archived already"),
+	    [CREDENTIAL_ARCHIVE] =
+		NOT("is archived already: 'certherd cert archive --undo' brings it back"),
 	    [CREDENTIAL_RESTORE] = TO(ARCHIVED), /* whatever was stored counts again */
 	},
 };
@@ -145,7 +147,7 @@ find_move(const struct credential_public *c, const char *name, enum credential_e
 		    name, (unsigned)c->state);
 	m = &moves[from][event];
 	if (m->refusal != NULL)
-		return err_set(err, ERR_INVALID, "credential '%.120s' %s", name, m->refusal);
+		return err_set(err, ERR_CONFLICT, "credential '%.120s' %s", name, m->refusal);
 	*out = m;
 	return 0;
 }

@@ -28,15 +28,15 @@ enum credential_event {
 const char *credential_event_name(enum credential_event event);
 
 /*
- * Whether the event may happen to c now. ERR_INVALID names the credential, its state and what to do
- * first.
+ * Whether the event may happen to c now. ERR_CONFLICT names the credential, its state and what to
+ * do first; ERR_INVALID for a state of a newer version.
  */
 NODISCARD int credential_may(const struct credential_public *c, const char *name,
     enum credential_event event, struct err *err);
 
 /*
  * Moves c: its state or its mark `archived`. REQUEST, REPLACE and ISSUE end a failure (error, next
- * try, count). ERR_INVALID as above, and c is untouched then.
+ * try, count). Errors as above, and c is untouched then.
  */
 NODISCARD int credential_move(
     struct credential_public *c, const char *name, enum credential_event event, struct err *err);

@@ -66,8 +66,15 @@ api_texts(const struct json_texts *t)
 void api_put_id(struct json_writer *w, const char *name, const struct id *id);
 void api_put_hash(struct json_writer *w, const char *name, const struct hash *hash);
 void api_put_texts(struct json_writer *w, const char *name, struct texts texts);
-/* durability, term, seq, and warnings when there are any (NULL: none). */
-void api_put_commit(struct json_writer *w, const struct commit_result *commit, const char *warning);
+/* durability, term, seq, warnings. */
+void api_put_commit(
+    struct json_writer *w, const struct commit_result *commit, struct texts warnings);
+/* The text as a list, empty when it is NULL. */
+static inline struct texts
+api_one_text(const char *const *text)
+{
+	return (struct texts){text, *text != NULL};
+}
 /* Names of the nodes and @groups with access. */
 void api_put_access(const struct api *a, struct json_writer *w, struct ids access);
 
@@ -109,11 +116,22 @@ httpd_handler handle_member_add, handle_member_remove;
 httpd_handler handle_default_access, handle_default_access_set;
 httpd_handler handle_certs, handle_cert, handle_cert_chain, handle_cert_add, handle_cert_renew;
 httpd_handler handle_cert_access, handle_cert_archive, handle_cert_delete;
+httpd_handler handle_cert_submit, handle_cert_csr, handle_cert_paste;
 httpd_handler handle_cas, handle_ca, handle_ca_create;
 httpd_handler handle_status, handle_watch;
 httpd_handler handle_explain, handle_who_can_read, handle_why_not;
 
 /* ------------------------------------------------------------------------- shared look-ups */
+
+/* The credential that the address names; NULL: it has been answered with not-found. */
+const struct index_record *api_find_cert(const struct api *a, struct httpd_request *req);
+/*
+ * Starts to fetch a GENERATION record for the request; answer writes into the reply what it needs
+ * of it.
+ */
+typedef void api_generation_cb(struct json_writer *w, const struct generation_public *g);
+void api_fetch_generation(
+    struct api *a, struct httpd_request *req, const struct id *id, api_generation_cb *answer);
 
 /* The replicas that should serve a credential, and those that do serve its active generation. */
 struct serving {

@@ -2,6 +2,7 @@
 
 #include "common/base/runtime.h"
 #include "common/crypto/cert.h"
+#include "common/crypto/subject.h"
 #include "common/wire/public_wire.h"
 #include "server/publish/publish.h"
 #include "server/sched/sched.h"
@@ -99,7 +100,11 @@ put_cert(const struct api *a, struct json_writer *w, const struct index_record *
 	json_put_text(w, "issuer", issuer_type_name(c->issuer));
 	if (ca != NULL)
 		json_put_text(w, "ca", ca->name);
+	json_put_text(w, "profile",
+	    c->profile == NULL || c->profile[0] == '\0' ? leaf_profile_name(LEAF_SERVER)
+							: c->profile);
 	json_put_text(w, "state", api_state(a, r));
+	json_put_bool(w, "csr", c->has_pending);
 	if (c->error != NULL && c->error[0] != '\0') {
 		json_put_text(w, "error", c->error);
 		json_put_time(w, "next_try", c->next_try);
@@ -194,9 +199,8 @@ handle_certs(struct httpd_request *req, void *arg)
 
 /* ------------------------------------------------------------------------- one */
 
-/* NULL: it has been answered with not-found. */
-static const struct index_record *
-find_cert(const struct api *a, struct httpd_request *req)
+const struct index_record *
+api_find_cert(const struct api *a, struct httpd_request *req)
 {
 	const char *name = httpd_param(req, "name");
 	const struct index_record *r = index_named(a->p.index, KIND_CREDENTIAL, name);
@@ -227,10 +231,12 @@ put_generation(void *arg, const struct index_record *r)
 	json_put_bool(p->w, "active", p->active != NULL && id_equal(&r->id, &p->active->id));
 	json_put_time(p->w, "not_before", g->not_before);
 	json_put_time(p->w, "not_after", g->not_after);
-	api_put_hash(p->w, "fingerprint", &g->fingerprint);
+	if (!g->waits)
+		api_put_hash(p->w, "fingerprint", &g->fingerprint);
 	api_put_hash(p->w, "key", &g->key);
 	json_put_bool(p->w, "revoked", g->revoked);
 	json_put_bool(p->w, "withdrawn", g->withdrawn);
+	json_put_bool(p->w, "waits", g->waits);
 	json_put_end(p->w);
 	return true;
 }
@@ -251,7 +257,7 @@ void
 handle_cert(struct httpd_request *req, void *arg)
 {
 	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	const struct index_record *c = find_cert(a, req);
+	const struct index_record *c = api_find_cert(a, req);
 	struct put_arg put = {.api = a};
 	struct api_reply r;
 
@@ -261,6 +267,7 @@ handle_cert(struct httpd_request *req, void *arg)
 	put.w = &r.w;
 	put.active = index_active(a->p.index, c);
 	put_cert(a, &r.w, c);
+	api_put_texts(&r.w, "subject", c->credential->subject);
 	json_put_time(&r.w, "created_at", c->credential->created_at);
 	json_put_int(&r.w, "lifetime", c->credential->lifetime);
 	json_put_bool(&r.w, "new_key", c->credential->new_key);
@@ -274,17 +281,24 @@ handle_cert(struct httpd_request *req, void *arg)
 	api_send(req, &r);
 }
 
+struct fetching {
+	struct answer *answer;
+	api_generation_cb *put;
+};
+
 static void
-on_chain(void *arg, int status, const struct record *record, struct signed_bytes signed_record,
-    const struct err *err)
+on_generation_fetched(void *arg, int status, const struct record *record,
+    struct signed_bytes signed_record, const struct err *err)
 {
-	struct httpd_request *req = answer_end(arg);
+	struct fetching *f = arg;
+	api_generation_cb *put = f->put;
+	struct httpd_request *req = answer_end(f->answer);
 	struct generation_public g = {0};
-	struct buf pem = BUF_INIT(LIMIT_PEM_FILE);
 	struct err bad;
 	struct api_reply r;
 
 	(void)signed_record;
+	mem_free(f);
 	if (req == NULL)
 		return;
 	if (status < 0) {
@@ -295,22 +309,40 @@ on_chain(void *arg, int status, const struct record *record, struct signed_bytes
 		api_fail(req, &bad);
 		return;
 	}
-	for (size_t i = 0; i < g.chain.count; i++)
-		cert_put_pem(g.chain.items[i], &pem);
 	api_begin(&r);
 	json_put_uint(&r.w, "generation", g.number);
-	json_put_span(&r.w, "chain", buf_span(&pem));
+	put(&r.w, &g);
 	api_send(req, &r);
-	buf_fini(&pem);
 	generation_public_fini(&g);
+}
+
+void
+api_fetch_generation(
+    struct api *a, struct httpd_request *req, const struct id *id, api_generation_cb *answer)
+{
+	struct fetching *f = mem_zalloc(sizeof(*f));
+
+	*f = (struct fetching){answer_new(a, req), answer};
+	answer_started(f->answer, 0, NULL);
+	index_fetch(a->p.index, id, on_generation_fetched, f);
+}
+
+static void
+put_chain(struct json_writer *w, const struct generation_public *g)
+{
+	struct buf pem = BUF_INIT(LIMIT_PEM_FILE);
+
+	for (size_t i = 0; i < g->chain.count; i++)
+		cert_put_pem(g->chain.items[i], &pem);
+	json_put_span(w, "chain", buf_span(&pem));
+	buf_fini(&pem);
 }
 
 void
 handle_cert_chain(struct httpd_request *req, void *arg)
 {
-	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	const struct index_record *c = find_cert(a, req), *active;
-	struct answer *op;
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	const struct index_record *c = api_find_cert(a, req), *active;
 	struct err err;
 
 	if (c == NULL)
@@ -321,23 +353,23 @@ handle_cert_chain(struct httpd_request *req, void *arg)
 		api_fail(req, &err);
 		return;
 	}
-	op = answer_new(OBJ_CAST(struct api, arg, API_MAGIC), req);
-	answer_started(op, 0, NULL);
-	index_fetch(a->p.index, &active->id, on_chain, op);
+	api_fetch_generation(a, req, &active->id, put_chain);
 }
 
 /* ------------------------------------------------------------------------- changes */
 
 struct add_body {
 	char *name, *key_type, *ca;
-	struct json_texts names, access;
-	bool has_access, new_key;
-	int issuer;
+	struct json_texts names, access, subject;
+	bool has_access, new_key, draft;
+	int issuer, profile;
 	int64_t lifetime, renew_percent, stale_after;
 };
 
 /* What can be asked for here; the other issuers come with their flows. */
-static const char *const issuers[] = {"micro", NULL};
+static const char *const issuers[] = {"micro", "manual", NULL};
+static const enum issuer_type issuer_types[] = {ISSUER_MICRO, ISSUER_MANUAL};
+static const char *const profiles[] = {"server", "client", "both", "smime", NULL};
 
 static const struct json_field add_fields[] = {
     {.name = "names",
@@ -382,6 +414,16 @@ static const struct json_field add_fields[] = {
 	.min = 1,
 	.max = 95},
     {.name = "new_key", .kind = JSON_BOOL, .offset = offsetof(struct add_body, new_key)},
+    {.name = "draft", .kind = JSON_BOOL, .offset = offsetof(struct add_body, draft)},
+    {.name = "subject",
+	.kind = JSON_TEXTS,
+	.offset = offsetof(struct add_body, subject),
+	.min = 0,
+	.max = SUBJECT_PARTS_MAX},
+    {.name = "profile",
+	.kind = JSON_CHOICE,
+	.offset = offsetof(struct add_body, profile),
+	.choices = profiles},
     {.name = "stale_after",
 	.kind = JSON_DURATION,
 	.offset = offsetof(struct add_body, stale_after),
@@ -402,7 +444,11 @@ handle_cert_add(struct httpd_request *req, void *arg)
 		struct credential_spec spec = {.name = b.name,
 		    .names = api_texts(&b.names),
 		    .key_type = b.key_type,
+		    .issuer = issuer_types[b.issuer],
 		    .ca = b.ca,
+		    .subject = api_texts(&b.subject),
+		    .profile = profiles[b.profile],
+		    .draft = b.draft,
 		    .has_access = b.has_access,
 		    .access = api_texts(&b.access),
 		    .lifetime = b.lifetime,

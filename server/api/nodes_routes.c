@@ -169,7 +169,7 @@ on_removed(void *arg, int status, const struct nodes_result *result, const struc
 		api_begin(&r);
 		api_put_id(&r.w, "id", &result->id);
 		json_put_raw(&r.w, "exposed", buf_span(&m->exposed));
-		api_put_commit(&r.w, &result->commit, result->warning);
+		api_put_commit(&r.w, &result->commit, api_one_text(&result->warning));
 		api_send(req, &r);
 	}
 	buf_fini(&m->exposed);

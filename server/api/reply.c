@@ -137,14 +137,14 @@ api_put_texts(struct json_writer *w, const char *name, struct texts texts)
 }
 
 void
-api_put_commit(struct json_writer *w, const struct commit_result *commit, const char *warning)
+api_put_commit(struct json_writer *w, const struct commit_result *commit, struct texts warnings)
 {
 	json_put_text(w, "durability", commit->durability);
 	json_put_uint(w, "term", commit->term);
 	json_put_uint(w, "seq", commit->seq);
 	json_put_array(w, "warnings");
-	if (warning != NULL)
-		json_put_text(w, NULL, warning);
+	for (size_t i = 0; i < warnings.count; i++)
+		json_put_text(w, NULL, warnings.items[i]);
 	if (commit->warning != NULL)
 		json_put_text(w, NULL, commit->warning);
 	json_put_end(w);
@@ -233,7 +233,8 @@ answer_on_flow(void *arg, int status, const struct flow_result *result, const st
 		json_put_uint(&r.w, "generation", result->generation);
 	if (result->not_after > 0)
 		json_put_time(&r.w, "not_after", result->not_after);
-	api_put_commit(&r.w, &result->commit, result->warning);
+	json_put_bool(&r.w, "csr", result->waits);
+	api_put_commit(&r.w, &result->commit, result->warnings);
 	api_send(req, &r);
 }
 
@@ -251,6 +252,6 @@ answer_on_nodes(void *arg, int status, const struct nodes_result *result, const 
 	}
 	api_begin(&r);
 	api_put_id(&r.w, "id", &result->id);
-	api_put_commit(&r.w, &result->commit, result->warning);
+	api_put_commit(&r.w, &result->commit, api_one_text(&result->warning));
 	api_send(req, &r);
 }

@@ -111,8 +111,11 @@ put_credential(const struct api *a, struct json_writer *w, const struct id *id)
 {
 	const struct index_record *c = index_of_kind(a->p.index, KIND_CREDENTIAL, id);
 
-	if (c != NULL)
-		json_put_text(w, "state", api_state(a, c));
+	if (c == NULL)
+		return;
+	json_put_text(w, "issuer", issuer_type_name(c->credential->issuer));
+	json_put_text(w, "state", api_state(a, c));
+	json_put_bool(w, "csr", c->credential->has_pending);
 }
 
 static void

@@ -83,7 +83,7 @@ run_show(struct cli *c, struct err *err)
 }
 
 static const struct cli_option create_options[] = {
-    {"key-type", "TYPE", "ec-p256 (default), ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096."},
+    {"key-type", "TYPE", CLI_KEY_TYPES},
     {"lifetime", "DURATION", "10y if not given."},
     {"default", NULL, "Use it for credentials that name no CA."},
 };

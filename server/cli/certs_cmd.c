@@ -165,6 +165,7 @@ put_generations(struct cli *c, const struct json *cert)
 		cli_table_text(&t,
 		    json_flag(g, "withdrawn")    ? "withdrawn"
 			: json_flag(g, "active") ? "yes"
+			: json_flag(g, "waits")  ? "waits"
 						 : "no");
 		cli_table_printf(&t, "%.16s", json_text(g, "fingerprint"));
 	}
@@ -232,7 +233,15 @@ run_show(struct cli *c, struct err *err)
 		put_line(c, "error", json_text(cert, "error"));
 		put_line(c, "next try", cli_time(cert, "next_try", time));
 	}
+	if (json_flag(cert, "csr"))
+		cli_printf(c,
+		    "%-14swaits for its certificate: 'certherd cert csr' prints it, 'certherd cert "
+		    "paste' takes the answer\n",
+		    "csr");
 	put_line(c, "key", json_text(cert, "key_type"));
+	put_line(c, "profile", json_text(cert, "profile"));
+	if (json_count(json_member(cert, "subject")) > 0)
+		put_names(c, "subject", json_member(cert, "subject"));
 	cli_printf(c, "%-14s%s %s\n", "issuer", json_text(cert, "issuer"), json_text(cert, "ca"));
 	put_names(c, "access", json_member(cert, "access"));
 	put_line(c, "stale after", cli_stale_after(cert, stale));
@@ -280,6 +289,11 @@ run_add(struct cli *c, struct err *err)
 		cli_put_option(c, &w, "renew_percent", "renew-percent");
 	if (cli_flag(c, "new-key"))
 		json_put_bool(&w, "new_key", true);
+	if (cli_flag(c, "subject"))
+		cli_put_each(c, &w, "subject", "subject");
+	cli_put_option(c, &w, "profile", "profile");
+	if (cli_flag(c, "draft"))
+		json_put_bool(&w, "draft", true);
 	json_put_end(&w);
 	r = cli_call(c, "POST", "/v1/certs", &body, &reply, err);
 	buf_fini(&body);
@@ -398,36 +412,33 @@ static const struct cli_option show_options[] = {
     {"chain", NULL, "Print the certificate chain in force, PEM."},
 };
 
-#define WAIT_OPTIONS                                                                               \
-	{"wait", "DURATION", "How long to wait until the nodes serve it; 5s if not given."},       \
-	{                                                                                          \
-		"no-wait", NULL, "Do not wait."                                                    \
-	}
-
 static const struct cli_option add_options[] = {
     {"access", "NODE,@GROUP,...", "Who may open it; the domain's default access if not given."},
     {"name", "NAME", "Name of the credential; the first of its names if not given."},
-    {"key-type", "TYPE", "ec-p256 (default), ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096."},
-    {"issuer", "ISSUER", "micro (default): a Micro CA of this domain."},
+    {"key-type", "TYPE", CLI_KEY_TYPES},
+    {"issuer", "ISSUER", "micro (default): a Micro CA of this domain; manual: a CA outside."},
+    {"subject", "PART", "O=Example and the like; once for each part, in their order."},
+    {"profile", "PROFILE", "server (default), client, both, smime: what certificates are for."},
+    {"draft", NULL, "Make nothing yet: 'cert submit' does."},
     {"ca", "NAME", "Which Micro CA; the default one if not given, made on demand."},
     {"lifetime", "DURATION", "Of each certificate; 90d if not given."},
     {"renew-percent", "NUMBER", "Renew when so much of the lifetime is left; 33 if not given."},
     {"new-key", NULL, "A new key at each renewal."},
     {"stale-after", "DURATION",
 	"A node without news for so long stops serving it; never if not given."},
-    WAIT_OPTIONS,
+    CLI_WAIT_OPTIONS,
 };
 
 static const struct cli_option renew_options[] = {
     {"new-key", NULL, "With a new key."},
-    WAIT_OPTIONS,
+    CLI_WAIT_OPTIONS,
 };
 
 static const struct cli_option access_options[] = {
     {"add", "NODE,@GROUP,...", "Who may open it from now on."},
     {"remove", "NODE,@GROUP,...", "Who may not any more."},
     {"keep-key", NULL, "Make no new key, although those who are removed have seen this one."},
-    WAIT_OPTIONS,
+    CLI_WAIT_OPTIONS,
 };
 
 static const struct cli_option archive_options[] = {
@@ -440,7 +451,9 @@ const struct cli_command command_cert_add = {
     .args = "NAME...",
     .summary = "Make a credential: key, certificate, and who may open it.",
     .examples = "  certherd cert add www.example.org '*.example.org' --access web1,web2\n"
-		"  certherd cert add mail.example.org --access @mail --key-type rsa-2048\n",
+		"  certherd cert add mail.example.org --access @mail --key-type rsa-2048\n"
+		"  certherd cert add shop.example.org --issuer manual --subject C=DE --subject "
+		"O=Example\n",
     .least = 1,
     .most = 100,
     .options = add_options,

@@ -72,6 +72,8 @@ const char *cli_option(const struct cli *c, const char *name);
 bool cli_flag(const struct cli *c, const char *name);
 /* Puts an array: every value of the option, each taken apart at its commas. */
 void cli_put_list(const struct cli *c, struct json_writer *w, const char *member, const char *name);
+/* Puts an array: every value of the option as it is. */
+void cli_put_each(const struct cli *c, struct json_writer *w, const char *member, const char *name);
 /* Member with the option's text if it was given. */
 void cli_put_option(
     const struct cli *c, struct json_writer *w, const char *member, const char *name);

@@ -12,16 +12,25 @@ extern const struct cli_command command_node_token, command_node_tokens, command
 extern const struct cli_command command_group_list, command_group_create, command_group_add,
     command_group_remove, command_group_delete;
 extern const struct cli_command command_cert_add, command_cert_list, command_cert_show,
-    command_cert_renew, command_cert_access, command_cert_archive, command_cert_delete;
+    command_cert_submit, command_cert_csr, command_cert_paste, command_cert_renew,
+    command_cert_access, command_cert_archive, command_cert_delete;
 extern const struct cli_command command_ca_create, command_ca_list, command_ca_show;
 extern const struct cli_command command_access_show, command_access_set;
 extern const struct cli_command command_explain, command_who_can_read, command_why_not;
 
+#define CLI_WAIT_OPTIONS                                                                           \
+	{"wait", "DURATION", "How long to wait until the nodes serve it; 5s if not given."},       \
+	{                                                                                          \
+		"no-wait", NULL, "Do not wait."                                                    \
+	}
+#define CLI_KEY_TYPES "ec-p256 (default), ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096, ed25519."
+
 /* Before it: is --wait a duration? */
 NODISCARD int cli_wait_check(const struct cli *c, struct err *err);
 /*
- * After a change of a credential: waits (--wait, --no-wait) until the nodes serve what was made,
- * and prints what became of it. done: "is made".
+ * After a change of a credential: says what it waits for when there is no certificate yet; else
+ * waits (--wait, --no-wait) until the nodes serve what was made, and prints what became of it.
+ * done: "is made".
  */
 NODISCARD int cli_wait_served(
     struct cli *c, const struct json *made, const char *done, struct err *err);

@@ -256,6 +256,16 @@ cli_put_list(const struct cli *c, struct json_writer *w, const char *member, con
 }
 
 void
+cli_put_each(const struct cli *c, struct json_writer *w, const char *member, const char *name)
+{
+	json_put_array(w, member);
+	for (size_t i = 0; i < c->value_count; i++)
+		if (str_equal(c->values[i].name, name))
+			json_put_text(w, NULL, c->values[i].value);
+	json_put_end(w);
+}
+
+void
 cli_put_option(const struct cli *c, struct json_writer *w, const char *member, const char *name)
 {
 	const char *value = cli_option(c, name);

@@ -60,6 +60,29 @@ put_json(struct cli *c, const struct json *made, const struct progress *p)
 	cli_result_end(c, &w);
 }
 
+static bool
+has_certificate(const struct json *made)
+{
+	return json_number(made, "generation") > 0 && !json_flag(made, "csr");
+}
+
+static void
+put_next_step(struct cli *c, const struct json *made)
+{
+	const char *name = json_text(made, "name");
+
+	if (json_flag(made, "csr"))
+		cli_printf(c,
+		    "credential %s waits for its certificate: 'certherd cert csr %s' prints the "
+		    "CSR "
+		    "for the CA, 'certherd cert paste %s' takes its answer\n",
+		    name, name, name);
+	else
+		cli_printf(
+		    c, "credential %s is a draft: 'certherd cert submit %s' goes on\n", name, name);
+	cli_put_warnings(c, made);
+}
+
 int
 cli_wait_check(const struct cli *c, struct err *err)
 {
@@ -78,12 +101,16 @@ cli_wait_served(struct cli *c, const struct json *made, const char *done, struct
 
 	if (cli_flag(c, "no-wait"))
 		limit_ms = 0;
-	if (r == 0)
+	if (r == 0 && has_certificate(made))
 		r = follow(c, made, limit_ms, &p, err);
 	if (r < 0)
 		return r;
 	if (c->json) {
 		put_json(c, made, &p);
+		return 0;
+	}
+	if (!has_certificate(made)) {
+		put_next_step(c, made);
 		return 0;
 	}
 	cli_printf(c, "credential %s %s: generation %lld, until %s (seq %lld, %s)\n",

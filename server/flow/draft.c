@@ -70,11 +70,25 @@ int
 draft_generation(struct flow_op *op, struct mutation *m, unsigned reply, struct err *err)
 {
 	struct draft *d = draft_new(m, KIND_GENERATION, &op->generation, 0);
-	int rc = put_access(op, m, d, err);
+	int rc = op->waits ? 0 : put_access(op, m, d, err);
 
 	if (rc < 0)
 		return rc;
 	buf_put_span(d->public_part, op->replies[reply].public_part);
+	put_sealed(d, op->replies[reply].sealed);
+	return buf_error(d->public_part, "public part of a generation", err);
+}
+
+int
+draft_answered(
+    struct flow_op *op, struct mutation *m, uint64_t expect, unsigned reply, struct err *err)
+{
+	struct draft *d = draft_new(m, KIND_GENERATION, &op->generation, expect);
+	int rc = put_access(op, m, d, err);
+
+	if (rc < 0)
+		return rc;
+	buf_put_span(d->public_part, buf_span(op->public_part));
 	put_sealed(d, op->replies[reply].sealed);
 	return buf_error(d->public_part, "public part of a generation", err);
 }
@@ -105,7 +119,7 @@ draft_removed(struct mutation *m, const struct index_record *r)
 
 struct superseded {
 	struct mutation *m;
-	const struct id *active;
+	const struct credential_public *credential;
 	int64_t now;
 	unsigned newer, keep;
 };
@@ -115,7 +129,8 @@ on_generation(void *arg, const struct index_record *r)
 {
 	struct superseded *s = arg;
 
-	if (id_equal(&r->id, s->active))
+	if (id_equal(&r->id, &s->credential->active) ||
+	    (s->credential->has_pending && id_equal(&r->id, &s->credential->pending)))
 		return true;
 	if (s->newer >= s->keep || r->generation->not_after < s->now)
 		draft_removed(s->m, r);
@@ -127,8 +142,7 @@ void
 draft_superseded(
     struct flow_op *op, struct mutation *m, const struct index_record *credential, unsigned keep)
 {
-	struct superseded s = {
-	    m, &credential->credential->active, runtime_wall_s(op->flow->rt), 0, keep};
+	struct superseded s = {m, credential->credential, runtime_wall_s(op->flow->rt), 0, keep};
 
 	index_generations(op->flow->index, &credential->id, on_generation, &s);
 }

@@ -1,6 +1,7 @@
 #include "server/flow/flow.h"
 
-#include "common/crypto/pkey.h"
+#include "common/crypto/cert.h"
+#include "common/crypto/subject.h"
 #include "common/model/names.h"
 #include "server/flow/flow_priv.h"
 
@@ -107,29 +108,90 @@ check_name(const char *name, struct err *err)
 	return 0;
 }
 
+/* Parts of the subject in normal form, as texts of the operation. */
+static int
+take_subject(struct flow_op *op, struct texts parts, struct err *err)
+{
+	const char **items = arena_array(op->memory, parts.count, sizeof(*items));
+
+	if (parts.count > SUBJECT_PARTS_MAX)
+		return err_set(err, ERR_LIMIT, "a subject has at most %d parts, these are %zu",
+		    SUBJECT_PARTS_MAX, parts.count);
+	if (items == NULL)
+		return err_set(err, ERR_NOMEM, "no memory for the subject of a credential");
+	for (size_t i = 0; i < parts.count; i++) {
+		char normal[SUBJECT_PART_MAX];
+		int rc = subject_check(parts.items[i], normal, err);
+
+		if (rc < 0)
+			return rc;
+		items[i] = flow_op_text(op, normal);
+	}
+	op->in.subject = (struct texts){items, parts.count};
+	return 0;
+}
+
+/* What a certificate from outside has is decided there. */
+static int
+check_manual(const struct credential_spec *s, struct err *err)
+{
+	if (s->issuer != ISSUER_MICRO && s->issuer != ISSUER_MANUAL)
+		return err_set(err, ERR_INVALID,
+		    "credentials of issuer '%s' are not made like this",
+		    issuer_type_name(s->issuer));
+	if (s->issuer == ISSUER_MANUAL && s->ca != NULL)
+		return err_set(err, ERR_INVALID,
+		    "issuer manual means a CA outside; a Micro CA ('%.60s') is of issuer micro",
+		    s->ca);
+	if (s->issuer == ISSUER_MANUAL && s->lifetime > 0)
+		return err_set(err, ERR_INVALID,
+		    "with issuer manual the CA outside decides the lifetime; leave it out");
+	return 0;
+}
+
+static int
+take_lifetime(struct flow_op *op, const struct credential_spec *s, struct err *err)
+{
+	int64_t usual = s->issuer == ISSUER_MANUAL ? 0 : FLOW_LIFETIME_DEFAULT;
+
+	op->in.lifetime = s->lifetime > 0 ? s->lifetime : usual;
+	if (op->in.lifetime > 0 &&
+	    (op->in.lifetime < FLOW_LIFETIME_LEAST || op->in.lifetime > FLOW_LIFETIME_MOST))
+		return err_set(err, ERR_INVALID, "a lifetime is a minute to ten years");
+	if (s->fraction_percent > 90)
+		return err_set(err, ERR_INVALID,
+		    "a certificate is renewed when 1 to 90 %% of its lifetime is left");
+	return 0;
+}
+
 static int
 take_spec(struct flow_op *op, const struct credential_spec *s, struct err *err)
 {
 	const char *type_name = s->key_type != NULL ? s->key_type : FLOW_KEY_TYPE_DEFAULT;
+	enum leaf_profile profile;
 	enum key_type type;
 	int rc = take_names(op, s->names, err);
 
-	op->in.lifetime = s->lifetime > 0 ? s->lifetime : FLOW_LIFETIME_DEFAULT;
+	if (rc == 0)
+		rc = check_manual(s, err);
+	if (rc == 0)
+		rc = take_subject(op, s->subject, err);
+	if (rc == 0)
+		rc = leaf_profile_parse(s->profile != NULL ? s->profile : "", &profile, err);
 	if (rc == 0)
 		rc = key_type_parse(type_name, &type, err);
 	if (rc == 0 && s->name != NULL)
 		rc = check_name(s->name, err);
-	if (rc == 0 &&
-	    (op->in.lifetime < FLOW_LIFETIME_LEAST || op->in.lifetime > FLOW_LIFETIME_MOST))
-		rc = err_set(err, ERR_INVALID, "a lifetime is a minute to ten years");
-	if (rc == 0 && s->fraction_percent > 90)
-		rc = err_set(err, ERR_INVALID,
-		    "a certificate is renewed when 1 to 90 %% of its lifetime is left");
+	if (rc == 0)
+		rc = take_lifetime(op, s, err);
 	if (rc < 0)
 		return rc;
 	op->in.name = s->name != NULL ? flow_op_text(op, s->name) : op->in.names.items[0];
 	op->in.key_type = flow_op_text(op, type_name);
 	op->in.ca = flow_op_text(op, s->ca);
+	op->in.issuer = s->issuer;
+	op->in.profile = leaf_profile_name(profile);
+	op->in.draft = s->draft;
 	op->in.has_access = s->has_access;
 	op->in.access = flow_op_texts(op, s->access);
 	op->in.fraction_percent = s->fraction_percent;
@@ -182,6 +244,18 @@ flow_credential_renew(struct flow *f, const char *name, bool new_key, const char
 {
 	struct flow_op *op;
 	int rc = start_named(f, &flow_op_credential_renew, name, author, done, arg, &op, err);
+
+	if (rc == 0)
+		op->in.new_key = new_key;
+	return rc;
+}
+
+int
+flow_credential_submit(struct flow *f, const char *name, bool new_key, const char *author,
+    flow_done_cb *done, void *arg, struct err *err)
+{
+	struct flow_op *op;
+	int rc = start_named(f, &flow_op_credential_submit, name, author, done, arg, &op, err);
 
 	if (rc == 0)
 		op->in.new_key = new_key;

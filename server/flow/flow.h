@@ -32,8 +32,9 @@ struct flow_result {
 	uint64_t generation; /* number of the newest; 0: none */
 	struct id generation_id;
 	int64_t not_after;
+	bool waits; /* for a certificate from outside: there is a CSR */
 	struct commit_result commit;
-	const char *warning; /* NULL, or what the administrator should know */
+	struct texts warnings; /* what the administrator should know */
 };
 typedef void flow_done_cb(
     void *arg, int status, const struct flow_result *result, const struct err *err);
@@ -46,24 +47,48 @@ typedef void flow_done_cb(
 #define FLOW_DEFAULT_CA "default" /* name of the CA that is made on demand */
 
 struct credential_spec {
-	const char *name;     /* NULL: the first of names */
-	struct texts names;   /* DNS names and IP addresses, as the administrator wrote them */
-	const char *key_type; /* NULL: FLOW_KEY_TYPE_DEFAULT */
-	const char *ca;  /* name of a Micro CA; NULL: the default one, made when there is none */
-	bool has_access; /* false: the domain's default access */
-	struct texts access; /* names of nodes and @groups */
-	int64_t lifetime;    /* 0: FLOW_LIFETIME_DEFAULT */
+	const char *name;        /* NULL: the first of names */
+	struct texts names;      /* DNS names and IP addresses, as the administrator wrote them */
+	const char *key_type;    /* NULL: FLOW_KEY_TYPE_DEFAULT */
+	enum issuer_type issuer; /* ISSUER_MICRO or ISSUER_MANUAL */
+	const char *ca; /* name of a Micro CA; NULL: the default one, made when there is none */
+	struct texts subject; /* parts as in common/crypto/subject.h */
+	const char *profile;  /* NULL: server */
+	bool draft;           /* nothing is made before flow_credential_submit */
+	bool has_access;      /* false: the domain's default access */
+	struct texts access;  /* names of nodes and @groups */
+	int64_t lifetime;     /* 0: FLOW_LIFETIME_DEFAULT */
 	uint32_t fraction_percent;
 	bool new_key; /* at each renewal */
 	int64_t stale_after;
 	const char *author;
 };
 
-/* One step: key, certificate, seal, CREDENTIAL and GENERATION in one mutation. */
+/*
+ * One step: key, certificate, seal, CREDENTIAL and GENERATION in one mutation. Of ISSUER_MANUAL a
+ * CSR in place of the certificate.
+ */
 NODISCARD int flow_credential_add(struct flow *f, const struct credential_spec *spec,
     flow_done_cb *done, void *arg, struct err *err);
 
-/* A new generation in force. new_key: also when the policy keeps the key. */
+/* Makes of a draft what it is to be; of ISSUER_MANUAL also another CSR, with new_key at any time.
+ */
+NODISCARD int flow_credential_submit(struct flow *f, const char *name, bool new_key,
+    const char *author, flow_done_cb *done, void *arg, struct err *err);
+
+/*
+ * What a CA outside has answered: certificates in DER, in any order, one of them for the key of the
+ * CSR (or of a generation there is already). Each is foreign. Sorted, completed by what is known,
+ * sealed to the servers with access, and in force.
+ */
+#define FLOW_PASTE_MOST 32
+NODISCARD int flow_credential_paste(struct flow *f, const char *name, struct spans certificates,
+    const char *author, flow_done_cb *done, void *arg, struct err *err);
+
+/*
+ * A new generation in force, or of ISSUER_MANUAL a CSR for one. new_key: also when the policy keeps
+ * the key.
+ */
 NODISCARD int flow_credential_renew(struct flow *f, const char *name, bool new_key,
     const char *author, flow_done_cb *done, void *arg, struct err *err);
 /* The same for a credential that is due; a failure is written into its record. */

@@ -19,7 +19,11 @@
 
 #define OP_CALLS_MAX 2
 #define OP_ATTEMPTS 25
+#define OP_WARNINGS_MAX 8
 #define RESEAL_IN_FLIGHT 16
+
+/* Generations that are kept beside the active one while they have not run out. */
+#define KEEP_GENERATIONS 3
 
 struct flow_op;
 
@@ -51,10 +55,14 @@ struct flow_op_input {
 	const char *author;
 	struct texts names, access, remove;
 	bool has_access;
-	const char *key_type, *ca, *failure;
+	struct texts subject;
+	const char *key_type, *profile, *ca, *failure;
+	enum issuer_type issuer;
+	struct cert **certs; /* pasted; owned by the operation */
+	size_t cert_count;
 	int64_t lifetime, stale_after;
 	uint32_t fraction_percent;
-	bool new_key, keep_key, archived, is_default;
+	bool new_key, keep_key, archived, is_default, draft;
 	struct id record; /* of types that are not about a name */
 };
 
@@ -72,9 +80,11 @@ struct flow_op {
 	bool waits_for_ca;
 
 	/* from look; cleared before each */
-	bool fetches;
+	bool fetches, fetches_also;
 	bool new_key;
-	struct id fetch;
+	bool has_ca;
+	bool waits; /* a CSR is made, whose certificate comes later */
+	struct id fetch, also;
 	unsigned calls;
 	struct id credential;        /* or the CA, or the record that is sealed anew */
 	uint64_t credential_version; /* 0: new */
@@ -84,11 +94,15 @@ struct flow_op {
 	size_t access_count;
 	uint64_t number;
 	int64_t not_before, not_after;
-	const char *warning;
+	const char *warnings[OP_WARNINGS_MAX];
+	size_t warning_count;
+	size_t leaf; /* of the pasted certificates */
 
 	/* on the way */
-	struct record *fetched; /* with its signed form behind it in fetched_bytes */
+	struct record *fetched; /* its signed form lies in the buffers */
 	struct buf *fetched_body, *fetched_signature;
+	struct record *fetched_also;
+	struct buf *public_part; /* of a generation that this server writes itself */
 	struct signer_call call;
 	unsigned at_call;
 	struct signer_done replies[OP_CALLS_MAX];
@@ -121,8 +135,9 @@ struct flow {
 };
 
 extern const struct flow_op_type flow_op_credential_add, flow_op_credential_renew,
-    flow_op_credential_due, flow_op_credential_failed, flow_op_credential_access,
-    flow_op_credential_archive, flow_op_credential_delete, flow_op_ca_create, flow_op_reseal;
+    flow_op_credential_submit, flow_op_credential_due, flow_op_credential_failed,
+    flow_op_credential_paste, flow_op_credential_access, flow_op_credential_archive,
+    flow_op_credential_delete, flow_op_ca_create, flow_op_reseal;
 
 /* op.c. The input is filled in by the caller; texts lie in op->memory. */
 struct flow_op *flow_op_new(
@@ -135,17 +150,20 @@ void flow_op_unpark(struct flow_op *op, int status, const struct err *err);
 const char *flow_op_text(struct flow_op *op, const char *s);
 struct texts flow_op_texts(struct flow_op *op, struct texts t);
 
+/* What the administrator should know when it is done; those beyond OP_WARNINGS_MAX are left out. */
+void flow_op_warn(struct flow_op *op, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 /* look.c: what several types look for. */
 /* The CREDENTIAL by op->in.name (or op->in.record when that is NULL); sets its id and version. */
 NODISCARD int look_credential(struct flow_op *op, const struct index_record **out, struct err *err);
-/* The Micro CA by name, or the default one (ERR_AGAIN: it is to be made). */
+/* The Micro CA by name, or the default one (ERR_AGAIN: it is being made). */
 NODISCARD int look_ca(
     struct flow_op *op, const char *name, const struct index_record **out, struct err *err);
 NODISCARD int look_ca_of(struct flow_op *op, const struct credential_public *c,
     const struct index_record **out, struct err *err);
 /* Copies ids into op->access, those left out behind which no live node or group stands. */
 void look_access(struct flow_op *op, struct ids ids);
-/* Begin and end of a certificate of that lifetime, within the CA's; may set op->warning. */
+/* Begin and end of a certificate of that lifetime, within the CA's; may warn. */
 NODISCARD int look_times(
     struct flow_op *op, const struct index_record *ca, int64_t lifetime, struct err *err);
 void new_id(struct flow *f, struct id *out);
@@ -155,16 +173,40 @@ void new_id(struct flow *f, struct id *out);
 NODISCARD int draft_current(struct flow_op *op, const struct index_record **out, struct err *err);
 NODISCARD int draft_credential(struct flow_op *op, struct mutation *m, const char *name,
     const struct credential_public *p, struct err *err);
-/* The new GENERATION from the signer's reply. */
+/* The new GENERATION from the signer's reply; while it waits it is for managers alone. */
 NODISCARD int draft_generation(
     struct flow_op *op, struct mutation *m, unsigned reply, struct err *err);
+/* op->generation with op->public_part and the seal of a reply. */
+NODISCARD int draft_answered(
+    struct flow_op *op, struct mutation *m, uint64_t expect, unsigned reply, struct err *err);
 /* op->fetched with the seal of a reply. */
 NODISCARD int draft_resealed(
     struct flow_op *op, struct mutation *m, unsigned reply, struct err *err);
 void draft_removed(struct mutation *m, const struct index_record *r);
-/* Removes old generations: beyond `keep` newer ones, or run out. The active one stays. */
+/*
+ * Removes old generations: beyond `keep` newer ones, or run out. The active one stays, and the one
+ * that waits.
+ */
 void draft_superseded(
     struct flow_op *op, struct mutation *m, const struct index_record *credential, unsigned keep);
+
+/*
+ * op_manual.c: a CSR in place of a certificate. look_csr finds the key that is kept, if one is;
+ * mutation_csr writes CREDENTIAL and GENERATION.
+ */
+NODISCARD int look_csr(struct flow_op *op, const struct index_record *c, struct err *err);
+NODISCARD int request_csr(struct flow_op *op, const struct credential_public *c, unsigned call,
+    struct buf *out, struct err *err);
+NODISCARD int mutation_csr(struct flow_op *op, struct mutation *m, struct err *err);
+
+/*
+ * answer.c: the chain of a leaf among certificates in no order: each one followed by its issuer, as
+ * far as there is one. Borrowed from pool. Returns how many; complete: the last is a root.
+ */
+size_t answer_chain(const struct cert *leaf, struct cert *const *pool, size_t count, int64_t now,
+    const struct cert *out[static LIMIT_CHAIN], bool *complete);
+/* Warns of names that differ, and of times at which it is not valid. */
+void answer_warn(struct flow_op *op, const struct cert *leaf, struct texts names);
 
 /* reseal.c */
 void reseal_start(struct flow *f);

@@ -54,8 +54,11 @@ look_ca(struct flow_op *op, const char *name, const struct index_record **out, s
 		ca = index_named(op->flow->index, KIND_CA, name);
 	else
 		ca = index_default_ca(op->flow->index);
-	if (ca == NULL && name == NULL)
-		return ERR_AGAIN;
+	op->waits_for_ca = ca == NULL && name == NULL;
+	if (op->waits_for_ca) {
+		flow_make_default_ca(op->flow);
+		return err_set(err, ERR_AGAIN, "there is no CA yet");
+	}
 	if (ca == NULL)
 		return err_set(err, ERR_NOTFOUND,
 		    "there is no CA '%s'; 'certherd ca list' shows them, 'certherd ca create' "
@@ -74,7 +77,10 @@ look_ca_of(struct flow_op *op, const struct credential_public *c, const struct i
 	const struct index_record *ca;
 	int rc;
 
-	if (c->issuer != ISSUER_MICRO || !c->has_issuer_record)
+	/* A draft that named none. */
+	if (c->issuer == ISSUER_MICRO && !c->has_issuer_record)
+		return look_ca(op, NULL, out, err);
+	if (c->issuer != ISSUER_MICRO)
 		return err_set(err, ERR_INVALID,
 		    "its certificates come from '%s', which this server does not ask by itself",
 		    issuer_type_name(c->issuer));
@@ -116,7 +122,9 @@ look_times(struct flow_op *op, const struct index_record *ca, int64_t lifetime, 
 		    "the CA '%s' runs out at %s, so it cannot issue any more; make another one "
 		    "with 'certherd ca create'",
 		    ca->name, time_text(ca->ca->not_after, end));
-	op->warning = "the certificate is shorter than asked for, because its CA ends before; make "
-		      "another CA with 'certherd ca create'";
+	flow_op_warn(op,
+	    "the certificate is shorter than asked for, because its CA ends before; make another "
+	    "CA "
+	    "with 'certherd ca create'");
 	return 0;
 }

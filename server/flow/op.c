@@ -9,8 +9,10 @@
  * Each step ends in a callback on a later turn of the loop; a failure anywhere goes to DONE.
  */
 
+#include "common/crypto/cert.h"
 #include "server/flow/flow_priv.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 static const struct sm_state states[] = {
@@ -74,23 +76,49 @@ forget(struct flow_op *op)
 		op->reply_bytes[i] = NULL;
 	}
 	record_free(op->fetched);
+	record_free(op->fetched_also);
 	buf_free(op->fetched_body);
 	buf_free(op->fetched_signature);
+	buf_free(op->public_part);
 	op->fetched = NULL;
+	op->fetched_also = NULL;
 	op->fetched_body = NULL;
 	op->fetched_signature = NULL;
+	op->public_part = NULL;
 	op->fetches = false;
+	op->fetches_also = false;
 	op->new_key = false;
+	op->has_ca = false;
+	op->waits = false;
 	op->calls = 0;
 	op->at_call = 0;
 	op->access_count = 0;
-	op->warning = NULL;
+	op->warning_count = 0;
+}
+
+void
+flow_op_warn(struct flow_op *op, const char *fmt, ...)
+{
+	struct buf text = BUF_INIT(4 * ERR_TEXT_MAX);
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vputf(&text, fmt, ap);
+	va_end(ap);
+	if (op->warning_count < OP_WARNINGS_MAX) {
+		op->warnings[op->warning_count] = flow_op_text(op, buf_str(&text));
+		op->warning_count += op->warnings[op->warning_count] != NULL;
+	}
+	buf_fini(&text);
 }
 
 void
 flow_op_free(struct flow_op *op)
 {
 	forget(op);
+	for (size_t i = 0; i < op->in.cert_count; i++)
+		cert_unref(op->in.certs[i]);
+	mem_free(op->in.certs);
 	arena_free(op->memory);
 	mem_free(op);
 }
@@ -104,7 +132,8 @@ finish(struct flow_op *op, int status, const struct commit_result *commit, const
 	    .generation = op->number,
 	    .generation_id = op->generation,
 	    .not_after = op->not_after,
-	    .warning = op->warning};
+	    .waits = op->waits,
+	    .warnings = {op->warnings, op->warning_count}};
 
 	sm_move(&op->sm, OP_DONE);
 	*op->prev = op->next;
@@ -237,6 +266,18 @@ sign(struct flow_op *op)
 		fail(op, rc, &err);
 }
 
+/* What was fetched first is there: the next record, the signer, or the end. */
+static void
+go_on(struct flow_op *op, index_fetch_cb *next)
+{
+	if (op->fetches_also && op->fetched_also == NULL)
+		index_fetch(op->flow->index, &op->also, next, op);
+	else if (op->calls > 0)
+		sign(op);
+	else
+		commit(op);
+}
+
 static void
 on_fetched(void *arg, int status, const struct record *record, struct signed_bytes s,
     const struct err *err)
@@ -256,15 +297,17 @@ on_fetched(void *arg, int status, const struct record *record, struct signed_byt
 		fail(op, ERR_CONFLICT, &gone);
 		return;
 	}
+	if (op->fetched != NULL) {
+		op->fetched_also = record_dup(record);
+		go_on(op, on_fetched);
+		return;
+	}
 	op->fetched = record_dup(record);
 	op->fetched_body = buf_new(LIMIT_RECORD);
 	buf_put_span(op->fetched_body, s.body);
 	op->fetched_signature = buf_new(LIMIT_SIGNATURE);
 	buf_put_span(op->fetched_signature, s.signature);
-	if (op->calls > 0)
-		sign(op);
-	else
-		commit(op);
+	go_on(op, on_fetched);
 }
 
 static void

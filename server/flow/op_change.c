@@ -66,8 +66,9 @@ look_access_change(struct flow_op *op, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (op->access_count == 0)
-		op->warning = "no server may open it now: 'certherd cert access NAME --add NODE' "
-			      "gives it to one";
+		flow_op_warn(op,
+		    "no server may open it now: 'certherd cert access NAME --add NODE' gives it to "
+		    "one");
 	active = index_active(op->flow->index, c);
 	if (active == NULL)
 		return 0;
@@ -78,9 +79,11 @@ look_access_change(struct flow_op *op, struct err *err)
 	op->new_key = taken && !op->in.keep_key && !c->credential->archived &&
 	    c->credential->issuer == ISSUER_MICRO;
 	if (!op->new_key) {
-		if (taken && op->warning == NULL)
-			op->warning = "the key stays the same, and who has been taken away may "
-				      "still have it: 'certherd cert renew --new-key' replaces it";
+		if (taken)
+			flow_op_warn(op,
+			    "the key stays the same, and who has been taken away may still have "
+			    "it: "
+			    "'certherd cert renew --new-key' replaces it");
 		return 0;
 	}
 	rc = look_ca_of(op, c->credential, &ca, err);

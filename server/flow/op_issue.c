@@ -1,4 +1,4 @@
-/* Credentials that are made, and made anew: one certificate of a Micro CA. */
+/* Credentials that are made, and made anew: a certificate of a Micro CA, or a CSR (op_manual.c). */
 
 #include "common/crypto/pkey.h"
 #include "common/model/names.h"
@@ -8,13 +8,10 @@
 
 #include <string.h>
 
-/* Generations that are kept beside the active one while they have not run out. */
-#define KEEP_GENERATIONS 3
-
 /* Request of an Issue; the credential's facts are the caller's. */
 static int
 issue_request(
-    struct flow_op *op, struct texts names, const char *key_type, struct buf *out, struct err *err)
+    struct flow_op *op, const struct credential_public *c, struct buf *out, struct err *err)
 {
 	const struct index_record *ca = index_of_kind(op->flow->index, KIND_CA, &op->ca);
 	struct signer_request r = {.op = SIGNER_ISSUE};
@@ -24,8 +21,10 @@ issue_request(
 	r.issue.generation = (struct record_ref){op->generation, 1};
 	r.issue.credential = op->credential;
 	r.issue.number = op->number;
-	r.issue.names = names;
-	r.issue.key_type = key_type;
+	r.issue.names = c->names;
+	r.issue.key_type = c->key_type;
+	r.issue.subject = c->subject;
+	r.issue.profile = c->profile;
 	r.issue.not_before = op->not_before;
 	r.issue.not_after = op->not_after;
 	r.issue.ca = ca->signed_record;
@@ -55,10 +54,25 @@ look_default_access(struct flow_op *op, struct err *err)
 	return 0;
 }
 
+/* The CA that is named, or the default one unless a draft leaves that open. */
+static int
+look_add_ca(struct flow_op *op, struct err *err)
+{
+	const struct index_record *ca;
+	int rc;
+
+	if (op->in.issuer != ISSUER_MICRO || (op->in.draft && op->in.ca == NULL))
+		return 0;
+	rc = look_ca(op, op->in.ca, &ca, err);
+	if (rc == 0 && !op->in.draft)
+		rc = look_times(op, ca, op->in.lifetime, err);
+	op->has_ca = rc == 0;
+	return rc;
+}
+
 static int
 look_add(struct flow_op *op, struct err *err)
 {
-	const struct index_record *ca;
 	int rc;
 
 	if (index_named(op->flow->index, KIND_CREDENTIAL, op->in.name) != NULL)
@@ -67,59 +81,74 @@ look_add(struct flow_op *op, struct err *err)
 		    "certificate, --name gives this one another name",
 		    op->in.name);
 	rc = look_default_access(op, err);
-	if (rc < 0)
-		return rc;
-	rc = look_ca(op, op->in.ca, &ca, err);
-	op->waits_for_ca = rc == ERR_AGAIN;
-	if (rc == ERR_AGAIN) {
-		flow_make_default_ca(op->flow);
-		return rc;
-	}
 	if (rc == 0)
-		rc = look_times(op, ca, op->in.lifetime, err);
+		rc = look_add_ca(op, err);
 	if (rc < 0)
 		return rc;
 	if (op->access_count == 0)
-		op->warning = "no server may open it yet: 'certherd cert access NAME --add NODE' "
-			      "gives it to one";
+		flow_op_warn(op,
+		    "no server may open it yet: 'certherd cert access NAME --add NODE' gives it to "
+		    "one");
 	/* Fresh ids at each look: the last ones may have been committed by a lost attempt. */
 	new_id(op->flow, &op->credential);
 	new_id(op->flow, &op->generation);
 	op->credential_version = 0;
-	op->number = 1;
-	op->calls = 1;
+	op->number = op->in.draft ? 0 : 1;
+	op->calls = op->in.draft ? 0 : 1;
+	op->waits = op->in.issuer == ISSUER_MANUAL && !op->in.draft;
+	op->new_key = true;
 	return 0;
+}
+
+static struct credential_public
+asked_for(const struct flow_op *op)
+{
+	return (struct credential_public){.names = op->in.names,
+	    .key_type = op->in.key_type,
+	    .issuer = op->in.issuer,
+	    .has_issuer_record = op->has_ca,
+	    .issuer_record = op->ca,
+	    .lifetime = op->in.lifetime,
+	    .fraction_percent = op->in.fraction_percent,
+	    .new_key = op->in.new_key,
+	    .stale_after = op->in.stale_after,
+	    .state = CREDENTIAL_DRAFT,
+	    .created_at = runtime_wall_s(op->flow->rt),
+	    .subject = op->in.subject,
+	    .profile = op->in.profile};
 }
 
 static int
 request_add(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
 {
-	(void)call;
-	op->asked[0] = SIGNER_ISSUE;
-	return issue_request(op, op->in.names, op->in.key_type, out, err);
+	const struct credential_public p = asked_for(op);
+
+	if (op->waits)
+		return request_csr(op, &p, call, out, err);
+	op->asked[call] = SIGNER_ISSUE;
+	return issue_request(op, &p, out, err);
 }
 
 static int
 mutation_add_credential(struct flow_op *op, struct mutation *m, struct err *err)
 {
-	const struct credential_public p = {.names = op->in.names,
-	    .key_type = op->in.key_type,
-	    .issuer = ISSUER_MICRO,
-	    .has_issuer_record = true,
-	    .issuer_record = op->ca,
-	    .lifetime = op->in.lifetime,
-	    .fraction_percent = op->in.fraction_percent,
-	    .new_key = op->in.new_key,
-	    .has_active = true,
-	    .active = op->generation,
-	    .generations = 1,
-	    .stale_after = op->in.stale_after,
-	    .state = CREDENTIAL_ISSUED,
-	    .created_at = runtime_wall_s(op->flow->rt)};
-	int rc = draft_credential(op, m, op->in.name, &p, err);
+	struct credential_public p = asked_for(op);
+	int rc = 0;
 
-	op->flow->stats.issued++;
-	return rc < 0 ? rc : draft_generation(op, m, 0, err);
+	if (op->calls > 0) {
+		p.generations = op->number;
+		p.has_active = !op->waits;
+		p.has_pending = op->waits;
+		p.active = p.pending = op->generation;
+		rc = credential_move(
+		    &p, op->in.name, op->waits ? CREDENTIAL_REQUEST : CREDENTIAL_ISSUE, err);
+	}
+	if (rc == 0)
+		rc = draft_credential(op, m, op->in.name, &p, err);
+	if (rc < 0 || op->calls == 0)
+		return rc;
+	op->flow->stats.issued += p.has_active;
+	return draft_generation(op, m, 0, err);
 }
 
 const struct flow_op_type flow_op_credential_add = {
@@ -128,19 +157,16 @@ const struct flow_op_type flow_op_credential_add = {
 /* --- renew --- */
 
 static int
-look_renew(struct flow_op *op, struct err *err)
+look_issue(struct flow_op *op, const struct index_record *c, struct err *err)
 {
-	const struct index_record *c, *ca, *active;
-	int rc = look_credential(op, &c, err);
+	const struct index_record *ca, *active;
+	int rc = credential_may(c->credential, c->name, CREDENTIAL_ISSUE, err);
 
 	if (rc < 0)
 		return rc;
-	if (op->in.name == NULL)
-		op->in.name = flow_op_text(op, c->name);
-	rc = credential_may(c->credential, c->name, CREDENTIAL_ISSUE, err);
-	if (rc < 0)
-		return rc;
 	rc = look_ca_of(op, c->credential, &ca, err);
+	if (rc == ERR_AGAIN)
+		return rc;
 	if (rc == 0)
 		rc = look_times(op, ca, c->credential->lifetime, err);
 	if (rc < 0)
@@ -158,6 +184,37 @@ look_renew(struct flow_op *op, struct err *err)
 }
 
 static int
+look_renew(struct flow_op *op, struct err *err)
+{
+	const struct index_record *c;
+	int rc = look_credential(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	if (op->in.name == NULL)
+		op->in.name = flow_op_text(op, c->name);
+	return c->credential->issuer == ISSUER_MANUAL ? look_csr(op, c, err)
+						      : look_issue(op, c, err);
+}
+
+/* Of an own CA only what is not made yet: all later ones are renewals. */
+static int
+look_submit(struct flow_op *op, struct err *err)
+{
+	const struct index_record *c;
+	int rc = look_credential(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	if (c->credential->issuer != ISSUER_MANUAL && !c->credential->archived &&
+	    c->credential->state != CREDENTIAL_DRAFT)
+		return err_set(err, ERR_CONFLICT,
+		    "credential '%s' is no draft: 'certherd cert renew' makes it a new certificate",
+		    c->name);
+	return look_renew(op, err);
+}
+
+static int
 request_renew(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
 {
 	const struct index_record *c;
@@ -165,8 +222,10 @@ request_renew(struct flow_op *op, unsigned call, struct buf *out, struct err *er
 
 	if (rc < 0)
 		return rc;
+	if (op->waits)
+		return request_csr(op, c->credential, call, out, err);
 	op->asked[call] = SIGNER_ISSUE;
-	return issue_request(op, c->credential->names, c->credential->key_type, out, err);
+	return issue_request(op, c->credential, out, err);
 }
 
 static int
@@ -174,11 +233,16 @@ mutation_renew(struct flow_op *op, struct mutation *m, struct err *err)
 {
 	const struct index_record *c;
 	struct credential_public p;
-	int rc = draft_current(op, &c, err);
+	int rc;
 
+	if (op->waits)
+		return mutation_csr(op, m, err);
+	rc = draft_current(op, &c, err);
 	if (rc < 0)
 		return rc;
 	p = *c->credential;
+	p.has_issuer_record = true;
+	p.issuer_record = op->ca;
 	p.has_active = true;
 	p.active = op->generation;
 	p.generations = op->number;
@@ -197,6 +261,8 @@ mutation_renew(struct flow_op *op, struct mutation *m, struct err *err)
 
 const struct flow_op_type flow_op_credential_renew = {
     "cert.renew", look_renew, request_renew, mutation_renew};
+const struct flow_op_type flow_op_credential_submit = {
+    "cert.submit", look_submit, request_renew, mutation_renew};
 const struct flow_op_type flow_op_credential_due = {
     "cert.renew", look_renew, request_renew, mutation_renew};
 

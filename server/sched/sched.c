@@ -108,7 +108,11 @@ due_of(const struct index *ix, const struct index_record *c, int64_t now)
 	const struct index_record *g;
 	int64_t due, next_try = p->next_try;
 
-	if (p->archived || p->issuer != ISSUER_MICRO || p->state == CREDENTIAL_REVOKED)
+	if (p->archived || p->state == CREDENTIAL_REVOKED ||
+	    (p->issuer != ISSUER_MICRO && p->issuer != ISSUER_MANUAL))
+		return 0;
+	/* Its CSR is out: it is somebody else's turn. */
+	if (p->has_pending)
 		return 0;
 	g = index_active(ix, c);
 	if (g == NULL)

@@ -11,7 +11,8 @@ from tlsfetch import tls_fetch
 
 COMMANDS = ["init", "node token", "node tokens", "node list", "node show", "node remove",
             "group list", "group create", "group add", "group remove", "group delete",
-            "cert add", "cert list", "cert show", "cert renew", "cert access", "cert archive",
+            "cert add", "cert list", "cert show", "cert submit", "cert csr", "cert paste",
+            "cert renew", "cert access", "cert archive",
             "cert delete", "ca create", "ca list", "ca show", "default-access show",
             "default-access set", "status", "watch", "explain", "who-can-read", "why-not",
             "version"]

@@ -306,12 +306,17 @@ void
 office_on_flow(void *arg, int status, const struct flow_result *result, const struct err *err)
 {
 	struct office *o = arg;
+	struct buf warnings = BUF_INIT(64 * 1024);
 
 	on_status(o, status, err);
 	if (result == NULL)
 		return;
 	o->result = *result;
-	note(o, result->name, result->warning);
+	o->result.warnings = (struct texts){NULL, 0}; /* borrowed for the time of the call */
+	for (size_t i = 0; i < result->warnings.count; i++)
+		buf_putf(&warnings, "%s%s", i > 0 ? "; " : "", result->warnings.items[i]);
+	note(o, result->name, buf_str(&warnings));
+	buf_fini(&warnings);
 }
 
 void

@@ -50,7 +50,7 @@ struct office {
 	struct err err;
 	struct flow_result result;
 	struct nodes_result node_result;
-	char name[256], warning[256];
+	char name[256], warning[4096]; /* all warnings of a flow, with "; " between */
 	struct secret *token;
 	struct id token_id;
 	struct join_answer answer;

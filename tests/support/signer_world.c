@@ -447,3 +447,21 @@ world_issue(struct signer_world *w, const struct world_record *ca, const char *k
 	*generation = r.issue.generation.id;
 	return world_ask(w, &r);
 }
+
+struct signer_request
+world_request(const struct id *credential, const char *key_type)
+{
+	static const char *const names[] = {"www.example.org", "*.example.org"};
+	static const char *const subject[] = {"C=DE", "O=Example"};
+	struct signer_request r = {.op = SIGNER_MAKE_REQUEST};
+
+	r.make_request = (struct signer_make_request){.generation = {.version = 1},
+	    .credential = *credential,
+	    .number = 7,
+	    .names = {names, 2},
+	    .key_type = key_type,
+	    .subject = {subject, 2},
+	    .profile = "both"};
+	id_random(&r.make_request.generation.id);
+	return r;
+}

@@ -96,6 +96,8 @@ struct world_record *world_add_ca(struct signer_world *w, const char *name, cons
 /* A group with a first key, signed and learnt. */
 struct world_record *world_add_group(struct signer_world *w, const char *name);
 
+/* MakeRequest, number 7 of a credential, in a fresh generation. */
+struct signer_request world_request(const struct id *credential, const char *key_type);
 /* Issue for a fresh credential under a CA; the code. The request's id is in generation. */
 int world_issue(struct signer_world *w, const struct world_record *ca, const char *key_type,
     struct ids access, struct id *generation);

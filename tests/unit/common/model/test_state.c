@@ -59,7 +59,9 @@ test_moves(void **state)
 				assert_int_equal(letter_of(&c), table[i].follows[event]);
 				continue;
 			}
-			assert_int_equal(r, ERR_INVALID);
+			assert_int_equal(r,
+			    table[i].archived || table[i].state < ARCHIVED ? ERR_CONFLICT
+									   : ERR_INVALID);
 			assert_memory_equal(&c, &before, sizeof(c));
 			assert_non_null(strstr(err.text, "'www.example.org'"));
 			if (!refused)

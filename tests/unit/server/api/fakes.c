@@ -31,12 +31,13 @@ fakes_answer(void)
 	err_set(&err, (enum err_code)(fakes.status != 0 ? fakes.status : ERR_BUG), "%s",
 	    fakes.text != NULL ? fakes.text : "no text");
 	if (flow_done != NULL) {
+		static const char *const warnings[] = {"nobody may open it"};
 		struct flow_result r = {.id = id,
 		    .name = "www.example.org",
 		    .generation = 3,
 		    .not_after = 1800000000,
 		    .commit = committed,
-		    .warning = "nobody may open it"};
+		    .warnings = {warnings, 1}};
 		flow_done_cb *cb = MOVE(flow_done);
 
 		cb(arg, fakes.status, fakes.status == 0 ? &r : NULL, &err);
@@ -123,9 +124,15 @@ int
 flow_credential_add(
     struct flow *f, const struct credential_spec *s, flow_done_cb *done, void *arg, struct err *err)
 {
-	char names[256], access[256];
+	char names[256], access[256], subject[256];
 
 	(void)f;
+	if (s->issuer != ISSUER_MICRO || s->draft) {
+		note("add %s issuer=%s subject=%s profile=%s draft=%d", joined(s->names, names),
+		    issuer_type_name(s->issuer), joined(s->subject, subject), s->profile, s->draft);
+		flow_done = done;
+		return started(arg, err);
+	}
 	note(
 	    "add name=%s names=%s key=%s ca=%s access=%d:%s life=%lld percent=%u new=%d stale=%lld "
 	    "by=%s",
@@ -144,6 +151,29 @@ flow_credential_renew(struct flow *f, const char *name, bool new_key, const char
 	(void)f;
 	(void)author;
 	note("renew %s new=%d", name, new_key);
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
+flow_credential_submit(struct flow *f, const char *name, bool new_key, const char *author,
+    flow_done_cb *done, void *arg, struct err *err)
+{
+	(void)f;
+	(void)author;
+	note("submit %s new=%d", name, new_key);
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
+flow_credential_paste(struct flow *f, const char *name, struct spans certificates,
+    const char *author, flow_done_cb *done, void *arg, struct err *err)
+{
+	(void)f;
+	(void)author;
+	note("paste %s %zu %.*s", name, certificates.count, (int)certificates.items[0].len,
+	    (const char *)certificates.items[0].data);
 	flow_done = done;
 	return started(arg, err);
 }

@@ -281,6 +281,14 @@ test_changes(void **state)
 		done},
 	    {"POST", "/v1/certs/%2A.a.org/renew", "", "renew *.a.org new=0", done},
 	    {"POST", "/v1/certs/x/renew", "{\"new_key\":true}", "renew x new=1", done},
+	    {"POST", "/v1/certs",
+		"{\"names\":[\"a.org\"],\"issuer\":\"manual\",\"subject\":[\"O=A, B\",\"C=DE\"],"
+		"\"profile\":\"both\",\"draft\":true}",
+		"add a.org issuer=manual subject=O=A, B,C=DE profile=both draft=1", done},
+	    {"POST", "/v1/certs/x/submit", "", "submit x new=0", done},
+	    {"POST", "/v1/certs/x/submit", "{\"new_key\":true}", "submit x new=1", done},
+	    {"POST", "/v1/certs/x/paste", "{\"certificates\":[\"bGVhZg==\",\"Y2E=\"]}",
+		"paste x 2 leaf", done},
 	    {"PUT", "/v1/certs/x/access",
 		"{\"add\":[\"web2\"],\"remove\":[\"@g\"],\"keep_key\":true}",
 		"access x add=web2 remove=@g keep=1", done},
@@ -328,6 +336,12 @@ test_bad_requests(void **state)
 	    {"POST", "/v1/certs", "{\"names\":[]}", "'names'"},
 	    {"POST", "/v1/certs", "{\"names\":[\"a\"],\"nmae\":\"x\"}", "unknown member 'nmae'"},
 	    {"POST", "/v1/certs", "{\"names\":[\"a\"],\"issuer\":\"acme\"}", "one of: micro"},
+	    {"POST", "/v1/certs", "{\"names\":[\"a\"],\"profile\":\"mail\"}", "smime"},
+	    {"POST", "/v1/certs/x/paste", "", "member 'certificates' is missing"},
+	    {"POST", "/v1/certs/x/paste", "{\"certificates\":[]}", "'certificates'"},
+	    {"POST", "/v1/certs/x/paste", "{\"certificates\":[\"bGVhZg==\",\"?\"]}",
+		"certificate 2: "},
+	    {"GET", "/v1/certs/www.example.org/csr", "", "needs no CSR"},
 	    {"POST", "/v1/certs", "{\"names\":[\"a\"],\"lifetime\":\"1s\"}", "'lifetime'"},
 	    {"PUT", "/v1/certs/x/access", "{}", "names anybody"},
 	    {"POST", "/v1/tokens", "{\"name\":\"a\",\"ttl\":\"1y\"}", "'ttl'"},
@@ -532,7 +546,9 @@ test_watch(void **state)
 	api_observe(f.api, &c, 1, &fakes.head, c.signed_record);
 	f.wanted = "\"records\":[{\"kind\":\"credential\",\"name\":\"www.example.org\",";
 	assert_true(wait_until(f.loop, has_come, NULL));
-	assert_non_null(strstr(buf_str(&f.answer), "\"removed\":false,\"state\":\"issued\"}"));
+	assert_non_null(strstr(buf_str(&f.answer),
+	    "\"removed\":false,\"issuer\":\"micro\",\"state\":\"issued\","
+	    "\"csr\":false}"));
 	/* A beat is nothing to tell. */
 	api_observe(f.api, NULL, 0, &fakes.head, c.signed_record);
 	api_on_receipt(f.api, &web1, &credential);

@@ -68,7 +68,7 @@ test_usage_errors(void **state)
 	    {"frobnicate", "there is no command 'frobnicate'", "'certherd help' lists"},
 	    {"certs", "there is no command 'certs'", "did you mean 'certherd cert'?"},
 	    {"stauts", "there is no command 'stauts'", "did you mean 'certherd status'?"},
-	    {"cert", "'certherd cert' needs one more word", "add, list, show, renew"},
+	    {"cert", "'certherd cert' needs one more word", "add, list, show, submit"},
 	    {"cert lst", "there is no command 'cert lst'", "did you mean 'certherd cert list'?"},
 	    {"cert frob x", "there is no command 'cert frob'", "goes on with one of: add, list"},
 	    {"cert add", "something is missing behind 'cert add'",
@@ -211,6 +211,8 @@ run(struct cli *c, const char *line, struct err *err)
 	"00Z\","                                                                                   \
 	"\"durability\":\"local\",\"term\":1,\"seq\":9,\"warnings\":[\"look out\"]}"
 #define SERVED "{\"served\":2,\"expected\":2}"
+#define WAITS                                                                                      \
+	"{\"name\":\"a.org\",\"generation\":1,\"csr\":true,\"seq\":9,\"warnings\":[\"look out\"]}"
 
 static const struct {
 	const char *line, *request, *body, *reply, *output;
@@ -249,6 +251,16 @@ static const struct {
 	"\"nodes\":[{\"node\":\"w\",\"generation\":null,\"error\":\"no\\u001b[2Jway\"}]}",
 	"37 of 40 nodes serve generation 12"},
     {"cert show a --chain", "GET /v1/certs/a/chain", "", "{\"chain\":\"PEM\\n\"}", "PEM\n"},
+    {"cert csr a", "GET /v1/certs/a/csr", "", "{\"csr\":\"PEM\\n\"}", "PEM\n"},
+    {"cert submit a", "POST /v1/certs/a/submit", "{}", WAITS, "cert paste a.org"},
+    {"cert submit a --new-key", "POST /v1/certs/a/submit", "{\"new_key\":true}", WAITS,
+	"warning: look out"},
+    {"cert renew a", "POST /v1/certs/a/renew", "{}", WAITS, "waits for its certificate"},
+    {"cert add a --draft --subject C=DE --subject O=A,B --profile both --issuer manual",
+	"POST /v1/certs",
+	"{\"names\":[\"a\"],\"issuer\":\"manual\",\"subject\":[\"C=DE\",\"O=A,B\"],"
+	"\"profile\":\"both\",\"draft\":true}",
+	"{\"name\":\"a\"}", "is a draft: 'certherd cert submit a'"},
     {"cert archive a", "POST /v1/certs/a/archive", "{\"archived\":true}", CHANGED, "is archived"},
     {"cert archive a --undo", "POST /v1/certs/a/archive", "{\"archived\":false}", CHANGED,
 	"is back"},
@@ -381,6 +393,51 @@ test_several_names(void **state)
 		assert_string_equal(
 		    json_text(json_item(list, cases[i].count - 1), "name"), cases[i].last);
 		assert_non_null(json_member(json_item(list, 0), "change"));
+		cli_fini(&c);
+	}
+}
+
+/* Certificates are lifted out of anything; what is left out is said. */
+static void
+test_paste(void **state)
+{
+	static const struct {
+		const char *line;
+		int status;
+		const char *says; /* the error, or what is printed */
+		unsigned certificates;
+	} cases[] = {
+	    {"cert paste a.org " LIFT_VECTORS "/isrg.pem --json", 0, "\"change\":", 1},
+	    {"cert paste a.org " LIFT_VECTORS "/amazon-roots.p7b --json", 0, "\"change\":", 2},
+	    {"cert paste a.org " LIFT_VECTORS "/text-json " LIFT_VECTORS "/isrg.pem --json", 0,
+		"\"change\":", 1},
+	    {"cert paste a.org " LIFT_VECTORS "/isrg.pem " LIFT_VECTORS
+	     "/ec_private_key.der --json",
+		0, "\"served\":2", 1},
+	    {"cert paste a.org " LIFT_VECTORS "/ec_private_key.der", ERR_NOTFOUND, "no certificate",
+		0},
+	    {"cert paste a.org " LIFT_VECTORS "/jks", ERR_UNAVAIL, "keytool", 0},
+	    {"cert paste a.org " LIFT_VECTORS "/nothing", ERR_NOTFOUND, "nothing", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct cli c = cli_make();
+		struct err err = {0, ""};
+		unsigned certificates = 0;
+		const char *said;
+
+		server_start(200, CHANGED, SERVED);
+		server.asked[0] = '\0';
+		if (run(&c, cases[i].line, &err) != cases[i].status)
+			fail_msg("%s: %s", cases[i].line, err.text);
+		server_stop();
+		said = cases[i].status == 0 ? buf_str(&c.out) : err.text;
+		if (strstr(said, cases[i].says) == NULL)
+			fail_msg("%s: %s", cases[i].line, said);
+		for (const char *p = server.asked; (p = strstr(p, "\"MII")) != NULL; p++)
+			certificates++;
+		assert_int_equal(certificates, cases[i].certificates);
 		cli_fini(&c);
 	}
 }
@@ -520,6 +577,7 @@ main(void)
 	    cmocka_unit_test(test_requests),
 	    cmocka_unit_test(test_changes_that_wait),
 	    cmocka_unit_test(test_several_names),
+	    cmocka_unit_test(test_paste),
 	    cmocka_unit_test(test_wait_ends),
 	    cmocka_unit_test(test_errors_of_the_server),
 	    cmocka_unit_test(test_local_mistakes),

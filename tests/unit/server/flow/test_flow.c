@@ -237,14 +237,14 @@ test_archive_delete(void **state)
 	assert_int_equal(office_add_credential(o, WWW, web1), 0);
 	OK(flow_credential_archive(o->flow, WWW, true, "test", office_on_flow, o, &o->err));
 	assert_true(credential(o, WWW)->credential->archived);
-	FAILS(ERR_INVALID,
+	FAILS(ERR_CONFLICT,
 	    flow_credential_archive(o->flow, WWW, true, "test", office_on_flow, o, &o->err));
 	assert_non_null(strstr(o->err.text, "archived already"));
 	assert_int_equal(sched_due_at(o->sched, &credential(o, WWW)->id), 0);
-	FAILS(ERR_INVALID, renew(o, WWW, false));
+	FAILS(ERR_CONFLICT, renew(o, WWW, false));
 	assert_non_null(strstr(o->err.text, "archived"));
 	OK(flow_credential_archive(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
-	FAILS(ERR_INVALID,
+	FAILS(ERR_CONFLICT,
 	    flow_credential_archive(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
 	OK(renew(o, WWW, false));
 	OK(flow_credential_delete(o->flow, WWW, "test", office_on_flow, o, &o->err));

@@ -154,24 +154,6 @@ test_issue_keeps_key(void **state)
 	generation_public_fini(&before);
 }
 
-static struct signer_request
-request_for(const struct id *credential, const char *key_type)
-{
-	static const char *const names[] = {"www.example.org", "*.example.org"};
-	static const char *const subject[] = {"C=DE", "O=Example"};
-	struct signer_request r = {.op = SIGNER_MAKE_REQUEST};
-
-	r.make_request = (struct signer_make_request){.generation = {.version = 1},
-	    .credential = *credential,
-	    .number = 7,
-	    .names = {names, 2},
-	    .key_type = key_type,
-	    .subject = {subject, 2},
-	    .profile = "both"};
-	id_random(&r.make_request.generation.id);
-	return r;
-}
-
 /* A key and a CSR for it, which managers can open and nobody else. */
 static void
 test_request(void **state)
@@ -182,7 +164,7 @@ test_request(void **state)
 
 	id_random(&credential);
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-		struct signer_request r = request_for(&credential, types[i]), again, refused;
+		struct signer_request r = world_request(&credential, types[i]), again, refused;
 		struct signer_request reseal = {.op = SIGNER_RESEAL};
 		struct generation_public g, kept;
 		struct world_record *record;
@@ -206,7 +188,7 @@ test_request(void **state)
 		    .public_part = record->record.public_part};
 		assert_int_equal(world_ask(w, &reseal), 0);
 		/* The same key once more. */
-		again = request_for(&credential, types[i]);
+		again = world_request(&credential, types[i]);
 		again.make_request.keep_key = true;
 		again.make_request.key_of = record->bytes;
 		assert_int_equal(world_ask(w, &again), 0);
@@ -233,7 +215,7 @@ test_request_refused(void **state)
 	struct id credential;
 
 	id_random(&credential);
-	good = request_for(&credential, "ec-p256");
+	good = world_request(&credential, "ec-p256");
 	r = good;
 	r.make_request.key_type = "dsa";
 	assert_int_equal(world_ask(w, &r), ERR_INVALID);

@@ -174,22 +174,6 @@ issue_request(struct stage *s, const char *key_type)
 	return r;
 }
 
-static struct signer_request
-request_request(const char *key_type)
-{
-	static const char *const names[] = {"www.example.org"}, *const subject[] = {"O=Example"};
-	struct signer_request r = {.op = SIGNER_MAKE_REQUEST, .id = 78};
-
-	r.make_request = (struct signer_make_request){.generation = {.version = 1},
-	    .number = 1,
-	    .names = {names, 1},
-	    .key_type = key_type,
-	    .subject = {subject, 1}};
-	id_random(&r.make_request.generation.id);
-	id_random(&r.make_request.credential);
-	return r;
-}
-
 static int
 ask(struct stage *s, const struct signer_request *r)
 {
@@ -234,7 +218,7 @@ test_works_in_its_sandbox(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		r = issue_request(&s, types[i]);
 		assert_int_equal(ask(&s, &r), 0);
-		r = request_request(types[i]);
+		r = world_request(&s.w.manager.id, types[i]);
 		assert_int_equal(ask(&s, &r), 0);
 	}
 	bad = issue_request(&s, "dsa");

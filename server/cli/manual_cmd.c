@@ -1,0 +1,219 @@
+/* Certificates from a CA outside: submit, the CSR, and the answer. */
+
+#include "server/cli/commands.h"
+
+#include "common/base/str.h"
+#include "common/lift/lift.h"
+#include "common/sys/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int
+submit_one(struct cli *c, const char *name, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s/submit", name, NULL);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	struct buf body = BUF_INIT(64);
+	int r;
+
+	buf_put_str(&body, cli_flag(c, "new-key") ? "{\"new_key\":true}" : "{}");
+	r = cli_call(c, "POST", path, &body, &reply, err);
+	buf_fini(&body);
+	return r < 0 ? r : cli_wait_served(c, reply, "is made", err);
+}
+
+static int
+run_submit(struct cli *c, struct err *err)
+{
+	int r = cli_wait_check(c, err);
+
+	if (r < 0)
+		return r;
+	cli_results_begin(c);
+	for (size_t i = 0; r == 0 && i < c->word_count; i++)
+		r = submit_one(c, c->words[i], err);
+	cli_results_end(c);
+	return r;
+}
+
+static int
+run_csr(struct cli *c, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s/csr", c->words[0], NULL);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	int r = cli_call(c, "GET", path, NULL, &reply, err);
+
+	if (r == 0 && !cli_json(c, reply))
+		cli_printf(c, "%s", json_text(reply, "csr"));
+	return r;
+}
+
+/* ------------------------------------------------------------------------- paste */
+
+static int
+read_input(struct buf *out, struct err *err)
+{
+	uint8_t block[16384];
+	ssize_t n;
+
+	if (isatty(STDIN_FILENO))
+		fprintf(stderr, "paste what the CA has answered, then Ctrl-D\n");
+	while ((n = read(STDIN_FILENO, block, sizeof(block))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, errno, "read standard input");
+		buf_put(out, block, (size_t)n);
+		if (out->error != 0)
+			break;
+	}
+	return buf_error(out, "standard input", err);
+}
+
+static int
+lift_file(struct lift *l, const char *name, struct err *err)
+{
+	AUTO(buf_freep)
+	struct buf *bytes = buf_new(LIMIT_IMPORT_FILE);
+	bool input = name == NULL || str_equal(name, "-");
+	int r = input ? read_input(bytes, err) : file_read(name, LIMIT_IMPORT_FILE, bytes, err);
+
+	if (r == 0)
+		lift_add(l, input ? "standard input" : name, buf_span(bytes));
+	return r;
+}
+
+static void
+put_certificate(struct json_writer *w, const struct cert *cert)
+{
+	struct buf text = BUF_INIT(2 * LIMIT_CERT);
+
+	base64_put(&text, cert_der(cert));
+	json_put_span(w, NULL, buf_span(&text));
+	buf_fini(&text);
+}
+
+/* What else was in it is said, so that nobody wonders: a key above all. */
+static void
+remark(struct cli *c, const struct lift *l)
+{
+	for (size_t i = 0; !c->json && i < lift_count(l); i++) {
+		const struct lift_item *item = lift_at(l, i);
+
+		if (item->kind == LIFT_KEY)
+			cli_printf(c,
+			    "left out: a private key (%s); the key of this credential was made "
+			    "here\n",
+			    item->file);
+		else if (item->kind == LIFT_PROBLEM)
+			cli_printf(c, "left out: %s\n", item->text);
+	}
+}
+
+/* Every certificate that there is in the input, whatever stands around it. */
+static int
+put_answer(struct cli *c, struct json_writer *w, struct err *err)
+{
+	AUTO(lift_freep)
+	struct lift *l = lift_new(&(struct lift_params){.password_count = 0});
+	int r = 0;
+
+	if (c->word_count == 1)
+		r = lift_file(l, NULL, err);
+	for (size_t i = 1; r == 0 && i < c->word_count; i++)
+		r = lift_file(l, c->words[i], err);
+	if (r < 0)
+		return r;
+	if (lift_count_of(l, LIFT_CERT) == 0) {
+		cli_hint(c,
+		    "give what the CA has answered: PEM, DER or PKCS#7, in a file or on "
+		    "standard input");
+		r = lift_check(l, err);
+		return r < 0 ? r : err_set(err, ERR_NOTFOUND, "the answer has no certificate");
+	}
+	remark(c, l);
+	json_put_object(w, NULL);
+	json_put_array(w, "certificates");
+	for (size_t i = 0; i < lift_count(l); i++)
+		if (lift_at(l, i)->kind == LIFT_CERT)
+			put_certificate(w, lift_at(l, i)->cert);
+	json_put_end(w);
+	json_put_end(w);
+	return 0;
+}
+
+static int
+run_paste(struct cli *c, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s/paste", c->words[0], NULL);
+	AUTO(buf_freep)
+	struct buf *body = buf_new(2 * LIMIT_IMPORT_FILE);
+	struct json_writer w = JSON_WRITER(body);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	int r = cli_wait_check(c, err);
+
+	if (r == 0)
+		r = put_answer(c, &w, err);
+	if (r == 0)
+		r = cli_call(c, "POST", path, body, &reply, err);
+	return r < 0 ? r : cli_wait_served(c, reply, "has its certificate", err);
+}
+
+/* ------------------------------------------------------------------------- the table */
+
+static const struct cli_option submit_options[] = {
+    {"new-key", NULL, "With a new key, also in place of a CSR that waits."},
+    CLI_WAIT_OPTIONS,
+};
+
+static const struct cli_option paste_options[] = {
+    CLI_WAIT_OPTIONS,
+};
+
+const struct cli_command command_cert_submit = {
+    .noun = "cert",
+    .verb = "submit",
+    .args = "NAME...",
+    .summary = "Make of a draft what it is to be: a key and its CSR, or a certificate.",
+    .examples = "  certherd cert submit mail.example.org\n"
+		"  certherd cert submit mail.example.org --new-key\n",
+    .least = 1,
+    .most = CLI_WORDS_MAX,
+    .options = submit_options,
+    .option_count = ARRAY_LEN(submit_options),
+    .run = run_submit,
+};
+
+const struct cli_command command_cert_csr = {
+    .noun = "cert",
+    .verb = "csr",
+    .args = "NAME",
+    .summary = "Print the CSR that waits for its certificate, PEM.",
+    .examples = "  certherd cert csr mail.example.org > mail.csr\n",
+    .least = 1,
+    .most = 1,
+    .run = run_csr,
+};
+
+const struct cli_command command_cert_paste = {
+    .noun = "cert",
+    .verb = "paste",
+    .args = "NAME [FILE...]",
+    .summary = "Take in what a CA has answered, from files or standard input.",
+    .examples = "  certherd cert paste mail.example.org < answer.pem\n"
+		"  certherd cert paste mail.example.org leaf.crt issuers.p7b\n",
+    .least = 1,
+    .most = CLI_WORDS_MAX,
+    .options = paste_options,
+    .option_count = ARRAY_LEN(paste_options),
+    .run = run_paste,
+};

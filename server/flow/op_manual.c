@@ -1,0 +1,90 @@
+/* Certificates from outside, first half: a key and its CSR, which waits. */
+
+#include "common/model/state.h"
+#include "server/flow/flow_priv.h"
+
+/* Whose key goes on: that in force, or the one that waits if there is none yet. */
+static const struct index_record *
+key_source(const struct flow_op *op, const struct index_record *c)
+{
+	const struct index_record *active = index_active(op->flow->index, c);
+
+	if (active != NULL || !c->credential->has_pending)
+		return active;
+	return index_of_kind(op->flow->index, KIND_GENERATION, &c->credential->pending);
+}
+
+static enum credential_event
+csr_event(const struct flow_op *op)
+{
+	return op->in.new_key ? CREDENTIAL_REPLACE : CREDENTIAL_REQUEST;
+}
+
+int
+look_csr(struct flow_op *op, const struct index_record *c, struct err *err)
+{
+	const struct index_record *source;
+	int rc = credential_may(c->credential, c->name, csr_event(op), err);
+
+	if (rc < 0)
+		return rc;
+	look_access(op, c->access);
+	source = key_source(op, c);
+	op->waits = true;
+	op->new_key = op->in.new_key || c->credential->new_key || source == NULL;
+	op->fetches = !op->new_key;
+	if (op->fetches)
+		op->fetch = source->id;
+	new_id(op->flow, &op->generation);
+	op->number = c->credential->generations + 1;
+	op->calls = 1;
+	return 0;
+}
+
+int
+request_csr(struct flow_op *op, const struct credential_public *c, unsigned call, struct buf *out,
+    struct err *err)
+{
+	struct signer_request r = {.op = SIGNER_MAKE_REQUEST};
+
+	op->asked[call] = SIGNER_MAKE_REQUEST;
+	r.make_request = (struct signer_make_request){.generation = {op->generation, 1},
+	    .credential = op->credential,
+	    .number = op->number,
+	    .names = c->names,
+	    .key_type = c->key_type,
+	    .subject = c->subject,
+	    .profile = c->profile};
+	if (op->fetched != NULL && !op->new_key) {
+		r.make_request.keep_key = true;
+		r.make_request.key_of = (struct signed_bytes){
+		    buf_span(op->fetched_body), buf_span(op->fetched_signature)};
+	}
+	return wire_signer_request_encode(&r, out, err);
+}
+
+int
+mutation_csr(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	const struct index_record *c, *old = NULL;
+	struct credential_public p;
+	int rc = draft_current(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	p = *c->credential;
+	if (p.has_pending)
+		old = index_of_kind(op->flow->index, KIND_GENERATION, &p.pending);
+	p.has_pending = true;
+	p.pending = op->generation;
+	p.generations = op->number;
+	rc = credential_move(&p, c->name, csr_event(op), err);
+	if (rc == 0)
+		rc = draft_credential(op, m, c->name, &p, err);
+	if (rc == 0)
+		rc = draft_generation(op, m, 0, err);
+	/* A CSR that another replaces is of no use any more: its certificate would be refused. */
+	if (rc == 0 && old != NULL)
+		draft_removed(m, old);
+	return rc;
+}

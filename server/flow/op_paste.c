@@ -1,0 +1,407 @@
+/* Certificates from outside, second half: what the CA has answered comes into force. */
+
+#include "common/crypto/cert.h"
+#include "common/crypto/sign.h"
+#include "common/model/names.h"
+#include "common/model/state.h"
+#include "common/wire/public_wire.h"
+#include "server/flow/flow_priv.h"
+
+#include <string.h>
+
+/* --- which of them, and for which generation --- */
+
+static int
+key_hash(const struct cert *c, struct hash *out)
+{
+	AUTO(pkey_unrefp)
+	struct pkey *key = NULL;
+	int rc = cert_key(c, &key, NULL);
+
+	if (rc == 0)
+		hash_of(pkey_spki(key), out);
+	return rc;
+}
+
+/* Of several leaves for one key the one that was made last. */
+static bool
+find_leaf(const struct flow_op *op, const struct hash *key, size_t *out)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < op->in.cert_count; i++) {
+		const struct cert *c = op->in.certs[i];
+		struct hash hash;
+
+		if (key_hash(c, &hash) < 0 || !hash_equal(&hash, key))
+			continue;
+		if (!found || cert_not_before(c) > cert_not_before(op->in.certs[*out]))
+			*out = i;
+		found = true;
+	}
+	return found;
+}
+
+struct search {
+	struct flow_op *op;
+	const struct id *pending;
+	const struct index_record *target, *newest;
+	size_t leaf;
+};
+
+/* The one that waits goes first, then the newest. */
+static bool
+on_candidate(void *arg, const struct index_record *r)
+{
+	struct search *s = arg;
+	bool waits = s->pending != NULL && id_equal(&r->id, s->pending);
+
+	if (s->newest == NULL || waits)
+		s->newest = r;
+	if (r->generation->revoked || r->generation->withdrawn)
+		return true;
+	if ((s->target == NULL || waits) && find_leaf(s->op, &r->generation->key, &s->leaf))
+		s->target = r;
+	return !waits || s->target != r;
+}
+
+struct twin {
+	struct hash fingerprint;
+	const struct index_record *found;
+};
+
+static bool
+on_twin(void *arg, const struct index_record *r)
+{
+	struct twin *t = arg;
+
+	if (!r->generation->waits && hash_equal(&r->generation->fingerprint, &t->fingerprint))
+		t->found = r;
+	return t->found == NULL;
+}
+
+static int
+refuse_foreign_key(const struct flow_op *op, const char *name, const struct index_record *expected,
+    struct err *err)
+{
+	const char *hint = expected->generation->waits ? "'certherd cert csr' prints the CSR"
+						       : "'certherd cert submit' makes a new CSR";
+	char want[HASH_HEX_MAX], got[HASH_HEX_MAX] = "of an unknown type";
+	struct hash hash;
+
+	if (key_hash(op->in.certs[0], &hash) == 0)
+		hash_hex(&hash, got);
+	return err_set(err, ERR_INVALID,
+	    "no certificate is for the key of '%.100s': its SHA-256 is %s, that of the first "
+	    "certificate %s; %s",
+	    name, hash_hex(&expected->generation->key, want), got, hint);
+}
+
+static int
+check_leaf(struct flow_op *op, const struct index_record *c, struct err *err)
+{
+	const struct cert *leaf = op->in.certs[op->leaf];
+	struct twin twin = {.found = NULL};
+
+	if (cert_is_ca(leaf))
+		return err_set(err, ERR_INVALID,
+		    "the certificate for the key of '%.120s' is one of a CA: have the CSR signed "
+		    "for "
+		    "a server",
+		    c->name);
+	cert_fingerprint(leaf, &twin.fingerprint);
+	index_generations(op->flow->index, &c->id, on_twin, &twin);
+	if (twin.found != NULL)
+		return err_set(err, ERR_INVALID,
+		    "the certificate is that of generation %llu of '%.120s' already",
+		    (unsigned long long)twin.found->generation->number, c->name);
+	return 0;
+}
+
+static int
+look_target(struct flow_op *op, const struct index_record *c, struct err *err)
+{
+	struct search s = {
+	    .op = op, .pending = c->credential->has_pending ? &c->credential->pending : NULL};
+	int rc;
+
+	index_generations(op->flow->index, &c->id, on_candidate, &s);
+	if (s.newest == NULL)
+		return err_set(err, ERR_CONFLICT,
+		    "credential '%.120s' has no CSR yet: 'certherd cert submit' makes one",
+		    c->name);
+	if (s.target == NULL)
+		return refuse_foreign_key(op, c->name, s.newest, err);
+	op->leaf = s.leaf;
+	rc = check_leaf(op, c, err);
+	if (rc < 0)
+		return rc;
+	op->fetches = true;
+	op->fetch = s.target->id;
+	/* A further certificate for a key that has one gets a generation of its own. */
+	if (s.target->generation->waits) {
+		op->generation = s.target->id;
+		op->number = s.target->generation->number;
+	} else {
+		new_id(op->flow, &op->generation);
+		op->number = c->credential->generations + 1;
+	}
+	return 0;
+}
+
+static int
+look_paste(struct flow_op *op, struct err *err)
+{
+	const struct index_record *c, *active;
+	int rc = look_credential(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	if (c->credential->issuer != ISSUER_MANUAL)
+		return err_set(err, ERR_INVALID,
+		    "the certificates of '%.120s' come from its issuer '%s'; only for issuer "
+		    "manual "
+		    "they are pasted",
+		    c->name, issuer_type_name(c->credential->issuer));
+	rc = credential_may(c->credential, c->name, CREDENTIAL_ISSUE, err);
+	if (rc == 0)
+		rc = look_target(op, c, err);
+	if (rc < 0)
+		return rc;
+	look_access(op, c->access);
+	if (op->access_count == 0)
+		flow_op_warn(op,
+		    "no server may open it yet: 'certherd cert access NAME --add NODE' gives it to "
+		    "one");
+	/* Its chain completes one that comes without issuers. */
+	active = index_active(op->flow->index, c);
+	op->fetches_also = active != NULL;
+	if (op->fetches_also)
+		op->also = active->id;
+	op->not_after = cert_not_after(op->in.certs[op->leaf]);
+	op->calls = 1;
+	return 0;
+}
+
+/* --- the new public part --- */
+
+struct pool {
+	struct cert *certs[FLOW_PASTE_MOST + LIMIT_CHAIN];
+	size_t count;
+};
+
+static void
+pool_fini(struct pool *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		cert_unref(p->certs[i]);
+}
+
+/* What was pasted, and the issuers of the certificate in force. */
+static void
+fill_pool(const struct flow_op *op, struct pool *p)
+{
+	struct generation_public g = {0};
+
+	p->count = 0;
+	for (size_t i = 0; i < op->in.cert_count; i++)
+		p->certs[p->count++] = cert_ref(op->in.certs[i]);
+	if (op->fetched_also == NULL ||
+	    wire_generation_public_decode(op->fetched_also->public_part, &g, NULL) < 0)
+		return;
+	for (size_t i = 1; i < g.chain.count; i++)
+		if (cert_parse(g.chain.items[i], &p->certs[p->count], NULL) == 0)
+			p->count++;
+	generation_public_fini(&g);
+}
+
+struct name_list {
+	struct flow_op *op;
+	const char **items;
+	size_t count;
+};
+
+static void
+on_leaf_name(void *arg, const char *name)
+{
+	struct name_list *l = arg;
+	char normal[NAME_TEXT_MAX];
+	enum name_type type;
+
+	if (l->count < LIMIT_NAMES && name_normalise(name, normal, &type, NULL) == 0)
+		l->items[l->count++] = flow_op_text(l->op, normal);
+}
+
+static void
+warn_chain(struct flow_op *op, const struct cert *last, bool complete, size_t left_out)
+{
+	struct buf issuer = BUF_INIT(ERR_TEXT_MAX);
+
+	cert_put_issuer(last, &issuer);
+	if (!complete)
+		flow_op_warn(op,
+		    "the chain is incomplete: issuer '%.200s' is neither in the answer nor known "
+		    "here; paste it again with the certificates of its issuers",
+		    buf_str(&issuer));
+	if (left_out > 0)
+		flow_op_warn(op,
+		    "%zu of the certificates are not part of the chain and were left out",
+		    left_out);
+	buf_fini(&issuer);
+}
+
+/* How many of the pasted ones are not in the chain. */
+static size_t
+count_left_out(const struct flow_op *op, const struct cert *const *chain, size_t count)
+{
+	size_t left_out = 0;
+
+	for (size_t i = 0; i < op->in.cert_count; i++) {
+		bool used = false;
+
+		for (size_t k = 0; k < count && !used; k++)
+			used = span_equal(cert_der(op->in.certs[i]), cert_der(chain[k]));
+		left_out += !used;
+	}
+	return left_out;
+}
+
+static int
+write_public(struct flow_op *op, const struct credential_public *credential,
+    const struct generation_public *before, struct err *err)
+{
+	const struct cert *leaf = op->in.certs[op->leaf], *chain[LIMIT_CHAIN];
+	struct span ders[LIMIT_CHAIN];
+	struct name_list names = {.op = op};
+	struct pool pool;
+	bool complete;
+	size_t count;
+	int rc;
+
+	names.items = arena_array(op->memory, LIMIT_NAMES, sizeof(*names.items));
+	if (names.items == NULL)
+		return err_set(err, ERR_NOMEM, "no memory for the names of a certificate");
+	cert_each_name(leaf, on_leaf_name, &names);
+	fill_pool(op, &pool);
+	count = answer_chain(
+	    leaf, pool.certs, pool.count, runtime_wall_s(op->flow->rt), chain, &complete);
+	for (size_t i = 0; i < count; i++)
+		ders[i] = cert_der(chain[i]);
+	answer_warn(op, leaf, credential->names);
+	warn_chain(op, chain[count - 1], complete, count_left_out(op, chain, count));
+	const struct generation_public after = {.credential = before->credential,
+	    .number = op->number,
+	    .key = before->key,
+	    .chain = {ders, count},
+	    .not_before = cert_not_before(leaf),
+	    .not_after = cert_not_after(leaf),
+	    .activated_at_ms = runtime_wall_ms(op->flow->rt),
+	    .names = {names.items, names.count}};
+	op->public_part = buf_new(LIMIT_PUBLIC);
+	rc = wire_generation_public_encode(&after, op->public_part, err);
+	pool_fini(&pool);
+	return rc;
+}
+
+static bool
+is_new(const struct flow_op *op)
+{
+	return !id_equal(&op->generation, &op->fetch);
+}
+
+static int
+request_paste(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
+{
+	struct signer_request r = {.op = SIGNER_RESEAL};
+	struct generation_public before = {0};
+	const struct index_record *c;
+	int rc = draft_current(op, &c, err);
+
+	if (rc == 0)
+		rc = wire_generation_public_decode(op->fetched->public_part, &before, err);
+	if (rc == 0)
+		rc = write_public(op, c->credential, &before, err);
+	generation_public_fini(&before);
+	if (rc < 0)
+		return rc;
+	op->asked[call] = SIGNER_RESEAL;
+	r.reseal.record =
+	    (struct signed_bytes){buf_span(op->fetched_body), buf_span(op->fetched_signature)};
+	r.reseal.to =
+	    (struct record_ref){op->generation, is_new(op) ? 1 : op->fetched->version + 1};
+	r.reseal.public_part = buf_span(op->public_part);
+	r.reseal.access = (struct ids){op->access, op->access_count};
+	return wire_signer_request_encode(&r, out, err);
+}
+
+static int
+mutation_paste(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	const struct index_record *c;
+	struct credential_public p;
+	int rc = draft_current(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	p = *c->credential;
+	if (p.has_pending && id_equal(&p.pending, &op->generation))
+		p.has_pending = false;
+	p.has_active = true;
+	p.active = op->generation;
+	if (is_new(op))
+		p.generations = op->number;
+	/* While another CSR waits, that is what it is about. */
+	rc = p.has_pending ? 0 : credential_move(&p, c->name, CREDENTIAL_ISSUE, err);
+	if (rc == 0)
+		rc = draft_credential(op, m, c->name, &p, err);
+	if (rc == 0)
+		rc = draft_answered(op, m, is_new(op) ? 0 : op->fetched->version, 0, err);
+	if (rc < 0)
+		return rc;
+	draft_superseded(op, m, c, KEEP_GENERATIONS - 1);
+	op->flow->stats.issued++;
+	return 0;
+}
+
+const struct flow_op_type flow_op_credential_paste = {
+    "cert.paste", look_paste, request_paste, mutation_paste};
+
+static int
+take_certificates(struct flow_op *op, struct spans certificates, struct err *err)
+{
+	if (certificates.count == 0)
+		return err_set(err, ERR_INVALID, "there is no certificate in the answer");
+	if (certificates.count > FLOW_PASTE_MOST)
+		return err_set(err, ERR_LIMIT, "%zu certificates in one answer; at most %d",
+		    certificates.count, FLOW_PASTE_MOST);
+	op->in.certs = mem_array(certificates.count, sizeof(*op->in.certs));
+	for (size_t i = 0; i < certificates.count; i++) {
+		int rc = cert_parse(certificates.items[i], &op->in.certs[op->in.cert_count], err);
+
+		if (rc < 0)
+			return err_wrap(err, "certificate %zu", i + 1);
+		op->in.cert_count++;
+	}
+	return 0;
+}
+
+int
+flow_credential_paste(struct flow *f, const char *name, struct spans certificates,
+    const char *author, flow_done_cb *done, void *arg, struct err *err)
+{
+	struct flow_op *op;
+	int rc = flow_check_open(f, err);
+
+	if (rc < 0)
+		return rc;
+	op = flow_op_new(f, &flow_op_credential_paste, done, arg);
+	rc = take_certificates(op, certificates, err);
+	if (rc < 0) {
+		flow_op_free(op);
+		return rc;
+	}
+	op->in.name = flow_op_text(op, name);
+	op->in.author = flow_op_text(op, author);
+	flow_op_start(op);
+	return 0;
+}
