@@ -1,5 +1,7 @@
 #include "tests/sim/sim_op.h"
 
+#include "common/base/map.h"
+
 #include <string.h>
 
 #define PAUSE_MAX_MS 900
@@ -51,6 +53,7 @@ set_up(struct sim *s, const struct sim_options *options)
 	sim_runtime_init(&s->net_rt, &s->clock, sim_draw(&s->chance));
 	s->net = link_net_new(&s->net_rt.rt);
 	oracle_init(&s->oracle);
+	s->odd = map_new();
 	manager_init(s);
 	for (unsigned i = 0; i < SIM_FOLLOWERS; i++)
 		follower_init(s, &s->followers[i], i);
@@ -90,6 +93,7 @@ tear_down(struct sim *s)
 	link_net_free(s->net);
 	fault_fini(s);
 	oracle_fini(&s->oracle);
+	map_free(s->odd);
 	sim_runtime_fini(&s->net_rt);
 	sim_clock_fini(&s->clock);
 }

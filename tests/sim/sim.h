@@ -182,6 +182,8 @@ struct sim_follower {
 	struct position shown; /* highest that it has shown as applied */
 	uint64_t shown_beat;   /* under which */
 	struct position kept;  /* shown at the last orderly stop or kill: must be there again */
+	struct position sure;  /* with the newest designation, which a power cut must not take */
+	size_t designations;   /* records of them in its store */
 	struct digest *mirror; /* of what lies in its store */
 	uint64_t heard_ms;     /* when it was last given a head that is newer than its state */
 	uint64_t applied;
@@ -224,9 +226,10 @@ struct sim {
 	struct sim_manager manager;
 	struct sim_follower followers[SIM_FOLLOWERS];
 	struct sim_faults *faults;
-	unsigned made; /* for names */
-	unsigned ops;  /* changes under way */
-	bool alone;    /* one of them bears no other */
+	struct map *odd; /* by id: generations whose key is not that of the certificate */
+	unsigned made;   /* for names */
+	unsigned ops;    /* changes under way */
+	bool alone;      /* one of them bears no other */
 	bool failed;
 	bool quiet;  /* no new faults */
 	bool probed; /* the manager has committed since the quiet began */

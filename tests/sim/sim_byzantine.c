@@ -1,5 +1,6 @@
 #include "tests/sim/sim_byzantine.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define LIE_PPM 400000
@@ -9,6 +10,54 @@ replay_fini(struct replay *r)
 {
 	for (size_t i = 0; i < REPLAY_MAX; i++)
 		buf_free(r->bodies[i]);
+	buf_free(r->snapshot);
+}
+
+static int
+by_position(const void *a, const void *b)
+{
+	const struct sim_entry *const *x = a, *const *y = b;
+
+	return position_compare(record_position((*x)->record), record_position((*y)->record));
+}
+
+static bool
+is_purged(const struct record *r, struct position floor)
+{
+	return r->removed && r->kind != KIND_NODE && r->kind != KIND_DESIGNATION &&
+	    position_compare(record_position(r), floor) <= 0;
+}
+
+void
+replay_begin(struct sim *s, struct replay *r)
+{
+	const struct sim_shelf *shelf = &s->manager.shelf;
+	struct reply reply = {.answer = ANSWER_DELTA, .delta = {.has_head = true}};
+	const struct sim_entry **all = NULL, *e;
+	const struct head *head;
+	struct signed_bytes *items;
+	size_t at = 0, count = 0;
+
+	if (s->manager.state != SIM_UP ||
+	    (head = commit_head(s->manager.commit, &reply.delta.head)) == NULL)
+		return;
+	while ((e = shelf_next(shelf, &at)) != NULL) {
+		if (is_purged(e->record, head->floor))
+			continue;
+		all = mem_grow(all, count + 1, sizeof(*all));
+		all[count++] = e;
+	}
+	if (count > 0)
+		qsort(all, count, sizeof(*all), by_position);
+	items = mem_array(count + 1, sizeof(*items));
+	for (size_t i = 0; i < count; i++)
+		items[i] = entry_signed(all[i]);
+	reply.delta.records = (struct signed_list){items, count};
+	buf_free(r->snapshot);
+	r->snapshot = buf_new(LIMIT_DELTA);
+	CHECK(wire_reply_encode(&reply, r->snapshot, NULL) == 0);
+	mem_free(items);
+	mem_free(all);
 }
 
 static void
@@ -102,11 +151,22 @@ edit_head(struct reply *reply, const struct reply *old)
 	}
 }
 
+/* A bit of the head, which the digest of the state would not show. */
+static void
+damage_head(struct sim *s, struct reply *reply, struct buf *head)
+{
+	if (reply->answer != ANSWER_DELTA || !reply->delta.has_head)
+		return;
+	buf_put_span(head, reply->delta.head.body);
+	damage(s, head);
+	reply->delta.head.body = buf_span(head);
+}
+
 static void
 edit(struct sim *s, const struct replay *r, struct buf *body)
 {
 	const struct buf *old_body = any_kept(s, r);
-	struct buf encoded = BUF_INIT(LIMIT_DELTA);
+	struct buf encoded = BUF_INIT(LIMIT_DELTA), head = BUF_INIT(LIMIT_HEAD);
 	struct reply reply = {0}, old = {0};
 	const struct signed_bytes *decoded;
 	struct span copy = SPAN(mem_dup(body->data, body->len), body->len);
@@ -115,6 +175,8 @@ edit(struct sim *s, const struct replay *r, struct buf *body)
 		decoded = reply.delta.records.items;
 		if (sim_chance(&s->chance, 500000))
 			edit_records(s, &reply);
+		else if (sim_chance(&s->chance, 500000))
+			damage_head(s, &reply, &head);
 		else if (old_body != NULL && wire_reply_decode(buf_span(old_body), &old, NULL) == 0)
 			edit_head(&reply, &old);
 		if (wire_reply_encode(&reply, &encoded, NULL) == 0)
@@ -128,6 +190,7 @@ edit(struct sim *s, const struct replay *r, struct buf *body)
 		reply_fini(&reply);
 	}
 	buf_fini(&encoded);
+	buf_fini(&head);
 	mem_free((void *)(uintptr_t)copy.data);
 }
 
@@ -155,7 +218,7 @@ say_again(const struct replay *r, struct buf *body)
 static void
 lie(struct sim *s, const struct replay *r, const struct buf *old, struct buf *body)
 {
-	switch (sim_below(&s->chance, 5)) {
+	switch (sim_below(&s->chance, 6)) {
 	case 0:
 		damage(s, body);
 		break;
@@ -164,6 +227,10 @@ lie(struct sim *s, const struct replay *r, const struct buf *old, struct buf *bo
 		break;
 	case 2:
 		edit(s, r, body);
+		break;
+	case 3:
+		if (r->snapshot != NULL)
+			put(body, buf_span(r->snapshot));
 		break;
 	default:
 		if (old != NULL)
@@ -182,7 +249,9 @@ byzantine_reply(
 		return true;
 	}
 	if (how == CAPTIVE) {
-		if (old != NULL && sim_chance(&s->chance, 500000))
+		if (r->snapshot != NULL && sim_chance(&s->chance, 300000))
+			put(body, buf_span(r->snapshot));
+		else if (old != NULL && sim_chance(&s->chance, 500000))
 			say_again(r, body);
 		else if (old != NULL)
 			put(body, buf_span(old));

@@ -13,7 +13,7 @@
 enum lying {
 	HONEST,
 	LIES,    /* some are changed */
-	CAPTIVE, /* all are old ones, or the newest head without anything new */
+	CAPTIVE, /* all are old ones, or an old state as a whole, or only the newest head again */
 };
 
 #define REPLAY_MAX 12
@@ -22,10 +22,13 @@ enum lying {
 struct replay {
 	struct buf *bodies[REPLAY_MAX];
 	const struct buf *newest; /* one of them */
+	struct buf *snapshot;     /* the whole state as it was when the lies began */
 	size_t count;             /* kept so far; behind the first ones, the ring holds the last */
 };
 
 void replay_fini(struct replay *r);
+/* Takes a snapshot of what the manager holds, unless it is down. */
+void replay_begin(struct sim *s, struct replay *r);
 /* Keeps an answer that it lets pass. False: there is nothing to give instead of it. */
 bool byzantine_reply(
     struct sim *s, struct sim_follower *f, struct replay *r, enum lying how, struct buf *body);

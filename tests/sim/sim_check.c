@@ -1,7 +1,7 @@
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_op.h"
 
 #include "common/crypto/sign.h"
-#include "common/tls/tls_ctx.h"
+#include "common/tls/tls_priv.h"
 
 #include <string.h>
 
@@ -75,7 +75,7 @@ check_step(struct sim *s)
 
 struct mirroring {
 	struct digest *digest;
-	size_t seen;
+	size_t seen, designations;
 };
 
 static int
@@ -86,6 +86,7 @@ mirror_one(const struct stored_record *stored, void *arg, struct err *err)
 
 	(void)err;
 	m->seen++;
+	m->designations += stored->kind == KIND_DESIGNATION;
 	if (held == NULL || !hash_equal(held, &stored->hash))
 		digest_set(m->digest, &stored->id, &stored->hash);
 	return 0;
@@ -93,16 +94,18 @@ mirror_one(const struct stored_record *stored, void *arg, struct err *err)
 
 /* The digest of what lies in the store, worked out without the follower. */
 static int
-mirror(struct sim_follower *f, struct hash *root, struct err *err)
+mirror(struct sim_follower *f, struct hash *root, size_t *designations, struct err *err)
 {
-	struct mirroring m = {f->mirror, 0};
+	struct mirroring m = {.digest = f->mirror};
 	int r = store_each(f->store, STORE_ALL_KINDS, false, mirror_one, &m, err);
 
 	if (r == 0 && m.seen != digest_count(f->mirror)) {
 		digest_clear(f->mirror);
+		m.designations = 0;
 		r = store_each(f->store, STORE_ALL_KINDS, false, mirror_one, &m, err);
 	}
 	digest_root(f->mirror, root);
+	*designations = m.designations;
 	return r;
 }
 
@@ -110,14 +113,18 @@ void
 check_applied(struct sim_follower *f, struct position at)
 {
 	struct sim *s = f->sim;
+	size_t designations = 0;
 	struct hash root;
 	struct err err;
 
-	if (mirror(f, &root, &err) < 0)
+	if (mirror(f, &root, &designations, &err) < 0)
 		sim_trace(s, "%s cannot read its store: %s", f->name, err.text);
 	else if (!oracle_knows(&s->oracle, at, &root))
 		sim_fail(s, "%s shows seq %llu with a digest that no head has", f->name,
 		    (unsigned long long)at.seq);
+	if (designations > f->designations)
+		f->sure = at;
+	f->designations = designations;
 	/* A network that lies may still show it what it was allowed to see before. */
 	if (f->removed && f->refused && !f->tampered)
 		sim_fail(s, "%s applies, and was refused as no member", f->name);
@@ -186,7 +193,8 @@ try_opening(const struct stored_record *stored, void *arg, struct err *err)
 	struct sim *s = o->f->sim;
 	char hex[ID_HEX_MAX];
 	struct record r;
-	int code;
+	bool recipient;
+	int code, expected = 0;
 
 	if (stored->removed || (!o->all && !sim_chance(&s->chance, SAMPLE_PPM)))
 		return 0;
@@ -194,10 +202,15 @@ try_opening(const struct stored_record *stored, void *arg, struct err *err)
 	if (code < 0 || r.sealed.len == 0)
 		return code;
 	code = open_record(o->f, &r, err);
-	if (is_recipient(o->f, &r) ? code != 0 : code != ERR_NOTFOUND)
+	recipient = is_recipient(o->f, &r);
+	if (recipient && odd_of(s, &r.id) == ODD_SEALED)
+		expected = ERR_CRYPTO;
+	else if (!recipient)
+		expected = ERR_NOTFOUND;
+	if (code != expected)
 		sim_fail(s, "%s, %s %s %s (version %llu): %d %s", o->f->name,
-		    is_recipient(o->f, &r) ? "a recipient of" : "no recipient of",
-		    kind_name(r.kind), id_hex(&r.id, hex), (unsigned long long)r.version, code,
+		    recipient ? "a recipient of" : "no recipient of", kind_name(r.kind),
+		    id_hex(&r.id, hex), (unsigned long long)r.version, code,
 		    code < 0 ? err->text : "it opens");
 	if (code == 0)
 		o->opened++;
@@ -269,7 +282,28 @@ should_serve(struct sim_follower *f, const struct credential_public *p, struct h
 	return serve;
 }
 
-/* What a handshake would get for the name, if it is opened: this generation and this leaf? */
+/* As a handshake proves it. */
+static bool
+has_key(const struct sim *s, const struct tls_identity *identity)
+{
+	AUTO(pkey_unrefp)
+	struct pkey *of_leaf = NULL;
+	struct buf signature = BUF_INIT(SIGNATURE_MAX);
+	struct span text = SPAN("hello", 5);
+	bool good =
+	    sign_put(identity->key, SIGN_RECORD, &s->manager.domain, text, &signature, NULL) == 0 &&
+	    cert_key(identity->leaf, &of_leaf, NULL) == 0 &&
+	    sign_verify(
+		of_leaf, SIGN_RECORD, &s->manager.domain, text, buf_span(&signature), NULL) == 0;
+
+	buf_fini(&signature);
+	return good;
+}
+
+/*
+ * What a handshake would get for the name, if it is opened: this generation and this leaf, and the
+ * key of it? Of a generation that does not fit together, whatever else there is.
+ */
 static bool
 is_leaf(
     struct sim_follower *f, const char *name, const struct id *generation, const struct hash *leaf)
@@ -282,10 +316,14 @@ is_leaf(
 
 	if (answer != CACHE_READY) {
 		cache_wait_cancel(f->cache, &wait);
-		return answer == CACHE_WAIT;
+		return answer == CACHE_WAIT || odd_of(f->sim, generation) != ODD_NOT;
 	}
 	cert_fingerprint(tls_identity_leaf(found.identity), &served);
 	same = id_equal(&found.generation, generation) && hash_equal(&served, leaf);
+	if (odd_of(f->sim, generation) != ODD_NOT)
+		same = !id_equal(&found.generation, generation);
+	if (!has_key(f->sim, found.identity))
+		sim_fail(f->sim, "%s serves '%s' with another key", f->name, name);
 	tls_identity_unref(found.identity);
 	return same;
 }
@@ -306,7 +344,8 @@ check_credential(const struct stored_record *stored, void *arg, struct err *err)
 		CHECK(wire_credential_public_decode(r.public_part, &p, NULL) == 0);
 		serve = should_serve(f, &p, &leaf);
 	}
-	if (serve && !cache_serves(f->cache, r.name, &r.id, &p.active))
+	if (serve && odd_of(f->sim, &p.active) == ODD_NOT &&
+	    !cache_serves(f->cache, r.name, &r.id, &p.active))
 		sim_fail(f->sim, "%s does not serve '%s' as it should", f->name, r.name);
 	else if (serve && !is_leaf(f, r.name, &p.active, &leaf))
 		sim_fail(f->sim, "%s serves something else for '%s'", f->name, r.name);
@@ -346,13 +385,14 @@ static bool
 agrees(struct sim_follower *f, const struct head *head)
 {
 	struct follow_status status;
+	size_t designations;
 	struct hash root;
 
 	if (f->state != SIM_UP)
 		return false;
 	follow_status(f->follow, &status);
 	return position_compare(status.at, head_position(head)) == 0 && status.freshness == FRESH &&
-	    mirror(f, &root, NULL) == 0 && hash_equal(&root, &head->digest);
+	    mirror(f, &root, &designations, NULL) == 0 && hash_equal(&root, &head->digest);
 }
 
 bool

@@ -144,6 +144,7 @@ betray(struct sim *s)
 
 	s->faults->edges[f - s->followers].lying = captive ? CAPTIVE : LIES;
 	f->tampered = true;
+	replay_begin(s, &s->faults->edges[f - s->followers].replay);
 	sim_trace(s, "network of %s: %s", f->name, captive ? "only old answers" : "lies");
 }
 

@@ -248,7 +248,7 @@ follower_stop(struct sim_follower *f, bool power, bool restart)
 	if (f->state != SIM_UP)
 		return;
 	sim_trace(f->sim, "%s %s", f->name, power ? "loses power" : "is killed");
-	f->kept = power ? (struct position){0, 0} : f->shown;
+	f->kept = power ? f->sure : f->shown;
 	f->state = SIM_STOPPING;
 	f->power = power;
 	f->restart_after_stop = restart;

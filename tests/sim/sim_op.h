@@ -61,4 +61,25 @@ struct draft *sim_op_draft(struct sim_op *op, const struct id *id, uint32_t kind
 /* A draft that removes the live record; false when there is none. */
 bool sim_op_remove(struct sim_op *op, const struct id *id);
 
+/* --- sim_credentials.c ---------------------------------------------------------------------------
+ */
+
+#define MICRO_CA "micro"
+
+void action_make_ca(struct sim *s);
+void action_issue(struct sim *s);
+void action_renew(struct sim *s);
+void action_access(struct sim *s);
+void action_archive(struct sim *s);
+void action_delete(struct sim *s);
+/* A renewal with a key that is not that of the certificate: nobody may ever serve it. */
+void action_odd(struct sim *s);
+
+enum odd {
+	ODD_NOT,
+	ODD_PUBLIC, /* the certificate is not that of the key which the public part names */
+	ODD_SEALED, /* the sealed key is not that which the public part names */
+};
+enum odd odd_of(const struct sim *s, const struct id *generation);
+
 #endif
