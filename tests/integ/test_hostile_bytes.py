@@ -1,6 +1,7 @@
 """Garbage, half frames, oversize frames and silence on every listener: the one who sends it loses
 his connection, nobody else notices."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -14,11 +15,12 @@ import pytest
 import raw
 from process import memory, wait_for
 
+CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 GARBAGE = {
     "zeroes": b"\0" * 4096,
     "noise": bytes((i * 7919 + 31) % 256 for i in range(65536)),
     "http to tls": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-    "half a client hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 40,
+    "half a client hello": CLIENT_HELLO + b"a" * 40,
     "oversize tls record": b"\x16\x03\x01\xff\xff" + b"a" * 70000,
     "old ssl": b"\x80\x2e\x01\x00\x02" + b"\0" * 40,
 }
@@ -32,14 +34,99 @@ def still_works(domain):
         assert process.running
 
 
-@pytest.mark.parametrize("what", GARBAGE)
-def test_garbage_on_tls_listeners(pair, what):
-    pids = pair.server.children()
-    for address in (pair.public, pair.port("web1")):
-        came, ended = raw.send_and_see(address, GARBAGE[what], timeout=60)
-        assert ended, f"{address} keeps the connection; it said {came[:80]!r}"
-    assert pair.server.children() == pids, "the signer was restarted"
-    still_works(pair)
+PORTS = """
+port "https" {
+    listen = "127.0.0.1:0"
+}
+port "plain" {
+    listen = "127.0.0.1:0"
+    kind = "http"
+}
+"""
+
+
+@pytest.fixture
+def listeners(make_domain):
+    """A domain with {what listens: how to connect to it}, for each listener and each protocol inside
+    TLS. The member that connects for the link is none of the running ones."""
+    domain = make_domain()
+    domain.init("--no-replica")
+    domain.start_server("--pending-per-address", "100", "--tries-per-second", "200")
+    domain.replica("web1", ports=PORTS)
+    domain.replica("web2")
+    domain.join("idle")
+    domain.add("www.test.example", ["web1", "web2"])
+    idle, web1 = domain.folder / "idle", domain.port("web1")
+    key = member_key(domain, idle)
+    domain.listeners = {
+        "public": lambda: raw.connection(domain.public, 60),
+        "public, http": lambda: raw.tls(domain.public, "http/1.1", timeout=60),
+        "public, link": lambda: raw.tls(domain.public, "certherd/1", idle / "identity.pem", key,
+                                        timeout=60),
+        "tls port": lambda: raw.connection(web1, 60),
+        "tls port, page": lambda: raw.tls(web1, sni="www.test.example", timeout=60),
+        "http port": lambda: raw.connection(domain.port("web1", "plain"), 60),
+        "unix": lambda: raw.connection(domain.server.endpoints()["api"], 60),
+    }
+    return domain
+
+
+SP = b"\0SP\0\0\x30\0\0"
+HTTP_GARBAGE = {
+    "zeroes": b"\0" * 4096,
+    "noise": GARBAGE["noise"],
+    "tls to http": CLIENT_HELLO + b"\r\n" * 100,
+    "endless line": b"GET /" + b"a" * 100000,
+    "endless headers": b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 20000,
+}
+LINK_GARBAGE = {
+    "zeroes": b"\0" * 64,
+    "http": b"GET / HTTP/1.1\r\n\r\n",
+    "another protocol": b"\0SP\0\0\x31\0\0" + b"x" * 64,
+    "oversize frame": SP + b"\1" + b"\xff" * 8 + b"x" * 1024,
+    "frame above the limit": SP + b"\1" + (512 * 1024 + 5).to_bytes(8, "big") + b"x" * 1024,
+    "noise": SP + b"\1" + (100).to_bytes(8, "big") + b"\x80\0\0\1" + b"\xa5" * 96,
+    "no request id": SP + b"\1" + (2).to_bytes(8, "big") + b"ab",
+}
+GARBAGE_FOR = {"public": GARBAGE, "tls port": GARBAGE, "public, link": LINK_GARBAGE}
+
+
+HALF = {
+    "public": [b"", GARBAGE["old ssl"][:3], CLIENT_HELLO[:30]],
+    "tls port": [b"", GARBAGE["old ssl"][:3], CLIENT_HELLO[:30]],
+    "public, link": [b"", SP[:5]],
+}
+HALF_HTTP = [b"", b"GET / HT", b"POST /v1/join HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"]
+
+
+def ends(connect, data):
+    """Sends data; whether the other side ends the connection, whatever it says first."""
+    with connect() as s:
+        try:
+            s.sendall(data)
+        except (ConnectionError, ssl.SSLError):
+            return True
+        return raw.is_closed(s, 90)
+
+
+def test_garbage_and_silence_on_every_listener(listeners):
+    """Whoever sends nonsense, too much, half of something or nothing loses his connection, some at
+    once and some in time; meanwhile and after it the others are served."""
+    pids = listeners.server.children()
+    tries = [(where, data) for where in listeners.listeners
+             for data in (*GARBAGE_FOR.get(where, HTTP_GARBAGE).values(),
+                          *HALF.get(where, HALF_HTTP))]
+    with concurrent.futures.ThreadPoolExecutor(len(tries)) as pool:
+        runs = [(where, data, pool.submit(ends, listeners.listeners[where], data))
+                for where, data in tries]
+        # A member may keep its one connection, but a frame that does not end holds nobody up.
+        with listeners.listeners["public, link"]() as member:
+            member.sendall(SP + b"\1" + (200).to_bytes(8, "big") + b"half")
+            still_works(listeners)
+        kept = [(where, data[:40]) for where, data, run in runs if not run.result()]
+    assert len(runs) > 50 and not kept, "connections that are kept"
+    assert listeners.server.children() == pids, "the signer was restarted"
+    still_works(listeners)
 
 
 def http(path="/v1/status", method="GET", body=b"", headers=b""):
@@ -66,53 +153,23 @@ API_REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("what", API_REQUESTS)
-def test_bad_requests_to_the_api(domain, what):
+def test_bad_requests_to_the_api(domain):
     api = domain.server.endpoints()["api"]
-    with raw.connection(api) as s:
-        try:
-            s.sendall(API_REQUESTS[what])
-            s.shutdown(socket.SHUT_WR)
-            answer = s.recv(65536)
-        except ConnectionError:
-            answer = b""
-    if answer:
-        status = int(re.match(rb"HTTP/1\.1 (\d+)", answer).group(1))
-        assert 400 <= status < 500, answer
-        head, _, body = answer.partition(b"\r\n\r\n")
-        if b"application/json" in head and body:
-            assert json.loads(body)["error"]["code"], body
-    assert domain.json("status")
-
-
-def test_half_requests_are_given_up(domain):
-    """A request that never ends does not hold its connection for ever, nor anybody else."""
-    api = domain.server.endpoints()["api"]
-    with raw.connection(api) as slow:
-        slow.sendall(b"POST /v1/certs HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+    for what, request in API_REQUESTS.items():
+        with raw.connection(api) as s:
+            try:
+                s.sendall(request)
+                s.shutdown(socket.SHUT_WR)
+                answer = s.recv(65536)
+            except ConnectionError:
+                answer = b""
+        if answer:
+            status = int(re.match(rb"HTTP/1\.1 (\d+)", answer).group(1))
+            assert 400 <= status < 500, (what, answer)
+            head, _, body = answer.partition(b"\r\n\r\n")
+            if b"application/json" in head and body:
+                assert json.loads(body)["error"]["code"], (what, body)
         assert domain.json("status")
-
-
-def test_link_connection_with_garbage(pair):
-    """A member that speaks nonsense inside TLS loses its connection; the others stay."""
-    data = pair.folder / "web1"
-    pair.replicas["web1"].stop()
-    cert = data / "identity.pem"
-    key = member_key(pair, data)
-    for junk in (b"\0" * 64, b"GET / HTTP/1.1\r\n\r\n", b"\0SP\0\0\x31\0\0" + b"x" * 64,
-                 b"\0SP\0\0\x30\0\0\x01" + b"\xff" * 8 + b"x" * 1024,
-                 b"\0SP\0\0\x30\0\0\x01" + (200).to_bytes(8, "big") + b"half"):
-        with raw.tls(pair.public, "certherd/1", cert, key) as s:
-            s.sendall(junk)
-            if not junk.endswith(b"half"):
-                s.settimeout(60)
-                try:
-                    while s.recv(4096):
-                        pass
-                except (ConnectionError, ssl.SSLError):
-                    pass
-    pair.replicas["web1"].start()
-    still_works(pair)
 
 
 def member_key(domain, data):
@@ -125,19 +182,6 @@ def member_key(domain, data):
 
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def test_silent_connections(pair):
-    """Connections that say nothing are ended, and do not keep a new member out meanwhile."""
-    held = []
-    for address in (pair.public, pair.port("web1")):
-        for _ in range(40):
-            s = socket.create_connection(raw.parse(address), 20)
-            held.append(s)
-    still_works(pair)
-    for s in held:
-        assert raw.is_closed(s, 90), "a silent connection is kept"
-        s.close()
 
 
 def test_idle_connections_of_every_kind(make_domain):

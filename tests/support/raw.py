@@ -37,10 +37,10 @@ def is_closed(s, timeout=20):
         while s.recv(65536):
             pass
         return True
-    except ConnectionError:
-        return True
     except TimeoutError:
         return False
+    except (ConnectionError, ssl.SSLError):
+        return True
 
 
 def send_and_see(address, data, timeout=20):
