@@ -101,6 +101,7 @@ finish_close(void *arg)
 	drop_introductions(s);
 	buf_fini(&s->in);
 	buf_fini(&s->out);
+	buf_fini(&s->held);
 	buf_free(s->start_done);
 	map_free(s->pending);
 	mem_free(s);
@@ -195,6 +196,8 @@ introduced(struct signer_call *call, int status, struct span done, const struct 
 		buf_put_span(s->start_done, done);
 	while (s->waiting != NULL && s->life.state == LIFE_LEARNING)
 		send_introduction(s);
+	if (s->life.state == LIFE_LEARNING)
+		process_send_held(s);
 	if (s->introductions == 0 && s->life.state == LIFE_LEARNING)
 		become_ready(s);
 }
@@ -250,6 +253,7 @@ start_life(struct signer_process *s, struct err *err)
 
 	buf_clear(&s->in);
 	buf_clear(&s->out);
+	buf_clear(&s->held);
 	s->introductions = 0;
 	r = spawn(s, err);
 	if (r < 0)
@@ -309,6 +313,7 @@ signer_process_new(const struct signer_process_params *params, struct signer **o
 	s->fd = -1;
 	s->in = BUF_INIT(FRAME_HEAD + LIMIT_SIGNER_FRAME + READ_BLOCK);
 	s->out = BUF_INIT(OUT_MAX);
+	s->held = BUF_INIT(OUT_MAX);
 	s->start_done = buf_new(LIMIT_SIGNER_FRAME);
 	s->pending = map_new();
 	s->restart = (struct timer){.cb = start_child, .arg = s};

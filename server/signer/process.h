@@ -4,8 +4,9 @@
 /*
  * The signer as a process of its own, seen from main: started by exec with one socket and the key
  * file, started again with back-off when it dies, and told each time what it needs to know before
- * anything else is asked. While there is none, submits are refused with ERR_UNAVAIL; calls under
- * way when it dies end with ERR_UNAVAIL. Loop thread only.
+ * anything else is asked. While there is none, submits are refused with ERR_UNAVAIL; those of the
+ * time when it is being told wait until it has been. Calls under way when it dies end with
+ * ERR_UNAVAIL. Loop thread only.
  */
 
 #include "common/loop/loop.h"

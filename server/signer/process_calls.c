@@ -67,24 +67,49 @@ put_frame(struct buf *out, uint64_t id, struct span request)
 	buf_put_span(out, request);
 }
 
+static int
+queue(struct signer_process *s, struct buf *to, struct signer_call *call, struct span request,
+    struct err *err)
+{
+	request = without_id(request);
+	if (request.len == 0 || request.len > LIMIT_SIGNER_FRAME - 16)
+		return err_set(err, ERR_LIMIT, "a request of %zu bytes to the signer", request.len);
+	if (request.len + 32 > OUT_MAX - s->out.len - s->held.len)
+		return err_set(err, ERR_UNAVAIL, "the signer does not keep up");
+	call->id = ++s->next_id;
+	put_frame(to, call->id, request);
+	if (map_count(s->pending) == 0)
+		s->heard_at = runtime_mono_ms(s->rt);
+	map_put(s->pending, &call->id, sizeof(call->id), call);
+	return 0;
+}
+
 int
 process_send(
     struct signer_process *s, struct signer_call *call, struct span request, struct err *err)
 {
-	size_t before = s->out.len;
+	int r = queue(s, &s->out, call, request, err);
 
-	request = without_id(request);
-	if (request.len == 0 || request.len > LIMIT_SIGNER_FRAME - 16)
-		return err_set(err, ERR_LIMIT, "a request of %zu bytes to the signer", request.len);
-	if (request.len + 32 > OUT_MAX - before)
-		return err_set(err, ERR_UNAVAIL, "the signer does not keep up");
-	call->id = ++s->next_id;
-	put_frame(&s->out, call->id, request);
-	if (map_count(s->pending) == 0)
-		s->heard_at = runtime_mono_ms(s->rt);
-	map_put(s->pending, &call->id, sizeof(call->id), call);
+	if (r == 0)
+		loop_fd_watch(s->watch, LOOP_READ | LOOP_WRITE);
+	return r;
+}
+
+bool
+process_is_introduced(const struct signer_process *s)
+{
+	return s->life.state == LIFE_READY ||
+	    (s->life.state == LIFE_LEARNING && s->waiting == NULL && s->start_done->len > 0);
+}
+
+void
+process_send_held(struct signer_process *s)
+{
+	if (s->held.len == 0)
+		return;
+	buf_put_span(&s->out, buf_span(&s->held));
+	buf_clear(&s->held);
 	loop_fd_watch(s->watch, LOOP_READ | LOOP_WRITE);
-	return 0;
 }
 
 static int
@@ -93,9 +118,14 @@ submit(struct signer *base, struct signer_call *call, struct span request, struc
 	struct signer_process *s = OBJ_CAST(struct signer_process, base, PROCESS_MAGIC);
 	int r;
 
-	if (s->life.state != LIFE_READY || s->closing)
+	if ((s->life.state != LIFE_READY && s->life.state != LIFE_LEARNING) || s->closing)
 		return err_set(err, ERR_UNAVAIL, "the signer is not there yet; try again");
-	r = process_send(s, call, request, err);
+	/*
+	 * The introduction was made when the process was started, and says nothing of what is new
+	 * since: that comes behind it.
+	 */
+	r = process_is_introduced(s) ? process_send(s, call, request, err)
+				     : queue(s, &s->held, call, request, err);
 	if (r == 0)
 		s->stats.calls++;
 	return r;

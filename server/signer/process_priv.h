@@ -33,6 +33,7 @@ struct signer_process {
 	pid_t pid;
 	struct loop_child *child;
 	struct buf in, out;
+	struct buf held;        /* frames of calls for when the introduction has been sent */
 	char why[ERR_TEXT_MAX]; /* it was dropped */
 
 	struct map *pending; /* struct signer_call by id */
@@ -55,9 +56,13 @@ struct signer_process {
 #define OUT_MAX (64U * 1024 * 1024) /* what waits to be written */
 #define READ_BLOCK 65536
 
-/* Queues a request; the call is pending then. */
+/* Queues a request in out; the call is pending then. */
 NODISCARD int process_send(
     struct signer_process *s, struct signer_call *call, struct span request, struct err *err);
+/* The introduction is on its way: what was held back goes behind it. */
+void process_send_held(struct signer_process *s);
+/* All of the introduction has been sent, answered or not. */
+bool process_is_introduced(const struct signer_process *s);
 /* Ends all calls under way. */
 void process_fail_all(struct signer_process *s, enum err_code code, const char *text);
 /* Callback of the socket's watch. */

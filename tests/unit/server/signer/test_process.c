@@ -1,14 +1,12 @@
 /* The signer as a process: its life, its death, and what it does with a sick main. */
 
-#include "tests/unit/server/signer/signer_tests.h"
+#include "tests/unit/server/signer/stage.h"
 
 #include "common/crypto/sign.h"
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "common/sys/unix.h"
-#include "server/signer/process.h"
 #include "server/signer/serve.h"
-#include "tests/support/wait.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -16,189 +14,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* A world, its key file, and a process that works for it. */
-struct stage {
-	struct signer_world w;
-	struct world_record *ca;
-	char dir[40], keys[64];
-	struct loop *loop;
-	struct signer *signer;
-	bool ready, closed, wrong_start;
-	unsigned lost;
-	struct err lost_err;
-};
-
-static void
-introduce(void *arg, signer_add_cb *add, void *add_arg)
-{
-	struct stage *s = arg;
-	struct buf start = BUF_INIT(LIMIT_SIGNER_FRAME), learn = BUF_INIT(LIMIT_SIGNER_FRAME);
-
-	world_put_start(&s->w, &start);
-	if (s->wrong_start)
-		start.data[start.len / 2] ^= 1;
-	world_put_learn(&s->w, &learn);
-	add(add_arg, buf_span(&start));
-	add(add_arg, buf_span(&learn));
-	buf_fini(&start);
-	buf_fini(&learn);
-}
-
-static void
-on_ready(void *arg, struct span done)
-{
-	struct stage *s = arg;
-	struct signer_done d;
-
-	assert_int_equal(wire_signer_done_decode(SIGNER_START, done, &d, NULL), 0);
-	assert_true(span_equal(d.sealing_key, pkey_spki(s->w.public.sealing)));
-	signer_done_fini(&d);
-	s->ready = true;
-}
-
-static void
-on_lost(void *arg, const struct err *err)
-{
-	struct stage *s = arg;
-
-	s->ready = false;
-	s->lost++;
-	s->lost_err = *err;
-}
-
-static void
-on_closed(void *arg)
-{
-	((struct stage *)arg)->closed = true;
-}
-
-static const char *const program[] = {SIGNER_PROGRAM, "--signer", "--log-level", "warning", NULL};
-
-static void
-stage_prepare(struct stage *s)
-{
-	struct secret *text = NULL;
-
-	memset(s, 0, sizeof(*s));
-	world_init(&s->w);
-	s->ca = world_add_ca(&s->w, "Micro CA", "ec-p256");
-	snprintf(s->dir, sizeof(s->dir), "/tmp/test_server_signer.XXXXXX");
-	assert_non_null(mkdtemp(s->dir));
-	snprintf(s->keys, sizeof(s->keys), "%s/signer.keys", s->dir);
-	assert_int_equal(keyfile_format(&s->w.keys, &text, NULL), 0);
-	assert_int_equal(file_write_private(s->keys, secret_span(text), NULL), 0);
-	secret_free(text);
-	assert_int_equal(loop_new(&s->loop, NULL), 0);
-}
-
-static void
-stage_start(struct stage *s)
-{
-	const struct signer_process_params params = {.loop = s->loop,
-	    .path = SIGNER_PROGRAM,
-	    .argv = program,
-	    .key_path = s->keys,
-	    .introduce = introduce,
-	    .ready = on_ready,
-	    .lost = on_lost,
-	    .arg = s};
-	struct err err;
-
-	if (signer_process_new(&params, &s->signer, &err) < 0)
-		fail_msg("%s", err.text);
-}
-
-static void
-stage_fini(struct stage *s)
-{
-	if (s->signer != NULL) {
-		signer_process_close(s->signer, on_closed, s);
-		assert_true(wait_until(s->loop, wait_flag, &s->closed));
-	}
-	loop_free(s->loop);
-	unlink(s->keys);
-	rmdir(s->dir);
-	world_fini(&s->w);
-}
-
-/* One call and its end. */
-struct ask {
-	struct signer_call call;
-	bool called;
-	int status;
-	struct buf done;
-	struct err err;
-};
-
-static void
-answered(struct signer_call *call, int status, struct span done, const struct err *err)
-{
-	struct ask *a = call->arg;
-
-	assert_false(a->called);
-	a->called = true;
-	a->status = status;
-	buf_put_span(&a->done, done);
-	if (err != NULL)
-		a->err = *err;
-}
-
-static void
-submit(struct stage *s, struct ask *a, const struct signer_request *r)
-{
-	struct buf bytes = BUF_INIT(LIMIT_SIGNER_FRAME);
-
-	*a = (struct ask){.call = {.cb = answered, .arg = a}, .done = BUF_INIT(LIMIT_SIGNER_FRAME)};
-	assert_int_equal(wire_signer_request_encode(r, &bytes, NULL), 0);
-	assert_int_equal(signer_submit(s->signer, &a->call, buf_span(&bytes), &a->err), 0);
-	buf_fini(&bytes);
-}
-
-static struct signer_request
-issue_request(struct stage *s, const char *key_type)
-{
-	static const char *const names[] = {"www.example.org"};
-	struct signer_request r = {.op = SIGNER_ISSUE, .id = 77};
-
-	r.issue = (struct signer_issue){.generation = {.version = 1},
-	    .number = 1,
-	    .names = {names, 1},
-	    .key_type = key_type,
-	    .not_before = WORLD_NOW,
-	    .not_after = WORLD_NOW + 86400,
-	    .ca = s->ca->bytes,
-	    .access = {&s->w.manager.id, 1}};
-	id_random(&r.issue.generation.id);
-	id_random(&r.issue.credential);
-	return r;
-}
-
-static int
-ask(struct stage *s, const struct signer_request *r)
-{
-	struct ask a;
-
-	submit(s, &a, r);
-	assert_true(wait_until(s->loop, wait_flag, &a.called));
-	buf_fini(&a.done);
-	return a.status;
-}
-
-static int
-ask_head(struct stage *s, uint64_t beat)
-{
-	const struct head head = {.term = WORLD_TERM, .seq = 1, .beat = beat};
-	struct signer_request r = {.op = SIGNER_SIGN_HEAD};
-	struct buf body = BUF_INIT(LIMIT_HEAD);
-	int status;
-
-	assert_int_equal(wire_head_encode(&head, &body, NULL), 0);
-	r.sign_head.head = buf_span(&body);
-	status = ask(s, &r);
-	buf_fini(&body);
-	return status;
-}
 
 /* Every operation that makes a key or a signature, in the closed sandbox. */
 static void
@@ -216,13 +31,13 @@ test_works_in_its_sandbox(void **state)
 	stage_start(&s);
 	assert_true(wait_until(s.loop, wait_flag, &s.ready));
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-		r = issue_request(&s, types[i]);
-		assert_int_equal(ask(&s, &r), 0);
+		r = stage_issue_request(&s, types[i]);
+		assert_int_equal(stage_ask(&s, &r), 0);
 		r = world_request(&s.w.manager.id, types[i]);
-		assert_int_equal(ask(&s, &r), 0);
+		assert_int_equal(stage_ask(&s, &r), 0);
 	}
-	bad = issue_request(&s, "dsa");
-	assert_int_equal(ask(&s, &bad), ERR_INVALID);
+	bad = stage_issue_request(&s, "dsa");
+	assert_int_equal(stage_ask(&s, &bad), ERR_INVALID);
 	r = (struct signer_request){.op = SIGNER_MAKE_CA};
 	r.make_ca = (struct signer_make_ca){.ca = {.version = 1},
 	    .name = "another",
@@ -230,7 +45,7 @@ test_works_in_its_sandbox(void **state)
 	    .not_before = WORLD_NOW,
 	    .not_after = WORLD_NOW + 86400};
 	id_random(&r.make_ca.ca.id);
-	assert_int_equal(ask(&s, &r), 0);
+	assert_int_equal(stage_ask(&s, &r), 0);
 	assert_int_equal(pkey_generate(KEY_EC_P256, &key, NULL), 0);
 	assert_int_equal(csr_make(key, "web1", &csr, NULL), 0);
 	r = (struct signer_request){.op = SIGNER_ISSUE_IDENTITY};
@@ -240,9 +55,9 @@ test_works_in_its_sandbox(void **state)
 	    .not_after = WORLD_NOW + 86400,
 	    .manager_certificate = cert_der(s.w.manager_cert)};
 	id_random(&r.issue_identity.node);
-	assert_int_equal(ask(&s, &r), 0);
-	assert_int_equal(ask_head(&s, 1), 0);
-	assert_int_equal(ask_head(&s, 1), ERR_DENIED);
+	assert_int_equal(stage_ask(&s, &r), 0);
+	assert_int_equal(stage_ask_head(&s, 1), 0);
+	assert_int_equal(stage_ask_head(&s, 1), ERR_DENIED);
 	pkey_unref(key);
 	buf_fini(&csr);
 	stage_fini(&s);
@@ -312,7 +127,7 @@ test_what_it_may(void **state)
 	assert_true(fds == 0 || fds == 4);
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
 		assert_int_equal(kill(stats.pid, signals[i]), 0);
-		assert_int_equal(ask_head(&s, i + 1), 0);
+		assert_int_equal(stage_ask_head(&s, i + 1), 0);
 	}
 	assert_int_equal(s.lost, 0);
 	stage_fini(&s);
@@ -341,11 +156,11 @@ test_killed_in_the_middle(void **state)
 	stage_start(&s);
 	assert_true(wait_until(s.loop, wait_flag, &s.ready));
 	for (unsigned round = 1; round <= 2; round++) {
-		slow = issue_request(&s, "rsa-4096");
-		quick = issue_request(&s, "ec-p256");
-		submit(&s, &a[0], &slow);
-		submit(&s, &a[1], &slow);
-		submit(&s, &a[2], &slow);
+		slow = stage_issue_request(&s, "rsa-4096");
+		quick = stage_issue_request(&s, "ec-p256");
+		stage_submit(&s, &a[0], &slow);
+		stage_submit(&s, &a[1], &slow);
+		stage_submit(&s, &a[2], &slow);
 		assert_true(is_pending(&s));
 		signer_process_stats(s.signer, &stats);
 		assert_int_equal(kill(stats.pid, SIGKILL), 0);
@@ -360,17 +175,62 @@ test_killed_in_the_middle(void **state)
 		assert_int_equal(s.lost, round);
 		/* Not there: refused at once, and nothing comes later. */
 		assert_int_equal(wire_signer_request_encode(&quick, &bytes, NULL), 0);
-		refused = (struct ask){.call = {.cb = answered, .arg = &refused}};
+		refused = (struct ask){.call = {.cb = stage_answered, .arg = &refused}};
 		assert_int_equal(
 		    signer_submit(s.signer, &refused.call, buf_span(&bytes), NULL), ERR_UNAVAIL);
 		buf_clear(&bytes);
 		assert_true(wait_until(s.loop, wait_flag, &s.ready));
-		assert_int_equal(ask(&s, &quick), 0);
+		assert_int_equal(stage_ask(&s, &quick), 0);
 		assert_false(refused.called);
 	}
 	signer_process_stats(s.signer, &stats);
 	assert_int_equal(stats.starts, 3);
 	buf_fini(&bytes);
+	stage_fini(&s);
+}
+
+static bool
+is_next_one(void *arg)
+{
+	struct signer_process_stats stats;
+
+	signer_process_stats(((struct stage *)arg)->signer, &stats);
+	return stats.starts == 2;
+}
+
+/*
+ * A change that becomes durable while the next signer is being told what there was before it: what
+ * it says is not lost, and what follows sees it.
+ */
+static void
+test_told_while_it_learns(void **state)
+{
+	struct signer_request learn = {.op = SIGNER_LEARN}, issue;
+	struct signer_process_stats stats;
+	struct world_node late;
+	struct ask told, issued;
+	struct stage s;
+
+	(void)state;
+	stage_prepare(&s);
+	stage_start(&s);
+	assert_true(wait_until(s.loop, wait_flag, &s.ready));
+	signer_process_stats(s.signer, &stats);
+	assert_int_equal(kill(stats.pid, SIGKILL), 0);
+	assert_true(wait_until(s.loop, is_next_one, &s));
+	assert_false(s.ready);
+	late = world_add_node(&s.w, "late");
+	learn.learn.records = (struct signed_list){&late.record->bytes, 1};
+	stage_submit(&s, &told, &learn);
+	issue = stage_issue_request(&s, "ec-p256");
+	issue.issue.access = (struct ids){&late.id, 1};
+	stage_submit(&s, &issued, &issue);
+	assert_true(wait_until(s.loop, wait_flag, &issued.called));
+	assert_true(told.called && told.status == 0);
+	assert_int_equal(issued.status, 0);
+	buf_fini(&told.done);
+	buf_fini(&issued.done);
+	world_node_fini(&late);
 	stage_fini(&s);
 }
 
@@ -387,11 +247,11 @@ test_nothing_before_a_signature(void **state)
 	stage_prepare(&s);
 	stage_start(&s);
 	assert_true(wait_until(s.loop, wait_flag, &s.ready));
-	slow = issue_request(&s, "rsa-3072");
+	slow = stage_issue_request(&s, "rsa-3072");
 	for (size_t i = 0; i < ARRAY_LEN(a); i++)
-		submit(&s, &a[i], &slow);
+		stage_submit(&s, &a[i], &slow);
 	for (; beats < 20; beats++)
-		assert_int_equal(ask_head(&s, beats + 1), 0);
+		assert_int_equal(stage_ask_head(&s, beats + 1), 0);
 	for (size_t i = 0; i < ARRAY_LEN(a); i++)
 		finished += a[i].called;
 	assert_true(finished < ARRAY_LEN(a));
@@ -414,8 +274,8 @@ test_closed_in_the_middle(void **state)
 	stage_prepare(&s);
 	stage_start(&s);
 	assert_true(wait_until(s.loop, wait_flag, &s.ready));
-	quick = issue_request(&s, "rsa-2048");
-	submit(&s, &a, &quick);
+	quick = stage_issue_request(&s, "rsa-2048");
+	stage_submit(&s, &a, &quick);
 	stage_fini(&s);
 	assert_true(a.called);
 	assert_int_equal(a.status, ERR_CANCELED);
@@ -456,9 +316,9 @@ test_no_program_no_keys(void **state)
 	stage_prepare(&s);
 	params = (struct signer_process_params){.loop = s.loop,
 	    .path = SIGNER_PROGRAM,
-	    .argv = program,
+	    .argv = stage_program,
 	    .key_path = "/tmp/there/is/none",
-	    .introduce = introduce,
+	    .introduce = stage_introduce,
 	    .arg = &s};
 	assert_int_equal(signer_process_new(&params, &s.signer, NULL), ERR_NOTFOUND);
 	params.key_path = s.keys;
@@ -480,7 +340,7 @@ spawn_by_hand(struct stage *s, int *socket)
 	assert_int_equal(file_open_private(s->keys, &key, NULL), 0);
 	const struct spawn_fd fds[] = {{pair[1], SIGNER_SOCKET_FD}, {key, SIGNER_KEY_FD}};
 	const struct spawn_params params = {
-	    .path = SIGNER_PROGRAM, .argv = program, .fds = fds, .fd_count = 2};
+	    .path = SIGNER_PROGRAM, .argv = stage_program, .fds = fds, .fd_count = 2};
 	assert_int_equal(spawn_exec(&params, &pid, NULL), 0);
 	close(pair[1]);
 	close(key);
@@ -512,7 +372,7 @@ test_sick_main(void **state)
 	(void)state;
 	stage_prepare(&s);
 	start = world_start_request(&s.w, &d);
-	early = issue_request(&s, "ec-p256");
+	early = stage_issue_request(&s, "ec-p256");
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		bool good = i == 0 || i == ARRAY_LEN(names) - 1;
 		struct buf out = BUF_INIT(LIMIT_SIGNER_FRAME);
@@ -570,6 +430,7 @@ run_process_tests(void)
 	    cmocka_unit_test(test_works_in_its_sandbox),
 	    cmocka_unit_test(test_what_it_may),
 	    cmocka_unit_test(test_killed_in_the_middle),
+	    cmocka_unit_test(test_told_while_it_learns),
 	    cmocka_unit_test(test_nothing_before_a_signature),
 	    cmocka_unit_test(test_closed_in_the_middle),
 	    cmocka_unit_test(test_refused_start),
