@@ -293,6 +293,26 @@ office_fini(struct office *o)
 	world_fini(&o->world);
 }
 
+int
+office_setup(void **state)
+{
+	struct office *o = mem_zalloc(sizeof(*o));
+
+	office_init(o, 1);
+	*state = o;
+	return 0;
+}
+
+int
+office_teardown(void **state)
+{
+	struct office *o = *state;
+
+	office_fini(o);
+	mem_free(o);
+	return 0;
+}
+
 /* --- operations --- */
 
 static void

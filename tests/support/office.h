@@ -59,6 +59,9 @@ struct office {
 
 void office_init(struct office *o, uint64_t seed);
 void office_fini(struct office *o);
+/* For cmocka: an office in *state. */
+int office_setup(void **state);
+int office_teardown(void **state);
 /* Ends everything and starts it again from the disk. */
 void office_restart(struct office *o);
 

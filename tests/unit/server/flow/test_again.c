@@ -11,26 +11,6 @@
 #define DAY INT64_C(86400)
 #define WWW "www.example.org"
 
-static int
-setup(void **state)
-{
-	struct office *o = mem_zalloc(sizeof(*o));
-
-	office_init(o, 1);
-	*state = o;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct office *o = *state;
-
-	office_fini(o);
-	mem_free(o);
-	return 0;
-}
-
 #define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
 
 static const struct index_record *
@@ -172,7 +152,7 @@ test_reseal_in_vain(void **state)
 	assert_int_equal(stats.to_reseal, 0);
 }
 
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

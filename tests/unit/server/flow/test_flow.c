@@ -9,26 +9,6 @@
 
 #define DAY INT64_C(86400)
 
-static int
-setup(void **state)
-{
-	struct office *o = mem_zalloc(sizeof(*o));
-
-	office_init(o, 1);
-	*state = o;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct office *o = *state;
-
-	office_fini(o);
-	mem_free(o);
-	return 0;
-}
-
 static const char *const web1[] = {"web1", NULL};
 static const char *const web2[] = {"web2", NULL};
 static const char *const mail[] = {"@mail", NULL};
@@ -510,7 +490,7 @@ test_group_key(void **state)
 	FAILS(ERR_BUSY, nodes_group_delete(o->nodes, "mail", "test", office_on_nodes, o, &o->err));
 }
 
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

@@ -11,26 +11,6 @@
 static const char *const web1[] = {"web1", NULL};
 static const char *const both[] = {"web1", "web2", NULL};
 
-static int
-setup(void **state)
-{
-	struct office *o = mem_zalloc(sizeof(*o));
-
-	office_init(o, 1);
-	*state = o;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct office *o = *state;
-
-	office_fini(o);
-	mem_free(o);
-	return 0;
-}
-
 #define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
 
 /* However a new key meets a node that is just being added, in the end the node has it. */
@@ -236,7 +216,7 @@ test_repair_in_vain(void **state)
 	assert_true(commit_head(o->commit, NULL)->seq == seq);
 }
 
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

@@ -7,26 +7,6 @@
 
 #include <cmocka.h>
 
-static int
-setup(void **state)
-{
-	struct office *o = mem_zalloc(sizeof(*o));
-
-	office_init(o, 1);
-	*state = o;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct office *o = *state;
-
-	office_fini(o);
-	mem_free(o);
-	return 0;
-}
-
 #define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
 #define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
 
@@ -573,7 +553,7 @@ test_many_keys(void **state)
 	}
 }
 
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

@@ -11,26 +11,6 @@
 #define GOOD_MOST 1000 /* as in server/nodes */
 #define PAST_MOST 4000
 
-static int
-setup(void **state)
-{
-	struct office *o = mem_zalloc(sizeof(*o));
-
-	office_init(o, 1);
-	*state = o;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct office *o = *state;
-
-	office_fini(o);
-	mem_free(o);
-	return 0;
-}
-
 /* Tokens that an earlier run has left, each a second younger than the one before. */
 static void
 plant(struct office *o, size_t count, bool used, uint32_t tries)
@@ -123,7 +103,7 @@ test_used_ones_are_bounded(void **state)
 	assert_int_equal(count(o).good, 2);
 }
 
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)
