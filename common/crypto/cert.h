@@ -92,12 +92,6 @@ NODISCARD int cert_identity(
 NODISCARD int cert_verify_identity(const struct cert *leaf, const struct cert *const *chain,
     size_t chain_count, const struct cert *root, int64_t now, bool allow_expired, struct err *err);
 
-/*
- * Whether issuer is a CA certificate whose subject and key have signed c; of times and policies
- * nothing is said.
- */
-bool cert_is_issued_by(const struct cert *c, const struct cert *issuer);
-
 /* Micro CA, self-signed: CN name (1 to 64 bytes of UTF-8), pathlen 0, keyCertSign and cRLSign. */
 NODISCARD int cert_issue_ca(const struct pkey *key, const char *name, int64_t not_before,
     int64_t not_after, struct cert **out, struct err *err);

@@ -47,18 +47,6 @@ verify(X509_STORE *store, const struct cert *leaf, STACK_OF(X509) * between, int
 	    X509_verify_cert_error_string(reason));
 }
 
-bool
-cert_is_issued_by(const struct cert *c, const struct cert *issuer)
-{
-	EVP_PKEY *key = X509_get0_pubkey(cert_x509(issuer));
-	bool good = cert_is_ca(issuer) && key != NULL &&
-	    span_equal(cert_issuer_der(c), cert_subject_der(issuer)) &&
-	    X509_verify(cert_x509(c), key) == 1;
-
-	crypto_err_forget();
-	return good;
-}
-
 int
 cert_verify_identity(const struct cert *leaf, const struct cert *const *chain, size_t chain_count,
     const struct cert *root, int64_t now, bool allow_expired, struct err *err)

@@ -1,65 +1,11 @@
-/* What a CA outside has answered: the chain in it, and what an administrator should know of it. */
+/* What a CA outside has answered: its chain, and what an administrator should know of it. */
 
 #include "common/base/str.h"
-#include "common/crypto/cert.h"
+#include "common/chain/chain.h"
 #include "common/model/names.h"
 #include "server/flow/flow_priv.h"
 
 #include <string.h>
-
-static bool
-is_in(const struct cert *c, const struct cert *const *chain, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (span_equal(cert_der(c), cert_der(chain[i])))
-			return true;
-	return false;
-}
-
-static bool
-is_valid(const struct cert *c, int64_t now)
-{
-	return cert_not_before(c) <= now && now <= cert_not_after(c);
-}
-
-/* Of several issuers (renewed under the same name and key, crossed) the one that holds longest. */
-static const struct cert *
-find_issuer(const struct cert *c, struct cert *const *pool, size_t count,
-    const struct cert *const *chain, size_t chain_count, int64_t now)
-{
-	const struct cert *best = NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		bool better = best == NULL || is_valid(pool[i], now) > is_valid(best, now) ||
-		    (is_valid(pool[i], now) == is_valid(best, now) &&
-			cert_not_after(pool[i]) > cert_not_after(best));
-
-		if (better && !is_in(pool[i], chain, chain_count) && cert_is_issued_by(c, pool[i]))
-			best = pool[i];
-	}
-	return best;
-}
-
-size_t
-answer_chain(const struct cert *leaf, struct cert *const *pool, size_t count, int64_t now,
-    const struct cert *out[static LIMIT_CHAIN], bool *complete)
-{
-	const struct cert *at = leaf;
-	size_t n = 0;
-
-	while (at != NULL && n < LIMIT_CHAIN) {
-		out[n++] = at;
-		/* A root issues itself: nothing comes behind it. */
-		*complete = cert_is_issued_by(at, at);
-		if (*complete)
-			return n;
-		at = find_issuer(at, pool, count, out, n, now);
-	}
-	*complete = false;
-	return n;
-}
-
-/* --- names --- */
 
 struct compared {
 	struct texts wanted;
@@ -116,17 +62,28 @@ warn_names(struct flow_op *op, const struct cert *leaf, struct texts names)
 	buf_fini(&c.others);
 }
 
-void
-answer_warn(struct flow_op *op, const struct cert *leaf, struct texts names)
+/*
+ * A root is no news for who has asked its CA, and there are no trusted ones yet; names are compared
+ * with those of the credential.
+ */
+static bool
+is_worth_saying(const struct chain_reason *r)
 {
-	int64_t now = runtime_wall_s(op->flow->rt);
-	char time[TIME_TEXT_MAX];
+	return r->code != CHAIN_ROOT_UNTRUSTED && r->code != CHAIN_NO_NAMES;
+}
 
-	warn_names(op, leaf, names);
-	if (now < cert_not_before(leaf))
-		flow_op_warn(op, "the certificate is not valid before %s",
-		    time_text(cert_not_before(leaf), time));
-	if (now > cert_not_after(leaf))
-		flow_op_warn(
-		    op, "the certificate ran out at %s", time_text(cert_not_after(leaf), time));
+void
+answer_chain(struct flow_op *op, const struct answer_params *p, struct chain *out)
+{
+	const struct chain_params params = {.leaf = p->leaf,
+	    .given = p->given,
+	    .known = p->known,
+	    .now = runtime_wall_s(op->flow->rt),
+	    .purpose = p->purpose};
+
+	chain_find(&params, out);
+	warn_names(op, p->leaf, p->names);
+	for (size_t i = 0; i < out->reason_count; i++)
+		if (is_worth_saying(&out->reasons[i]))
+			flow_op_warn(op, "%s", out->reasons[i].text);
 }

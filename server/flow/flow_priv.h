@@ -13,6 +13,7 @@
 #include "common/base/runtime.h"
 #include "common/base/sm.h"
 #include "common/base/str.h"
+#include "common/chain/chain.h"
 #include "common/wire/signer_messages.h"
 #include "server/flow/flow.h"
 #include "server/signer/signer.h"
@@ -200,13 +201,16 @@ NODISCARD int request_csr(struct flow_op *op, const struct credential_public *c,
 NODISCARD int mutation_csr(struct flow_op *op, struct mutation *m, struct err *err);
 
 /*
- * answer.c: the chain of a leaf among certificates in no order: each one followed by its issuer, as
- * far as there is one. Borrowed from pool. Returns how many; complete: the last is a root.
+ * answer.c: the best chain for a leaf, which the caller ends with chain_fini, and warnings of what
+ * is odd about it.
  */
-size_t answer_chain(const struct cert *leaf, struct cert *const *pool, size_t count, int64_t now,
-    const struct cert *out[static LIMIT_CHAIN], bool *complete);
-/* Warns of names that differ, and of times at which it is not valid. */
-void answer_warn(struct flow_op *op, const struct cert *leaf, struct texts names);
+struct answer_params {
+	const struct cert *leaf;
+	struct certs given, known; /* with the leaf, and what was there before */
+	struct texts names;        /* of the credential */
+	enum leaf_profile purpose;
+};
+void answer_chain(struct flow_op *op, const struct answer_params *p, struct chain *out);
 
 /* reseal.c */
 void reseal_start(struct flow *f);

@@ -185,34 +185,20 @@ look_paste(struct flow_op *op, struct err *err)
 
 /* --- the new public part --- */
 
-struct pool {
-	struct cert *certs[FLOW_PASTE_MOST + LIMIT_CHAIN];
-	size_t count;
-};
-
-static void
-pool_fini(struct pool *p)
-{
-	for (size_t i = 0; i < p->count; i++)
-		cert_unref(p->certs[i]);
-}
-
-/* What was pasted, and the issuers of the certificate in force. */
-static void
-fill_pool(const struct flow_op *op, struct pool *p)
+/* The issuers of the certificate in force; the caller unrefs them. */
+static size_t
+known_issuers(const struct flow_op *op, struct cert *out[static LIMIT_CHAIN])
 {
 	struct generation_public g = {0};
+	size_t count = 0;
 
-	p->count = 0;
-	for (size_t i = 0; i < op->in.cert_count; i++)
-		p->certs[p->count++] = cert_ref(op->in.certs[i]);
 	if (op->fetched_also == NULL ||
 	    wire_generation_public_decode(op->fetched_also->public_part, &g, NULL) < 0)
-		return;
-	for (size_t i = 1; i < g.chain.count; i++)
-		if (cert_parse(g.chain.items[i], &p->certs[p->count], NULL) == 0)
-			p->count++;
+		return 0;
+	for (size_t i = 1; i < g.chain.count && count < LIMIT_CHAIN; i++)
+		count += cert_parse(g.chain.items[i], &out[count], NULL) == 0;
 	generation_public_fini(&g);
+	return count;
 }
 
 struct name_list {
@@ -232,74 +218,44 @@ on_leaf_name(void *arg, const char *name)
 		l->items[l->count++] = flow_op_text(l->op, normal);
 }
 
-static void
-warn_chain(struct flow_op *op, const struct cert *last, bool complete, size_t left_out)
-{
-	struct buf issuer = BUF_INIT(ERR_TEXT_MAX);
-
-	cert_put_issuer(last, &issuer);
-	if (!complete)
-		flow_op_warn(op,
-		    "the chain is incomplete: issuer '%.200s' is neither in the answer nor known "
-		    "here; paste it again with the certificates of its issuers",
-		    buf_str(&issuer));
-	if (left_out > 0)
-		flow_op_warn(op,
-		    "%zu of the certificates are not part of the chain and were left out",
-		    left_out);
-	buf_fini(&issuer);
-}
-
-/* How many of the pasted ones are not in the chain. */
-static size_t
-count_left_out(const struct flow_op *op, const struct cert *const *chain, size_t count)
-{
-	size_t left_out = 0;
-
-	for (size_t i = 0; i < op->in.cert_count; i++) {
-		bool used = false;
-
-		for (size_t k = 0; k < count && !used; k++)
-			used = span_equal(cert_der(op->in.certs[i]), cert_der(chain[k]));
-		left_out += !used;
-	}
-	return left_out;
-}
-
 static int
 write_public(struct flow_op *op, const struct credential_public *credential,
     const struct generation_public *before, struct err *err)
 {
-	const struct cert *leaf = op->in.certs[op->leaf], *chain[LIMIT_CHAIN];
+	const struct cert *leaf = op->in.certs[op->leaf];
+	struct cert *known[LIMIT_CHAIN];
 	struct span ders[LIMIT_CHAIN];
 	struct name_list names = {.op = op};
-	struct pool pool;
-	bool complete;
-	size_t count;
+	struct answer_params params = {.leaf = leaf,
+	    .given = {(const struct cert *const *)op->in.certs, op->in.cert_count},
+	    .names = credential->names};
+	struct chain chain;
 	int rc;
 
 	names.items = arena_array(op->memory, LIMIT_NAMES, sizeof(*names.items));
 	if (names.items == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for the names of a certificate");
+	rc = leaf_profile_parse(credential->profile, &params.purpose, err);
+	if (rc < 0)
+		return rc;
 	cert_each_name(leaf, on_leaf_name, &names);
-	fill_pool(op, &pool);
-	count = answer_chain(
-	    leaf, pool.certs, pool.count, runtime_wall_s(op->flow->rt), chain, &complete);
-	for (size_t i = 0; i < count; i++)
-		ders[i] = cert_der(chain[i]);
-	answer_warn(op, leaf, credential->names);
-	warn_chain(op, chain[count - 1], complete, count_left_out(op, chain, count));
+	params.known = (struct certs){(const struct cert *const *)known, known_issuers(op, known)};
+	answer_chain(op, &params, &chain);
+	for (size_t i = 0; i < chain.count; i++)
+		ders[i] = cert_der(chain.path[i]);
 	const struct generation_public after = {.credential = before->credential,
 	    .number = op->number,
 	    .key = before->key,
-	    .chain = {ders, count},
+	    .chain = {ders, chain.count},
 	    .not_before = cert_not_before(leaf),
 	    .not_after = cert_not_after(leaf),
 	    .activated_at_ms = runtime_wall_ms(op->flow->rt),
 	    .names = {names.items, names.count}};
 	op->public_part = buf_new(LIMIT_PUBLIC);
 	rc = wire_generation_public_encode(&after, op->public_part, err);
-	pool_fini(&pool);
+	chain_fini(&chain);
+	for (size_t i = 0; i < params.known.count; i++)
+		cert_unref(known[i]);
 	return rc;
 }
 

@@ -50,6 +50,17 @@ def test_every_key_type_of_micro_cas(domain):
         assert f"ca-{key_type}" in issuer
 
 
+def test_ed25519(pair):
+    """Key and CA; clients that can do it get it (browsers cannot)."""
+    pair.cli("ca", "create", "ca-ed25519", "--key-type", "ed25519")
+    pair.add(*ROOT, ["web1"], "--key-type", "ed25519", "--ca", "ca-ed25519")
+    roots = pair.folder / "micro.pem"
+    roots.write_text(pair.json("ca", "show", "ca-ed25519")["certificate"])
+    got = pair.fetch("web1", *ROOT, "-CAfile", str(roots), "-verify_hostname", *ROOT)
+    assert got.verified and b"\x2b\x65\x70" in got.chain[0], got.text
+    assert not pair.fetch("web1", *ROOT, "-sigalgs", "ECDSA+SHA256").ok
+
+
 def test_default_ca_is_made_on_demand(domain):
     assert domain.json("ca", "list")["cas"] == []
     domain.cli("cert", "add", *ROOT, "--access", "")

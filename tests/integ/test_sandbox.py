@@ -4,6 +4,7 @@ sanitizers need a wider filter."""
 import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 from process import is_sanitized
@@ -50,10 +51,20 @@ def test_keys_are_locked_in_memory(signer):
     assert int(status(signer, "VmLck")) > 0
 
 
-def test_every_operation_under_the_filter(domain):
+def sign(folder, csr):
+    """What a CA outside answers."""
+    example = pathlib.Path(__file__).resolve().parents[2] / "deploy/examples/manual-ca"
+    subprocess.run([example / "make-openssl-ca", folder / "ca"], check=True, capture_output=True)
+    return subprocess.run([example / "sign-with-openssl-ca", folder / "ca"], input=csr, text=True,
+                          check=True, capture_output=True).stdout
+
+
+def test_every_operation_under_the_filter(domain, tmp_path):
     """Each kind of key and each operation once: the filter ends the signer when one is missing."""
     pid = domain.server.children()[0]
-    for key_type in ("rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384", "ec-p521"):
+    for key_type in ("rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384", "ec-p521", "ed25519"):
+        domain.cli("cert", "add", f"m-{key_type}.test.example", "--issuer", "manual", "--key-type",
+                   key_type, "--access", "")
         domain.cli("ca", "create", f"ca-{key_type}", "--key-type", key_type)
         domain.cli("cert", "add", f"{key_type}.test.example", "--ca", f"ca-{key_type}",
                    "--key-type", key_type, "--access", "")
@@ -65,4 +76,7 @@ def test_every_operation_under_the_filter(domain):
     domain.cli("group", "remove", "all", "web1")
     domain.cli("cert", "renew", "rsa-2048.test.example")
     domain.cli("node", "remove", "web1")
+    name = "m-ed25519.test.example"
+    domain.cli("cert", "paste", name, stdin=sign(tmp_path, domain.cli("cert", "csr", name).out))
+    domain.cli("cert", "renew", name)
     assert domain.server.children() == [pid], domain.server.tail()

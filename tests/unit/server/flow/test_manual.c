@@ -201,8 +201,12 @@ static void
 sign_for(struct stage *s, const struct pkey *key, const char *const *names, size_t count,
     int64_t from, int64_t to)
 {
-	const struct leaf_params p = {
-	    .key = key, .names = names, .name_count = count, .not_before = from, .not_after = to};
+	const struct leaf_params p = {.key = key,
+	    .names = names,
+	    .name_count = count,
+	    .profile = LEAF_BOTH,
+	    .not_before = from,
+	    .not_after = to};
 	struct cert *leaf = NULL;
 
 	assert_int_equal(cert_issue_leaf(s->ca.issuer, s->ca.issuer_key, &p, &leaf, &s->o.err), 0);
@@ -268,7 +272,7 @@ test_from_draft_to_service(void **state)
 	assert_string_equal(shown(s), "issued");
 	assert_false(s->o.result.waits);
 	assert_int_equal(s->o.result.not_after, cert_not_after(s->answer[3]));
-	WARNS("1 of the certificates are not part of the chain");
+	WARNS("1 of the certificates given are not part of the chain");
 	check_active(s, 1, 3);
 	assert_false(credential(s)->credential->has_pending);
 	assert_int_equal(credential(s)->credential->generations, 1);
@@ -289,7 +293,7 @@ test_one_step(void **state)
 	/* The leaf alone: it is served, and clients may lack its issuer. */
 	sign_csr(s);
 	OK(paste(s));
-	WARNS("the chain is incomplete: issuer 'CN=certherd manager");
+	WARNS("the issuer 'CN=certherd manager");
 	check_active(s, 1, 1);
 }
 
@@ -403,12 +407,12 @@ test_warnings(void **state)
 	OK(paste(s));
 	WARNS("lacks names of the credential: example.org;");
 	WARNS("names that the credential has not: ftp.example.org");
-	WARNS("is not valid before");
+	WARNS("is valid only from");
 	/* A further certificate for the same key, of yesterday. */
 	forget_answer(s);
 	sign_for(s, key, two_names, 2, now(&s->o) - 2 * DAY, now(&s->o) - DAY);
 	OK(paste(s));
-	WARNS("ran out at");
+	WARNS("ran out on");
 	assert_string_equal(shown(s), "expired");
 	check_active(s, 2, 1);
 	pkey_unref(key);
