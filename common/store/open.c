@@ -186,7 +186,7 @@ clear_stage(struct store *s, struct err *err)
 	int64_t rows = 0;
 	int r = store_exec_number(s, "SELECT EXISTS(SELECT 1 FROM stage)", &rows, err);
 
-	if (r < 0 || rows == 0)
+	if (r < 0 || rows == 0 || s->failed)
 		return r;
 	return store_stage_begin(s, err);
 }
@@ -199,15 +199,15 @@ clear_stage(struct store *s, struct err *err)
 static int
 begin_log(struct store *s, struct err *err)
 {
-	int rc;
+	int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	int r;
 
-	if (!s->params.full)
-		return 0;
-	rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	/* On a full disk nothing is committed either, and reading goes on. */
 	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_FULL)
 		return 0;
-	return store_sql_error(s, rc, err, "cannot move the log into the file");
+	r = store_sql_error(s, rc, err, "cannot move the log into the file");
+	/* A replica goes on with what can be read, and writes it anew before it changes any. */
+	return s->failed && !s->params.full ? 0 : r;
 }
 
 static int

@@ -303,6 +303,66 @@ test_failed_sync_at_the_end(void **state)
 	}
 }
 
+/* The same for what a replica commits durably: nothing of it stands behind what is perhaps lost. */
+static void
+test_failed_sync_of_a_replica(void **state)
+{
+	const struct store_change force = {
+	    .force_full = true, .metas = &(struct store_meta){"x", span_str("y")}, .meta_count = 1};
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 30; seed++) {
+		struct run r;
+		struct err err;
+
+		run_init(&r, seed);
+		r.params.full = false;
+		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
+		for (int i = 0; i < 2; i++, r.acked += MUTATION)
+			assert_int_equal(put_three(r.store, r.acked + 1, &err), 0);
+		vfs_fault_fail(r.disk, VFS_SYNC, 1 + seed % 2, VFS_EIO, false);
+		store_close(r.store);
+		assert_true(vfs_fault_hit(r.disk));
+		vfs_fault_heal(r.disk);
+		r.store = NULL;
+		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
+		assert_int_equal(put_three(r.store, r.acked + 1, &err), 0);
+		r.acked += MUTATION;
+		assert_int_equal(store_apply(r.store, &force, &err), 0);
+		vfs_fault_crash(r.disk);
+		store_close(r.store);
+		r.store = NULL;
+		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
+		assert_true(has_record(r.store, r.acked));
+		run_fini(&r);
+	}
+}
+
+/* A replica whose disk takes no more is still read, and serves; it changes nothing. */
+static void
+test_replica_on_a_dead_disk(void **state)
+{
+	struct run r;
+	struct err err;
+
+	(void)state;
+	run_init(&r, 1);
+	r.params.full = false;
+	assert_int_equal(store_open(&r.params, &r.store, &err), 0);
+	assert_int_equal(put_three(r.store, 1, &err), 0);
+	vfs_fault_fail(r.disk, VFS_WRITE, 1, VFS_EIO, true);
+	store_close(r.store);
+	r.store = NULL;
+	assert_int_equal(store_open(&r.params, &r.store, &err), 0);
+	assert_true(has_record(r.store, MUTATION));
+	assert_true(store_has_failed(r.store));
+	assert_int_equal(put_three(r.store, 1 + MUTATION, &err), ERR_IO);
+	vfs_fault_heal(r.disk);
+	assert_int_equal(store_rebuild(r.store, NULL, &err), 0);
+	assert_int_equal(put_three(r.store, 1 + MUTATION, &err), 0);
+	run_fini(&r);
+}
+
 int
 run_fault_tests(void)
 {
@@ -315,6 +375,8 @@ run_fault_tests(void)
 	    cmocka_unit_test(test_a_lying_disk_is_noticed),
 	    cmocka_unit_test(test_normal_after_a_crash),
 	    cmocka_unit_test(test_failed_sync_at_the_end),
+	    cmocka_unit_test(test_failed_sync_of_a_replica),
+	    cmocka_unit_test(test_replica_on_a_dead_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
