@@ -368,14 +368,19 @@ take_odd(struct sim_op *op, const struct signer_done *done)
 void
 action_odd(struct sim *s)
 {
-	struct sim_op *op = sim_op_on_credential(s, "cert.odd");
+	struct id members[SIM_FOLLOWERS];
+	struct sim_op *op = NULL;
+	size_t count = 0;
 
-	if (op == NULL)
-		return;
-	op->access_count = 0;
 	for (size_t i = 0; i < SIM_FOLLOWERS; i++)
 		if (s->followers[i].joined && !s->followers[i].removed)
-			op->access[op->access_count++] = s->followers[i].node;
+			members[count++] = s->followers[i].node;
+	if (count > 0)
+		op = sim_op_on_credential(s, "cert.odd");
+	if (op == NULL)
+		return;
+	memcpy(op->access, members, count * sizeof(members[0]));
+	op->access_count = count;
 	id_random(&op->made);
 	op->version++;
 	op->flag = false;
