@@ -98,6 +98,12 @@ struct answer *answer_new(struct api *a, struct httpd_request *req);
 void answer_started(struct answer *op, int r, const struct err *err);
 /* In the operation's callback: the request to be answered, or NULL; the op is gone. */
 struct httpd_request *answer_end(void *arg);
+/*
+ * The same, with the reply begun: to be filled in and sent. NULL too when the operation has failed,
+ * which was the answer then.
+ */
+struct httpd_request *answer_begin(
+    void *arg, int status, const struct err *err, struct api_reply *r);
 
 /* The callbacks of most operations: id, name, what was done, or the error. */
 void answer_on_flow(void *arg, int status, const struct flow_result *result, const struct err *err);

@@ -60,16 +60,11 @@ static void
 on_token(void *arg, int status, const struct secret *text, const struct id *token,
     int64_t expires_at, const struct err *err)
 {
-	struct httpd_request *req = answer_end(arg);
 	struct api_reply r;
+	struct httpd_request *req = answer_begin(arg, status, err, &r);
 
 	if (req == NULL)
 		return;
-	if (status < 0) {
-		api_fail(req, err);
-		return;
-	}
-	api_begin(&r);
 	api_put_id(&r.w, "id", token);
 	json_put_time(&r.w, "expires_at", expires_at);
 	json_put_span(&r.w, "token", secret_reveal(text));
@@ -197,13 +192,10 @@ static void
 on_join(void *arg, int status, const struct join_answer *answer, const struct err *err)
 {
 	struct join_op *j = arg;
-	struct httpd_request *req = answer_end(j->op);
 	struct api_reply r;
+	struct httpd_request *req = answer_begin(j->op, status, err, &r);
 
-	if (req != NULL && status < 0) {
-		api_fail(req, err);
-	} else if (req != NULL) {
-		api_begin(&r);
+	if (req != NULL) {
 		api_put_id(&r.w, "node", &answer->node);
 		json_put_text(&r.w, "name", j->name);
 		json_put_text(&r.w, "domain", j->domain);

@@ -160,13 +160,10 @@ static void
 on_removed(void *arg, int status, const struct nodes_result *result, const struct err *err)
 {
 	struct removal *m = arg;
-	struct httpd_request *req = answer_end(m->op);
 	struct api_reply r;
+	struct httpd_request *req = answer_begin(m->op, status, err, &r);
 
-	if (req != NULL && status < 0) {
-		api_fail(req, err);
-	} else if (req != NULL) {
-		api_begin(&r);
+	if (req != NULL) {
 		api_put_id(&r.w, "id", &result->id);
 		json_put_raw(&r.w, "exposed", buf_span(&m->exposed));
 		api_put_commit(&r.w, &result->commit, api_one_text(&result->warning));

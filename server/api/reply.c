@@ -214,19 +214,28 @@ answer_end(void *arg)
 	return req;
 }
 
+struct httpd_request *
+answer_begin(void *arg, int status, const struct err *err, struct api_reply *r)
+{
+	struct httpd_request *req = answer_end(arg);
+
+	if (req != NULL && status < 0) {
+		api_fail(req, err);
+		return NULL;
+	}
+	if (req != NULL)
+		api_begin(r);
+	return req;
+}
+
 void
 answer_on_flow(void *arg, int status, const struct flow_result *result, const struct err *err)
 {
-	struct httpd_request *req = answer_end(arg);
 	struct api_reply r;
+	struct httpd_request *req = answer_begin(arg, status, err, &r);
 
 	if (req == NULL)
 		return;
-	if (status < 0) {
-		api_fail(req, err);
-		return;
-	}
-	api_begin(&r);
 	api_put_id(&r.w, "id", &result->id);
 	json_put_text(&r.w, "name", result->name);
 	if (result->generation > 0)
@@ -241,16 +250,11 @@ answer_on_flow(void *arg, int status, const struct flow_result *result, const st
 void
 answer_on_nodes(void *arg, int status, const struct nodes_result *result, const struct err *err)
 {
-	struct httpd_request *req = answer_end(arg);
 	struct api_reply r;
+	struct httpd_request *req = answer_begin(arg, status, err, &r);
 
 	if (req == NULL)
 		return;
-	if (status < 0) {
-		api_fail(req, err);
-		return;
-	}
-	api_begin(&r);
 	api_put_id(&r.w, "id", &result->id);
 	api_put_commit(&r.w, &result->commit, api_one_text(&result->warning));
 	api_send(req, &r);
