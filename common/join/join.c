@@ -68,16 +68,6 @@ prepare_dir(struct join *j, struct err *err)
 	return 0;
 }
 
-static void
-put_base64(struct json_writer *w, const char *name, struct span data)
-{
-	struct buf text = BUF_INIT(REQUEST_MAX);
-
-	base64_put(&text, data);
-	json_put_span(w, name, buf_span(&text));
-	buf_fini(&text);
-}
-
 static int
 put_proofs(struct join *j, struct json_writer *w, struct err *err)
 {
@@ -91,9 +81,9 @@ put_proofs(struct join *j, struct json_writer *w, struct err *err)
 		    j->sealing, SIGN_JOIN, &j->token.domain, SPAN_OF(hash.bytes), &proof, err);
 	}
 	if (r == 0) {
-		put_base64(w, "csr", buf_span(&csr));
-		put_base64(w, "sealing_key", pkey_spki(j->sealing));
-		put_base64(w, "sealing_proof", buf_span(&proof));
+		json_put_base64(w, "csr", buf_span(&csr));
+		json_put_base64(w, "sealing_key", pkey_spki(j->sealing));
+		json_put_base64(w, "sealing_proof", buf_span(&proof));
 	}
 	buf_fini(&csr);
 	buf_fini(&proof);

@@ -95,6 +95,7 @@ void json_put_array(struct json_writer *w, const char *name);
 void json_put_end(struct json_writer *w); /* of the innermost object or array */
 void json_put_text(struct json_writer *w, const char *name, const char *text); /* NULL is null */
 void json_put_span(struct json_writer *w, const char *name, struct span text);
+void json_put_base64(struct json_writer *w, const char *name, struct span bytes);
 void json_put_textf(struct json_writer *w, const char *name, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void json_put_int(struct json_writer *w, const char *name, int64_t v);

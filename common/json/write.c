@@ -151,6 +151,15 @@ json_put_span(struct json_writer *w, const char *name, struct span text)
 }
 
 void
+json_put_base64(struct json_writer *w, const char *name, struct span bytes)
+{
+	begin(w, name);
+	buf_put_u8(w->out, '"');
+	base64_put(w->out, bytes); /* nothing in it needs an escape */
+	buf_put_u8(w->out, '"');
+}
+
+void
 json_put_text(struct json_writer *w, const char *name, const char *text)
 {
 	if (text == NULL)

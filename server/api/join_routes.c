@@ -9,16 +9,6 @@
 #define BASE64_OF(bytes) (((bytes) + 2) / 3 * 4)
 #define TOKEN_BYTES 16
 
-static void
-put_base64(struct json_writer *w, const char *name, struct span data)
-{
-	struct buf text = BUF_INIT(2 * LIMIT_CERT);
-
-	base64_put(&text, data);
-	json_put_span(w, name, buf_span(&text));
-	buf_fini(&text);
-}
-
 void
 handle_root(struct httpd_request *req, void *arg)
 {
@@ -31,7 +21,7 @@ handle_root(struct httpd_request *req, void *arg)
 	json_put_text(&r.w, "domain", a->p.domain_name);
 	json_put_text(&r.w, "domain_id", hex_encode(domain.bytes, HASH_LEN, hex));
 	api_put_hash(&r.w, "fingerprint", trust_root_fingerprint(a->p.trust));
-	put_base64(&r.w, "certificate", cert_der(trust_root(a->p.trust)));
+	json_put_base64(&r.w, "certificate", cert_der(trust_root(a->p.trust)));
 	api_send(req, &r);
 }
 
@@ -199,8 +189,8 @@ on_join(void *arg, int status, const struct join_answer *answer, const struct er
 		api_put_id(&r.w, "node", &answer->node);
 		json_put_text(&r.w, "name", j->name);
 		json_put_text(&r.w, "domain", j->domain);
-		put_base64(&r.w, "certificate", answer->certificate);
-		put_base64(&r.w, "manager_certificate", answer->manager_certificate);
+		json_put_base64(&r.w, "certificate", answer->certificate);
+		json_put_base64(&r.w, "manager_certificate", answer->manager_certificate);
 		api_put_texts(&r.w, "endpoints", answer->endpoints);
 		json_put_uint(&r.w, "term", answer->term);
 		api_send(req, &r);

@@ -1,20 +1,15 @@
 #include "server/bootstrap/bootstrap.h"
 
 #include "common/base/str.h"
-#include "common/crypto/secret.h"
 #include "common/crypto/sign.h"
 #include "common/json/json.h"
 #include "common/member/member.h"
 #include "common/sys/file.h"
-#include "common/sys/process.h"
 #include "server/bootstrap/first.h"
 #include "server/signer/core.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 struct bootstrap {
 	const char *dir;
@@ -25,57 +20,6 @@ struct bootstrap {
 	struct offer offer;
 	int lock;
 };
-
-/* ------------------------------------------------------------------------- the socket pair */
-
-static int
-say(struct buf *line, struct err *err)
-{
-	size_t at = 0;
-	int r;
-
-	buf_put_u8(line, '\n');
-	r = buf_error(line, "line to the command", err);
-	while (r == 0 && at < line->len) {
-		ssize_t n = write(BOOTSTRAP_FD, line->data + at, line->len - at);
-
-		if (n > 0)
-			at += (size_t)n;
-		else if (errno != EINTR)
-			r = err_errno(err, errno, "cannot write to the command");
-	}
-	return r;
-}
-
-static int
-hear(struct buf *line, struct err *err)
-{
-	for (;;) {
-		uint8_t *room = buf_reserve(line, 4096);
-		ssize_t n;
-
-		if (room == NULL)
-			return buf_error(line, "line of the command", err);
-		n = read(BOOTSTRAP_FD, room, 4096);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_set(err, ERR_UNAVAIL, "the command has gone");
-		buf_advance(line, (size_t)n);
-		if (line->data[line->len - 1] == '\n')
-			return 0;
-	}
-}
-
-static void
-put_base64(struct json_writer *w, const char *name, struct span data)
-{
-	struct buf text = BUF_INIT(BOOTSTRAP_LINE_MAX);
-
-	base64_put(&text, data);
-	json_put_span(w, name, buf_span(&text));
-	buf_fini(&text);
-}
 
 /* ------------------------------------------------------------------------- the steps */
 
@@ -108,12 +52,12 @@ say_keys(struct bootstrap *b, struct err *err)
 
 	json_put_object(&w, NULL);
 	json_put_text(&w, "node", id_hex(&b->node, hex));
-	put_base64(&w, "manager_key", pkey_spki(b->keys.manager));
-	put_base64(&w, "term_key", pkey_spki(b->keys.term));
-	put_base64(&w, "sealing_key", pkey_spki(b->keys.sealing));
-	put_base64(&w, "identity_csr", buf_span(&b->csr));
+	json_put_base64(&w, "manager_key", pkey_spki(b->keys.manager));
+	json_put_base64(&w, "term_key", pkey_spki(b->keys.term));
+	json_put_base64(&w, "sealing_key", pkey_spki(b->keys.sealing));
+	json_put_base64(&w, "identity_csr", buf_span(&b->csr));
 	json_put_end(&w);
-	return say(line, err);
+	return bootstrap_say(BOOTSTRAP_FD, line, "the command", err);
 }
 
 static int
@@ -121,7 +65,7 @@ hear_offer(struct bootstrap *b, struct err *err)
 {
 	AUTO(buf_freep)
 	struct buf *line = buf_new(BOOTSTRAP_LINE_MAX);
-	int r = hear(line, err);
+	int r = bootstrap_hear(BOOTSTRAP_FD, line, "the command", err);
 
 	if (r < 0)
 		return r;
@@ -180,18 +124,7 @@ report(int r, const struct err *why)
 	}
 	json_put_end(&w);
 	/* If nobody listens any more there is nothing to be done about it. */
-	(void)!say(line, NULL);
-}
-
-static int
-prepare_process(struct err *err)
-{
-	size_t heap;
-	int r = process_harden(err);
-
-	if (r == 0)
-		r = process_heap_size(PROCESS_HEAP_MOST, &heap, err);
-	return r < 0 ? r : secret_heap_init(heap, err);
+	(void)!bootstrap_say(BOOTSTRAP_FD, line, "the command", NULL);
 }
 
 int
@@ -206,7 +139,7 @@ bootstrap_main(int argc, char **argv)
 		return 2;
 	}
 	b.dir = argv[2];
-	r = prepare_process(&err);
+	r = bootstrap_prepare(&err);
 	if (r == 0)
 		r = run(&b, &err);
 	report(r, &err);

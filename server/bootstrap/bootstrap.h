@@ -29,4 +29,13 @@
  */
 int bootstrap_main(int argc, char **argv);
 
+/*
+ * For both halves. The process as one with keys has to be: no core, no tracing, memory for keys.
+ * Then lines: written with its end, and read up to it, the other side's being alone in the buffer;
+ * peer names the other side in errors, ERR_UNAVAIL when it has gone.
+ */
+NODISCARD int bootstrap_prepare(struct err *err);
+NODISCARD int bootstrap_say(int fd, struct buf *line, const char *peer, struct err *err);
+NODISCARD int bootstrap_hear(int fd, struct buf *line, const char *peer, struct err *err);
+
 #endif

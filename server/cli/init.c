@@ -5,6 +5,7 @@
 #include "common/crypto/sign.h"
 #include "common/model/names.h"
 #include "common/sys/process.h"
+#include "server/bootstrap/bootstrap.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -339,17 +340,6 @@ print_result(struct init *in)
 }
 
 static int
-prepare_process(struct err *err)
-{
-	size_t heap;
-	int r = process_harden(err);
-
-	if (r == 0)
-		r = process_heap_size(PROCESS_HEAP_MOST, &heap, err);
-	return r < 0 ? r : secret_heap_init(heap, err);
-}
-
-static int
 make_domain(struct init *in, struct err *err)
 {
 	struct init_server server = {.dir = in->server_dir,
@@ -399,7 +389,7 @@ run_init(struct cli *c, struct err *err)
 
 	/* Nothing is made before all is asked: until then a signal may end the process. */
 	if (r == 0)
-		r = prepare_process(err);
+		r = bootstrap_prepare(err);
 	if (r == 0)
 		r = init_place_check(c, in.dir, err);
 	if (r == 0)

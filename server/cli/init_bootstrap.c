@@ -7,7 +7,6 @@
 #include "common/wire/record_wire.h"
 #include "server/bootstrap/bootstrap.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,25 +24,6 @@ made_fini(struct made *m)
 }
 
 /* ------------------------------------------------------------------------- lines */
-
-static int
-write_line(int fd, struct buf *line, struct err *err)
-{
-	size_t at = 0;
-	int r;
-
-	buf_put_u8(line, '\n');
-	r = buf_error(line, "line to the server", err);
-	while (r == 0 && at < line->len) {
-		ssize_t n = write(fd, line->data + at, line->len - at);
-
-		if (n > 0)
-			at += (size_t)n;
-		else if (errno != EINTR)
-			r = err_errno(err, errno, "cannot write to certherd-server");
-	}
-	return r;
-}
 
 static int
 server_error(const struct json *root, struct err *err)
@@ -65,22 +45,10 @@ read_line(int fd, struct json **out, struct err *err)
 	struct buf *line = buf_new(BOOTSTRAP_LINE_MAX);
 	AUTO(json_freep)
 	struct json *root = NULL;
-	int r;
+	int r = bootstrap_hear(fd, line, "certherd-server", err);
 
-	do {
-		uint8_t *room = buf_reserve(line, 4096);
-		ssize_t n;
-
-		if (room == NULL)
-			return buf_error(line, "line of the server", err);
-		n = read(fd, room, 4096);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_set(
-			    err, ERR_UNAVAIL, "certherd-server ended before it had made its keys");
-		buf_advance(line, (size_t)n);
-	} while (line->len == 0 || line->data[line->len - 1] != '\n');
+	if (r < 0)
+		return r;
 	r = json_parse(buf_span(line), BOOTSTRAP_LINE_MAX, &root, err);
 	if (r < 0)
 		return err_wrap(err, "certherd-server");
@@ -117,16 +85,6 @@ take_made(const struct json *line, struct made *out, struct err *err)
 
 /* ------------------------------------------------------------------------- what the root signs */
 
-static void
-put_base64(struct json_writer *w, const char *name, struct span data)
-{
-	struct buf text = BUF_INIT(BOOTSTRAP_LINE_MAX);
-
-	base64_put(&text, data);
-	json_put_span(w, name, buf_span(&text));
-	buf_fini(&text);
-}
-
 static int
 put_signed(const struct init_keys *k, struct json_writer *w, const char *name, enum sign_type type,
     struct span body, struct err *err)
@@ -135,8 +93,8 @@ put_signed(const struct init_keys *k, struct json_writer *w, const char *name, e
 	int r = sign_put(k->root_key, type, &k->domain, body, &signature, err);
 
 	json_put_object(w, name);
-	put_base64(w, "body", body);
-	put_base64(w, "signature", buf_span(&signature));
+	json_put_base64(w, "body", body);
+	json_put_base64(w, "signature", buf_span(&signature));
 	json_put_end(w);
 	buf_fini(&signature);
 	return r;
@@ -190,13 +148,13 @@ make_offer(const struct init_keys *k, const struct init_server *s, const struct 
 	json_put_text(&w, "domain", s->domain_name);
 	json_put_text(&w, "domain_id", hex_encode(k->domain.bytes, HASH_LEN, hex));
 	json_put_text(&w, "name", s->name);
-	put_base64(&w, "root_certificate", cert_der(k->root));
-	put_base64(&w, "manager_certificate", cert_der(manager));
+	json_put_base64(&w, "root_certificate", cert_der(k->root));
+	json_put_base64(&w, "manager_certificate", cert_der(manager));
 	r = put_statement(k, &w, s->now, err);
 	if (r == 0)
 		r = put_designation(k, m, &w, s->now, err);
 	if (k->recovery != NULL)
-		put_base64(&w, "recovery_key", pkey_spki(k->recovery));
+		json_put_base64(&w, "recovery_key", pkey_spki(k->recovery));
 	json_put_array(&w, "addresses");
 	for (size_t i = 0; i < s->addresses.count; i++)
 		json_put_text(&w, NULL, s->addresses.items[i]);
@@ -218,7 +176,8 @@ talk(
 	int r;
 
 	if ((r = read_line(fd, &first, err)) < 0 || (r = take_made(first, m, err)) < 0 ||
-	    (r = make_offer(k, s, m, offer, err)) < 0 || (r = write_line(fd, offer, err)) < 0 ||
+	    (r = make_offer(k, s, m, offer, err)) < 0 ||
+	    (r = bootstrap_say(fd, offer, "certherd-server", err)) < 0 ||
 	    (r = read_line(fd, &last, err)) < 0)
 		return r;
 	if (!json_flag(last, "ok"))

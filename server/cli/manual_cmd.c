@@ -90,16 +90,6 @@ lift_file(struct lift *l, const char *name, struct err *err)
 	return r;
 }
 
-static void
-put_certificate(struct json_writer *w, const struct cert *cert)
-{
-	struct buf text = BUF_INIT(2 * LIMIT_CERT);
-
-	base64_put(&text, cert_der(cert));
-	json_put_span(w, NULL, buf_span(&text));
-	buf_fini(&text);
-}
-
 /* What else was in it is said, so that nobody wonders: a key above all. */
 static void
 remark(struct cli *c, const struct lift *l)
@@ -143,7 +133,7 @@ put_answer(struct cli *c, struct json_writer *w, struct err *err)
 	json_put_array(w, "certificates");
 	for (size_t i = 0; i < lift_count(l); i++)
 		if (lift_at(l, i)->kind == LIFT_CERT)
-			put_certificate(w, lift_at(l, i)->cert);
+			json_put_base64(w, NULL, cert_der(lift_at(l, i)->cert));
 	json_put_end(w);
 	json_put_end(w);
 	return 0;

@@ -44,16 +44,6 @@ static struct domain ours, other;
 static char dir[64];
 
 static void
-put_base64(struct json_writer *w, const char *name, struct span data)
-{
-	struct buf text = BUF_INIT(2 * LIMIT_CERT);
-
-	base64_put(&text, data);
-	json_put_span(w, name, buf_span(&text));
-	buf_fini(&text);
-}
-
-static void
 handle_root(struct httpd_request *req, void *arg)
 {
 	struct buf body = BUF_INIT(65536);
@@ -65,7 +55,7 @@ handle_root(struct httpd_request *req, void *arg)
 	json_put_text(&w, "domain", "example.org");
 	json_put_text(&w, "domain_id", "00");
 	json_put_text(&w, "fingerprint", "00");
-	put_base64(&w, "certificate", cert_der(site.shown->root));
+	json_put_base64(&w, "certificate", cert_der(site.shown->root));
 	json_put_end(&w);
 	httpd_reply(req, 200, "application/json", buf_span(&body));
 	buf_fini(&body);
@@ -123,8 +113,8 @@ answer(struct httpd_request *req, const struct json *asked, const struct pkey *i
 	json_put_text(&w, "node", id_hex(&site.domain->node, hex));
 	json_put_text(&w, "name", "web1");
 	json_put_text(&w, "domain", "example.org");
-	put_base64(&w, "certificate", cert_der(leaf));
-	put_base64(&w, "manager_certificate", cert_der(site.domain->manager));
+	json_put_base64(&w, "certificate", cert_der(leaf));
+	json_put_base64(&w, "manager_certificate", cert_der(site.domain->manager));
 	json_put_array(&w, "endpoints");
 	json_put_text(&w, NULL, site.endpoint);
 	json_put_end(&w);

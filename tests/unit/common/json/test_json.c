@@ -243,11 +243,12 @@ test_writer(void **state)
 	json_put_time(&w, "e", 1);
 	json_put_time(&w, "f", 0);
 	json_put_textf(&w, "g", "%d/%s", 7, "\"");
+	json_put_base64(&w, "h", SPAN("\xff\xef", 2));
 	json_put_end(&w);
 	assert_int_equal(w.depth, 0);
 	assert_string_equal(buf_str(&out),
 	    "{\"a\":\"x\",\"b\":[-1,18446744073709551615,{},[]],\"c\":true,\"d\":null,"
-	    "\"e\":\"1970-01-01T00:00:01Z\",\"f\":null,\"g\":\"7/\\\"\"}");
+	    "\"e\":\"1970-01-01T00:00:01Z\",\"f\":null,\"g\":\"7/\\\"\",\"h\":\"/+8=\"}");
 	buf_fini(&out);
 }
 
