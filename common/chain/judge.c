@@ -128,7 +128,7 @@ judge_leaf(const struct search *s, const struct candidate *leaf, struct chain *o
 
 static void
 judge_issuer(
-    const struct search *s, const struct candidate *c, size_t place, bool last, struct chain *out)
+    const struct search *s, const struct candidate *c, size_t below, bool last, struct chain *out)
 {
 	const struct chain_params *p = s->params;
 	const struct cert_facts *f = &c->facts;
@@ -148,10 +148,10 @@ judge_issuer(
 		say(out, CHAIN_ISSUER_NOT_CA, "'%s' issued, and is no authority (CA)", name.text);
 	if (!f->may_issue)
 		say(out, CHAIN_KEY_USAGE, "'%s' may not sign certificates (key usage)", name.text);
-	if (f->path_len >= 0 && (size_t)f->path_len + 1 < place)
+	if (f->path_len >= 0 && (size_t)f->path_len < below)
 		say(out, CHAIN_PATH_LENGTH,
 		    "'%s' allows %d authorities below it, and there are %zu", name.text,
-		    f->path_len, place - 1);
+		    f->path_len, below);
 	outside = f->has_constraints ? cert_outside_constraints(c->cert, s->all[0].cert) : NULL;
 	if (outside != NULL)
 		say(out, CHAIN_NAME_CONSTRAINTS,
@@ -225,8 +225,11 @@ judge(const struct search *s, const size_t *path, size_t count, struct chain *ou
 	const char *why;
 
 	judge_leaf(s, &s->all[path[0]], out);
-	for (size_t i = 1; i < count; i++)
-		judge_issuer(s, &s->all[path[i]], i, i + 1 == count, out);
+	for (size_t i = 1, below = 0; i < count; i++) {
+		judge_issuer(s, &s->all[path[i]], below, i + 1 == count, out);
+		/* RFC 5280: those that issued to themselves do not count. */
+		below += !s->all[path[i]].facts.self_issued;
+	}
 	for (size_t i = 0; i < count; i++)
 		judge_strength(&s->all[path[i]], i + 1 == count, out);
 	judge_end(s, last, out);

@@ -46,7 +46,7 @@ subject_order(const void *a, const void *b, void *arg)
 {
 	const struct search *s = arg;
 	size_t x = *(const size_t *)a, y = *(const size_t *)b;
-	int order = span_compare(s->all[x].facts.subject, s->all[y].facts.subject);
+	int order = cert_name_order(s->all[x].cert, CERT_SUBJECT, s->all[y].cert);
 
 	return order != 0 ? order : x < y ? -1 : x > y;
 }
@@ -84,16 +84,16 @@ search_fini(struct search *s)
 	mem_free(s->by_subject);
 }
 
-/* The first place in by_subject whose subject is not before this one. */
+/* The first place in by_subject whose subject is not before the issuer of c. */
 static size_t
-first_of(const struct search *s, struct span subject)
+first_of(const struct search *s, const struct candidate *c)
 {
 	size_t low = 0, high = s->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (span_compare(s->all[s->by_subject[middle]].facts.subject, subject) < 0)
+		if (cert_name_order(c->cert, CERT_ISSUER, s->all[s->by_subject[middle]].cert) > 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -139,14 +139,14 @@ check_constraints(struct search *s, struct candidate *c)
 static void
 expand(struct search *s, struct candidate *c)
 {
-	size_t first = first_of(s, c->facts.issuer), last = first;
+	size_t first = first_of(s, c), last = first;
 
 	if (c->expanded)
 		return;
 	c->expanded = true;
 	check_constraints(s, c);
 	while (last < s->count &&
-	    span_equal(s->all[s->by_subject[last]].facts.subject, c->facts.issuer))
+	    cert_name_order(c->cert, CERT_ISSUER, s->all[s->by_subject[last]].cert) == 0)
 		last++;
 	if (last == first)
 		return;
@@ -179,13 +179,14 @@ bool
 candidate_may_issue(const struct candidate *c, size_t below)
 {
 	return c->facts.is_ca && c->facts.may_issue && !c->is_outside &&
-	    (c->facts.path_len < 0 || (size_t)c->facts.path_len + 1 >= below);
+	    (c->facts.path_len < 0 || (size_t)c->facts.path_len >= below);
 }
 
 /* The best way of a length to a certificate. */
 struct way {
 	bool there;
 	size_t from;     /* the certificate before it */
+	size_t below;    /* authorities before it, without those that renewed themselves */
 	unsigned faults; /* of all before the last */
 	int64_t until;   /* the earliest end of all */
 };
@@ -201,11 +202,11 @@ same_length_better(const struct way *a, const struct way *b)
 }
 
 static unsigned
-faults_of(const struct search *s, const struct candidate *c, size_t place)
+faults_of(const struct search *s, const struct candidate *c, const struct way *w)
 {
 	unsigned n = !candidate_valid_at(c, s->params->now);
 
-	return place == 0 ? n : n + !candidate_may_issue(c, place);
+	return w->from == NONE ? n : n + !candidate_may_issue(c, w->below);
 }
 
 /* How much a way is worth, most important first; a smaller number is better. */
@@ -230,7 +231,7 @@ end_of(const struct candidate *c)
 static struct worth
 worth_of(const struct search *s, const struct candidate *last, const struct way *w, size_t length)
 {
-	unsigned own = faults_of(s, last, length - 1);
+	unsigned own = faults_of(s, last, w);
 	struct worth v = {.faults = w->faults, .length = length, .until = w->until};
 
 	v.end = end_of(last);
@@ -311,19 +312,20 @@ search_is_preferred(const struct search *s, const struct candidate *c)
 
 /* The ways of one length more. Returns whether there was any. */
 static bool
-next_layer(struct search *s, const struct way *now, struct way *next, size_t length)
+next_layer(const struct search *s, const struct way *now, struct way *next)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < s->count; i++) {
-		struct candidate *c = &s->all[i];
+		const struct candidate *c = &s->all[i];
 
 		/* A trusted root is where a chain ends. */
 		if (!now[i].there || (c->is_root && i > 0))
 			continue;
 		for (size_t k = 0; k < c->parent_count; k++) {
 			const struct candidate *by = &s->all[c->parents[k]];
-			struct way w = {true, i, now[i].faults + faults_of(s, c, length - 1),
+			struct way w = {true, i, now[i].below + (i > 0 && !c->facts.self_issued),
+			    now[i].faults + faults_of(s, c, &now[i]),
 			    now[i].until < by->facts.not_after ? now[i].until
 							       : by->facts.not_after};
 
@@ -345,7 +347,7 @@ is_round(const struct search *s, struct way *const *layers, size_t length, size_
 
 	for (size_t n = length - 1; n > 0; n--) {
 		i = layers[n][i].from;
-		if (span_equal(s->all[i].facts.subject, c->facts.subject) &&
+		if (cert_name_order(s->all[i].cert, CERT_SUBJECT, c->cert) == 0 &&
 		    hash_equal(&s->all[i].facts.key, &c->facts.key))
 			return true;
 	}
@@ -361,7 +363,7 @@ search_best(struct search *s, size_t path[static LIMIT_CHAIN])
 	bool any = true;
 
 	layers[0] = mem_array(s->count, sizeof(**layers));
-	layers[0][0] = (struct way){true, NONE, 0, s->all[0].facts.not_after};
+	layers[0][0] = (struct way){true, NONE, 0, 0, s->all[0].facts.not_after};
 	for (size_t length = 1; length <= LIMIT_CHAIN && any; length++) {
 		struct way *now = layers[length - 1];
 
@@ -385,7 +387,7 @@ search_best(struct search *s, size_t path[static LIMIT_CHAIN])
 		if (length == LIMIT_CHAIN)
 			break;
 		layers[length] = mem_array(s->count, sizeof(**layers));
-		any = next_layer(s, now, layers[length], length);
+		any = next_layer(s, now, layers[length]);
 	}
 	for (size_t n = best_length; n > 0; n--) {
 		path[n - 1] = best_at;

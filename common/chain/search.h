@@ -41,7 +41,7 @@ size_t search_best(struct search *s, size_t path[static LIMIT_CHAIN]);
 
 /* Whether a root is the preferred one; false when none is preferred. */
 bool search_is_preferred(const struct search *s, const struct candidate *c);
-/* Ways of a certificate to be wrong at this place (0 is the leaf) of a path. */
+/* What may be wrong with a certificate at its place; below: authorities between it and the leaf. */
 bool candidate_valid_at(const struct candidate *c, int64_t now);
 bool candidate_may_issue(const struct candidate *c, size_t below);
 

@@ -80,8 +80,6 @@ cert_facts(const struct cert *c, struct cert_facts *out)
 	int len;
 
 	*out = (struct cert_facts){
-	    .subject = cert_subject_der(c),
-	    .issuer = cert_issuer_der(c),
 	    .key_id = cert_subject_key_id(c),
 	    .issuer_key_id = octets(X509_get0_authority_key_id(x)),
 	    .not_before = cert_not_before(c),
@@ -102,6 +100,16 @@ cert_facts(const struct cert *c, struct cert_facts *out)
 	OPENSSL_free(spki);
 	strength_of_hash(x, out);
 	strength_of_key(x, out);
+}
+
+int
+cert_name_order(const struct cert *a, enum cert_name which, const struct cert *b)
+{
+	const X509 *x = cert_x509(a);
+
+	return X509_NAME_cmp(
+	    which == CERT_ISSUER ? X509_get_issuer_name(x) : X509_get_subject_name(x),
+	    X509_get_subject_name(cert_x509(b)));
 }
 
 /* Keys whose numbers make one verification as slow as a hundred. */

@@ -10,7 +10,6 @@
 
 /* Spans are borrowed from the certificate. */
 struct cert_facts {
-	struct span subject, issuer; /* DER */
 	struct span key_id, issuer_key_id;
 	struct hash key; /* SHA-256 of the SPKI */
 	int64_t not_before, not_after;
@@ -26,6 +25,13 @@ struct cert_facts {
 	char weak_key[40];     /* "RSA of 1024 bits"; "" for one that is strong enough */
 };
 void cert_facts(const struct cert *c, struct cert_facts *out);
+
+/*
+ * Order of names as RFC 5280 compares them, without regard to case, surplus blanks and the type of
+ * string: the subject or issuer of a with the subject of b.
+ */
+enum cert_name { CERT_SUBJECT, CERT_ISSUER };
+int cert_name_order(const struct cert *a, enum cert_name which, const struct cert *b);
 
 /*
  * Whether issuer's key made the signature on c: one verification. False for keys that would take

@@ -277,7 +277,8 @@ cert_issuer_der(const struct cert *c)
 bool
 cert_names_issuer(const struct cert *c, const struct cert *issuer)
 {
-	return span_equal(cert_issuer_der(c), cert_subject_der(issuer));
+	return X509_NAME_cmp(X509_get_issuer_name(cert_x509(c)),
+		   X509_get_subject_name(cert_x509(issuer))) == 0;
 }
 
 bool

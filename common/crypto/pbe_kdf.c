@@ -24,12 +24,15 @@ static void
 load_legacy(void)
 {
 	OSSL_LIB_CTX *library = OSSL_LIB_CTX_new();
+	OSSL_PROVIDER *usual = NULL, *old = NULL;
 
-	if (library != NULL && OSSL_PROVIDER_load(library, "default") != NULL &&
-	    OSSL_PROVIDER_load(library, "legacy") != NULL) {
+	if (library != NULL && (usual = OSSL_PROVIDER_load(library, "default")) != NULL &&
+	    (old = OSSL_PROVIDER_load(library, "legacy")) != NULL) {
 		legacy_library = library;
 		return;
 	}
+	if (usual != NULL)
+		OSSL_PROVIDER_unload(usual);
 	OSSL_LIB_CTX_free(library);
 	crypto_err_forget();
 }
