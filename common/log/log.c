@@ -15,17 +15,22 @@
 /* What a line may take in the end: each byte of it as \\xNN in JSON, and what stands around it. */
 #define LOG_OUT_MAX (5 * LOG_LINE_MAX + 512)
 
-static const struct {
-	const char *name;
-	char priority; /* of syslog, as systemd reads it */
-} levels[] = {
-    [LOG_LEVEL_ERROR] = {"error", '3'},
-    [LOG_LEVEL_WARNING] = {"warning", '4'},
-    [LOG_LEVEL_NOTICE] = {"notice", '5'},
-    [LOG_LEVEL_INFO] = {"info", '6'},
-    [LOG_LEVEL_DEBUG] = {"debug", '7'},
+const char *const log_level_names[LOG_LEVEL__COUNT + 1] = {
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARNING] = "warning",
+    [LOG_LEVEL_NOTICE] = "notice",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
 };
-_Static_assert(ARRAY_LEN(levels) == LOG_LEVEL__COUNT, "every level has a name");
+/* Of syslog, as systemd reads it. */
+static const char priorities[] = {
+    [LOG_LEVEL_ERROR] = '3',
+    [LOG_LEVEL_WARNING] = '4',
+    [LOG_LEVEL_NOTICE] = '5',
+    [LOG_LEVEL_INFO] = '6',
+    [LOG_LEVEL_DEBUG] = '7',
+};
+_Static_assert(ARRAY_LEN(priorities) == LOG_LEVEL__COUNT, "every level has its priority");
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int level_now = LOG_LEVEL_INFO;
@@ -71,14 +76,14 @@ const char *
 log_level_name(enum log_level level)
 {
 	CHECK(level < LOG_LEVEL__COUNT);
-	return levels[level].name;
+	return log_level_names[level];
 }
 
 int
 log_level_parse(const char *name, enum log_level *out, struct err *err)
 {
 	for (unsigned i = 0; i < LOG_LEVEL__COUNT; i++) {
-		if (str_equal(levels[i].name, name)) {
+		if (str_equal(log_level_names[i], name)) {
 			*out = (enum log_level)i;
 			return 0;
 		}
@@ -180,12 +185,12 @@ put_text_line(struct line *l, enum log_level level, const char *subsystem, const
 {
 	if (with_prefix) {
 		put_byte(l, '<');
-		put_byte(l, levels[level].priority);
+		put_byte(l, priorities[level]);
 		put_byte(l, '>');
 	} else {
 		put_time(l);
 		put_byte(l, ' ');
-		put(l, levels[level].name);
+		put(l, log_level_names[level]);
 		put_byte(l, ' ');
 		if (setup.program != NULL) {
 			put(l, setup.program);
@@ -203,7 +208,7 @@ put_json_line(struct line *l, enum log_level level, const char *subsystem, const
 	put(l, "{\"time\":\"");
 	put_time(l);
 	put(l, "\",\"level\":\"");
-	put(l, levels[level].name);
+	put(l, log_level_names[level]);
 	if (setup.program != NULL) {
 		put(l, "\",\"program\":\"");
 		put_clean(l, setup.program, true);

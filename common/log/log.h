@@ -49,6 +49,8 @@ void log_setup(const struct log_params *params);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
+/* Ends with NULL, as the choices of a configuration do. */
+extern const char *const log_level_names[LOG_LEVEL__COUNT + 1];
 const char *log_level_name(enum log_level level);
 /* "error" ... "debug"; ERR_INVALID lists them. */
 NODISCARD int log_level_parse(const char *name, enum log_level *out, struct err *err);

@@ -41,6 +41,15 @@ address_split(const char *text, char host[static ADDRESS_HOST_MAX], uint16_t *po
 }
 
 int
+address_check(const char *text, struct err *err)
+{
+	char host[ADDRESS_HOST_MAX];
+	uint16_t port;
+
+	return address_split(text, host, &port, err);
+}
+
+int
 address_numeric(const char *host, uint16_t port, struct address *out, struct err *err)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};

@@ -24,6 +24,8 @@ struct address {
  */
 NODISCARD int address_split(
     const char *text, char host[static ADDRESS_HOST_MAX], uint16_t *port, struct err *err);
+/* Only whether it is one: a check of a configuration's key. */
+NODISCARD int address_check(const char *text, struct err *err);
 /* ERR_NOTFOUND when host is a name and no number: it has to be resolved. "*" is the IPv6 "any". */
 NODISCARD int address_numeric(
     const char *host, uint16_t port, struct address *out, struct err *err);

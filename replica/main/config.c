@@ -1,42 +1,16 @@
 #include "replica/main/config.h"
 
-#include "common/base/limits.h"
-#include "common/base/str.h"
+#include "common/log/log.h"
 #include "common/tls/address.h"
 #include "common/tls/tls_ctx.h"
+#include "replica/ports/backend.h"
 #include "replica/ports/ports.h"
 
 #define CORES_MAX 256
 
-static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const kinds[] = {"tls", "http", NULL};
 static const char *const versions[] = {"1.2", "1.3", NULL};
 static const char *const client_rules[] = {"none", "request", "require", NULL};
-
-static int
-check_listen(const char *text, struct err *err)
-{
-	char host[ADDRESS_HOST_MAX];
-	uint16_t port;
-
-	return address_split(text, host, &port, err);
-}
-
-static int
-check_backend(const char *text, struct err *err)
-{
-	char host[ADDRESS_HOST_MAX];
-	uint16_t port;
-
-	if (str_equal(text, "builtin"))
-		return 0;
-	if (str_starts(text, "unix:/"))
-		return 0;
-	if (str_starts(text, "tcp:"))
-		return address_split(text + 4, host, &port, err);
-	return err_set(err, ERR_INVALID,
-	    "backend '%.80s' is none; give builtin, tcp:HOST:PORT or unix:/PATH", text);
-}
 
 #define AT(field) offsetof(struct port_config, field)
 static const struct conf_key port_keys[] = {
@@ -51,14 +25,14 @@ static const struct conf_key port_keys[] = {
 	.flags = CONF_REQUIRED,
 	.offset = AT(listen),
 	.argument = "ADDRESS:PORT",
-	.check = check_listen,
+	.check = address_check,
 	.help = "Where the port listens; port 0 takes a free one."},
     {.name = "backend",
 	.type = CONF_STRING,
 	.offset = AT(backend),
 	.value = "builtin",
 	.argument = "BACKEND",
-	.check = check_backend,
+	.check = backend_check,
 	.help = "Where plain bytes go: builtin (a page of this node's status), tcp:HOST:PORT, or "
 		"unix:/PATH."},
     {.name = "proxy-protocol",
@@ -146,7 +120,7 @@ static const struct conf_key keys[] = {
 	.type = CONF_CHOICE,
 	.offset = AT(log_level),
 	.value = "info",
-	.choices = log_levels,
+	.choices = log_level_names,
 	.help = "The least important lines that are written."},
     {.name = "log-json",
 	.type = CONF_BOOL,

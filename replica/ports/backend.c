@@ -33,6 +33,14 @@ backend_parse(const char *text, struct backend *out, struct err *err)
 	    "backend '%.80s' is none; give builtin, tcp:HOST:PORT or unix:/PATH", text);
 }
 
+int
+backend_check(const char *text, struct err *err)
+{
+	struct backend ignored;
+
+	return backend_parse(text, &ignored, err);
+}
+
 struct backend_try {
 	const struct backend *backend;
 	struct loop *loop;

@@ -24,6 +24,8 @@ struct backend {
 };
 
 NODISCARD int backend_parse(const char *text, struct backend *out, struct err *err);
+/* Only whether it is one: a check of a configuration's key. */
+NODISCARD int backend_check(const char *text, struct err *err);
 
 /* One try, with a deadline; the result comes once, later: a connected descriptor, or an error. */
 struct backend_try;

@@ -1,18 +1,8 @@
 #include "server/main/config.h"
 
+#include "common/log/log.h"
 #include "common/tls/address.h"
 #include "common/tls/terminator.h"
-
-static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
-
-static int
-check_address(const char *text, struct err *err)
-{
-	char host[ADDRESS_HOST_MAX];
-	uint16_t port;
-
-	return address_split(text, host, &port, err);
-}
 
 #define AT(field) offsetof(struct server_config, field)
 static const struct conf_key keys[] = {
@@ -29,7 +19,7 @@ static const struct conf_key keys[] = {
 	.min = 1,
 	.max = TERMINATOR_LISTENERS_MAX,
 	.argument = "ADDRESS:PORT",
-	.check = check_address,
+	.check = address_check,
 	.help = "The public port: replication, joins and the API, all over TLS 1.3. Port 0 takes a "
 		"free one."},
     {.name = "advertise",
@@ -37,7 +27,7 @@ static const struct conf_key keys[] = {
 	.offset = AT(advertise),
 	.max = 16,
 	.argument = "HOST:PORT",
-	.check = check_address,
+	.check = address_check,
 	.help = "Where other members reach this server, for join tokens. Without it: the addresses "
 		"in this server's certificate, with the port of the first listener."},
     {.name = "socket",
@@ -57,7 +47,7 @@ static const struct conf_key keys[] = {
 	.type = CONF_CHOICE,
 	.offset = AT(log_level),
 	.value = "info",
-	.choices = log_levels,
+	.choices = log_level_names,
 	.help = "The least important lines that are written."},
     {.name = "log-json",
 	.type = CONF_BOOL,
