@@ -108,6 +108,29 @@ draft_resealed(struct flow_op *op, struct mutation *m, unsigned reply, struct er
 	return buf_error(d->public_part, "public part of a record", err);
 }
 
+int
+request_reseal_as(struct flow_op *op, unsigned call, const struct record_ref *to,
+    struct span public_part, struct buf *out, struct err *err)
+{
+	struct signer_request r = {.op = SIGNER_RESEAL};
+
+	op->asked[call] = SIGNER_RESEAL;
+	r.reseal.record =
+	    (struct signed_bytes){buf_span(op->fetched_body), buf_span(op->fetched_signature)};
+	r.reseal.to = *to;
+	r.reseal.public_part = public_part;
+	r.reseal.access = (struct ids){op->access, op->access_count};
+	return wire_signer_request_encode(&r, out, err);
+}
+
+int
+request_reseal(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
+{
+	const struct record_ref to = {op->fetched->id, op->fetched->version + 1};
+
+	return request_reseal_as(op, call, &to, op->fetched->public_part, out, err);
+}
+
 void
 draft_removed(struct mutation *m, const struct index_record *r)
 {

@@ -169,7 +169,7 @@ NODISCARD int look_times(
     struct flow_op *op, const struct index_record *ca, int64_t lifetime, struct err *err);
 void new_id(struct flow *f, struct id *out);
 
-/* draft.c: records of mutations. */
+/* draft.c: records of mutations, and the seals in them. */
 /* The CREDENTIAL that look saw, unless it has changed meanwhile (ERR_CONFLICT). */
 NODISCARD int draft_current(struct flow_op *op, const struct index_record **out, struct err *err);
 NODISCARD int draft_credential(struct flow_op *op, struct mutation *m, const char *name,
@@ -180,6 +180,13 @@ NODISCARD int draft_generation(
 /* op->generation with op->public_part and the seal of a reply. */
 NODISCARD int draft_answered(
     struct flow_op *op, struct mutation *m, uint64_t expect, unsigned reply, struct err *err);
+/*
+ * Asks for the secret of op->fetched, sealed to op->access: for its own next version, or in another
+ * record and with another public part.
+ */
+NODISCARD int request_reseal(struct flow_op *op, unsigned call, struct buf *out, struct err *err);
+NODISCARD int request_reseal_as(struct flow_op *op, unsigned call, const struct record_ref *to,
+    struct span public_part, struct buf *out, struct err *err);
 /* op->fetched with the seal of a reply. */
 NODISCARD int draft_resealed(
     struct flow_op *op, struct mutation *m, unsigned reply, struct err *err);

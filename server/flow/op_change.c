@@ -101,18 +101,10 @@ look_access_change(struct flow_op *op, struct err *err)
 static int
 request_access(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
 {
-	struct signer_request r = {.op = SIGNER_RESEAL};
-
 	/* The second call, if there is one, makes the new key. */
 	if (call == 1)
 		return flow_op_credential_renew.request(op, call, out, err);
-	op->asked[0] = SIGNER_RESEAL;
-	r.reseal.record =
-	    (struct signed_bytes){buf_span(op->fetched_body), buf_span(op->fetched_signature)};
-	r.reseal.to = (struct record_ref){op->fetched->id, op->fetched->version + 1};
-	r.reseal.public_part = op->fetched->public_part;
-	r.reseal.access = (struct ids){op->access, op->access_count};
-	return wire_signer_request_encode(&r, out, err);
+	return request_reseal(op, call, out, err);
 }
 
 static int

@@ -268,9 +268,9 @@ is_new(const struct flow_op *op)
 static int
 request_paste(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
 {
-	struct signer_request r = {.op = SIGNER_RESEAL};
 	struct generation_public before = {0};
 	const struct index_record *c;
+	struct record_ref to;
 	int rc = draft_current(op, &c, err);
 
 	if (rc == 0)
@@ -280,14 +280,8 @@ request_paste(struct flow_op *op, unsigned call, struct buf *out, struct err *er
 	generation_public_fini(&before);
 	if (rc < 0)
 		return rc;
-	op->asked[call] = SIGNER_RESEAL;
-	r.reseal.record =
-	    (struct signed_bytes){buf_span(op->fetched_body), buf_span(op->fetched_signature)};
-	r.reseal.to =
-	    (struct record_ref){op->generation, is_new(op) ? 1 : op->fetched->version + 1};
-	r.reseal.public_part = buf_span(op->public_part);
-	r.reseal.access = (struct ids){op->access, op->access_count};
-	return wire_signer_request_encode(&r, out, err);
+	to = (struct record_ref){op->generation, is_new(op) ? 1 : op->fetched->version + 1};
+	return request_reseal_as(op, call, &to, buf_span(op->public_part), out, err);
 }
 
 static int

@@ -120,20 +120,6 @@ look_reseal(struct flow_op *op, struct err *err)
 }
 
 static int
-request_reseal(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
-{
-	struct signer_request r = {.op = SIGNER_RESEAL};
-
-	op->asked[call] = SIGNER_RESEAL;
-	r.reseal.record =
-	    (struct signed_bytes){buf_span(op->fetched_body), buf_span(op->fetched_signature)};
-	r.reseal.to = (struct record_ref){op->fetched->id, op->fetched->version + 1};
-	r.reseal.public_part = op->fetched->public_part;
-	r.reseal.access = (struct ids){op->access, op->access_count};
-	return wire_signer_request_encode(&r, out, err);
-}
-
-static int
 mutation_reseal(struct flow_op *op, struct mutation *m, struct err *err)
 {
 	const struct index_record *c;

@@ -148,6 +148,8 @@ signer_core_execute(
 	if (rc < 0)
 		return rc;
 	r.code = ops[request->op].fn(c, request, &out, &why);
+	out.done.public_part = buf_span(&out.public_part);
+	out.done.sealed = buf_span(&out.sealed);
 	if (r.code == 0)
 		r.code = wire_signer_done_encode(request->op, &out.done, &done, &why);
 	if (r.code < 0)

@@ -33,7 +33,8 @@ struct signer_core {
 	uint64_t last_seq, last_beat;
 };
 
-/* What an operation leaves: done borrows from the buffers. */
+/* What an operation leaves: done borrows from the buffers, public_part and sealed without a word.
+ */
 struct op_out {
 	struct signer_done done;
 	struct buf public_part, sealed, bytes;

@@ -215,8 +215,6 @@ do_make_group(
 		beliefs_keep_fresh(c->beliefs, key);
 	live_keys_fini(&live);
 	group_public_fini(&before);
-	out->done.public_part = buf_span(&out->public_part);
-	out->done.sealed = buf_span(&out->sealed);
 	return rc;
 }
 
@@ -327,7 +325,5 @@ do_make_membership(
 	}
 	audience_fini(&to);
 	live_keys_fini(&live);
-	out->done.public_part = buf_span(&out->public_part);
-	out->done.sealed = buf_span(&out->sealed);
 	return rc;
 }

@@ -38,21 +38,25 @@ core_generation_key(
 	return r;
 }
 
+/* The key of a record whose public part has just been written. */
+static int
+seal_made(struct signer_core *c, const struct record_ref *ref, uint32_t kind,
+    const struct pkey *key, const struct audience *to, struct op_out *out, struct err *err)
+{
+	const struct sealed_part part = {
+	    .ref = *ref, .kind = kind, .public_part = buf_span(&out->public_part)};
+
+	return core_seal_key(c, &part, key, to, &out->sealed, err);
+}
+
 int
 core_seal_generation(struct signer_core *c, const struct record_ref *ref,
     const struct generation_public *public, const struct pkey *key, const struct audience *to,
     struct op_out *out, struct err *err)
 {
-	struct sealed_part part = {.ref = *ref, .kind = KIND_GENERATION};
 	int r = wire_generation_public_encode(public, &out->public_part, err);
 
-	if (r < 0)
-		return r;
-	part.public_part = buf_span(&out->public_part);
-	r = core_seal_key(c, &part, key, to, &out->sealed, err);
-	out->done.public_part = buf_span(&out->public_part);
-	out->done.sealed = buf_span(&out->sealed);
-	return r;
+	return r < 0 ? r : seal_made(c, ref, KIND_GENERATION, key, to, out, err);
 }
 
 static int
@@ -163,7 +167,6 @@ do_make_ca(
 	struct pkey *key = NULL;
 	AUTO(cert_unrefp)
 	struct cert *cert = NULL;
-	struct sealed_part part = {.ref = s->ca, .kind = KIND_CA};
 	struct audience to = {0};
 	enum key_type type;
 	int rc = key_type_parse(s->key_type, &type, err);
@@ -186,13 +189,9 @@ do_make_ca(
 
 		rc = wire_ca_public_encode(&public, &out->public_part, err);
 	}
-	if (rc == 0) {
-		part.public_part = buf_span(&out->public_part);
-		rc = core_seal_key(c, &part, key, &to, &out->sealed, err);
-	}
+	if (rc == 0)
+		rc = seal_made(c, &s->ca, KIND_CA, key, &to, out, err);
 	audience_fini(&to);
-	out->done.public_part = buf_span(&out->public_part);
-	out->done.sealed = buf_span(&out->sealed);
 	return rc;
 }
 

@@ -43,7 +43,6 @@ do_seal(struct signer_core *c, const struct signer_request *r, struct op_out *ou
 		rc = core_seal(c, &part, payload, &to, &out->sealed, err);
 	}
 	audience_fini(&to);
-	out->done.sealed = buf_span(&out->sealed);
 	return rc;
 }
 
@@ -158,6 +157,5 @@ do_reseal(
 	if (rc == 0)
 		rc = core_seal(c, &next, payload, &to, &out->sealed, err);
 	audience_fini(&to);
-	out->done.sealed = buf_span(&out->sealed);
 	return rc;
 }
