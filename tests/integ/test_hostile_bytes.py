@@ -2,6 +2,7 @@
 his connection, nobody else notices."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -169,6 +170,25 @@ def test_bad_requests_to_the_api(domain):
             head, _, body = answer.partition(b"\r\n\r\n")
             if b"application/json" in head and body:
                 assert json.loads(body)["error"]["code"], (what, body)
+        assert domain.json("status")
+
+
+def test_watchers_are_limited(domain):
+    """64 may watch; one more is told so, and may when another has gone."""
+    api = domain.server.endpoints()["api"]
+
+    def watch(stack):
+        s = stack.enter_context(raw.connection(api))
+        s.sendall(b"GET /v1/watch HTTP/1.1\r\nHost: x\r\n\r\n")
+        return s, int(s.recv(65536).split()[1])
+
+    with contextlib.ExitStack() as stack:
+        watching = [watch(stack) for _ in range(64)]
+        assert {status for _, status in watching} == {200}
+        s, status = watch(stack)
+        assert status == 503 or status == 429, status
+        watching[0][0].close()
+        wait_for(lambda: watch(stack)[1] == 200, 30, "room for another watcher")
         assert domain.json("status")
 
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 from process import Failure, Process, environment, program, sanitizer_reports, slow, wait_for
+from records import read_store
 from tlsfetch import tls_fetch
 
 PASSPHRASE = "correct horse battery staple"
@@ -178,6 +179,15 @@ class Domain:
             return all(found[n] == head for n in nodes or self.replicas)
 
         wait_for(equal, 20, "all replicas to hold the newest record")
+
+    def agree(self):
+        """All nodes hold the manager's newest record and the same records, seen from outside."""
+        self.in_step()
+        held = {}
+        for name, data in [("manager", self.data / "server"),
+                           *((n, self.folder / n) for n in self.replicas)]:
+            held[name] = {(r.id, r.version, r.body) for r in read_store(data, self.folder)}
+        assert all(found == held["manager"] for found in held.values())
 
     # ---- the end ------------------------------------------------------------------------------
 
