@@ -26,7 +26,11 @@ const char *kinds_of(const struct lift *l);
 /* The first problem, of which there must be one. */
 const struct lift_item *problem_of(const struct lift *l);
 
+/* A file of tests/data/lift, and all matched. */
+void add_vector(struct lift *l, const char *name);
+
 int run_vector_tests(void);
+int run_type_tests(void);
 int run_shape_tests(void);
 int run_bad_tests(void);
 

@@ -4,7 +4,7 @@
 
 /* Files that others made; tests/data/lift/ORIGIN says who. */
 
-static void
+void
 add_vector(struct lift *l, const char *name)
 {
 	char path[512];
