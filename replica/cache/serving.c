@@ -141,6 +141,7 @@ ring_remove(struct serving *x, size_t at, struct released *r)
 	struct served *s = x->ring[at];
 
 	x->ring[at] = x->ring[--x->ring_count];
+	x->ring[at]->ring_at = at;
 	release_later(r, s, s->identity);
 	s->identity = NULL;
 }
@@ -181,6 +182,7 @@ ring_add(struct serving *x, struct served *s, struct tls_identity *identity, str
 	ring_make_room(x, r);
 	s->identity = identity;
 	atomic_store(&s->used, true);
+	s->ring_at = x->ring_count;
 	x->ring[x->ring_count++] = served_ref(s);
 }
 
@@ -189,9 +191,8 @@ take_out(struct serving *x, struct served *s, struct released *r)
 {
 	for (size_t i = 0; i < s->name_count; i++)
 		slot_remove(x, s->names[i], s);
-	for (size_t i = 0; s->identity != NULL && i < x->ring_count; i++)
-		if (x->ring[i] == s)
-			ring_remove(x, i, r);
+	if (s->identity != NULL)
+		ring_remove(x, s->ring_at, r);
 	s->broken = true; /* whoever still opens it finds that it is too late */
 	wake(s, r);
 	release_later(r, s, NULL);

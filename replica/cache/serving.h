@@ -28,6 +28,7 @@ struct served {
 	struct tls_identity *identity; /* NULL: not opened */
 	struct serving_wait *waits;
 	bool opening, broken;
+	size_t ring_at;   /* its place among the opened ones, while identity is not NULL */
 	atomic_bool used; /* since the clock hand was here */
 };
 
