@@ -29,7 +29,8 @@ struct own_keys {
 struct beliefs {
 	pthread_rwlock_t lock;
 	struct map *nodes, *groups; /* by record id; removed ones stay, for their version */
-	struct map *own;            /* struct own_keys by id of the membership */
+	struct map *own;            /* struct own_keys by id of the membership, of all nodes */
+	struct map *mine;           /* those of them that have keys, borrowed: a few among many */
 	bool has_managers;
 	struct id managers;
 	struct pkey *fresh[FRESH_MAX];
@@ -45,6 +46,7 @@ beliefs_new(void)
 	b->nodes = map_new();
 	b->groups = map_new();
 	b->own = map_new();
+	b->mine = map_new();
 	return b;
 }
 
@@ -78,6 +80,7 @@ beliefs_free(struct beliefs *b)
 	map_free(b->nodes);
 	map_free(b->groups);
 	map_free(b->own);
+	map_free(b->mine);
 	pthread_rwlock_destroy(&b->lock);
 	mem_free(b);
 }
@@ -225,6 +228,10 @@ learn_membership(
 	own = entry_of(b->own, &record->id, sizeof(*own));
 	own_keys_clear(own);
 	*own = opened;
+	if (own->count > 0)
+		(void)map_put(b->mine, record->id.bytes, ID_LEN, own);
+	else
+		(void)map_del(b->mine, record->id.bytes, ID_LEN);
 	return 1;
 }
 
@@ -426,7 +433,7 @@ beliefs_private(struct beliefs *b, const struct key_id *id)
 	void *value;
 
 	CHECK(pthread_rwlock_rdlock(&b->lock) == 0);
-	for (size_t at = 0; found == NULL && map_next(b->own, &at, &key, &value);)
+	for (size_t at = 0; found == NULL && map_next(b->mine, &at, &key, &value);)
 		found =
 		    match(((struct own_keys *)value)->keys, ((struct own_keys *)value)->count, id);
 	if (found == NULL)
