@@ -14,7 +14,6 @@ fetch(void)
 	all.aes256_wrap = EVP_CIPHER_fetch(NULL, "AES-256-WRAP", NULL);
 	all.aes256_cbc = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 	all.x963 = EVP_KDF_fetch(NULL, "X963KDF", NULL);
-	all.scrypt = EVP_KDF_fetch(NULL, "SCRYPT", NULL);
 }
 
 const struct algorithms *
@@ -22,7 +21,6 @@ algorithms(void)
 {
 	CHECK(pthread_once(&once, fetch) == 0);
 	CHECK(all.sha256 != NULL && all.sha384 != NULL && all.aes256_gcm != NULL &&
-	    all.aes256_wrap != NULL && all.aes256_cbc != NULL && all.x963 != NULL &&
-	    all.scrypt != NULL);
+	    all.aes256_wrap != NULL && all.aes256_cbc != NULL && all.x963 != NULL);
 	return &all;
 }

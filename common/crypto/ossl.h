@@ -29,7 +29,6 @@ struct algorithms {
 	EVP_CIPHER *aes256_wrap;
 	EVP_CIPHER *aes256_cbc;
 	EVP_KDF *x963;
-	EVP_KDF *scrypt;
 };
 
 /* Never NULL; aborts when OpenSSL lacks one of them, since nothing could go on. */
