@@ -201,6 +201,14 @@ void follower_stop(struct sim_follower *f, bool power, bool restart);
 void check_step(struct sim *s);
 /* After a follower has applied: its digest is that of a signed head. */
 void check_applied(struct sim_follower *f, struct position at);
+/* An answer that it is about to be given, genuine or not. */
+void check_heard(struct sim_follower *f, const struct buf *body);
+/* Whether all that are up and members hold the manager's state, and are fresh. */
+bool check_agreement(struct sim *s);
+
+/* --- sim_opens.c: invariants of secrets ----------------------------------------------------------
+ */
+
 /*
  * When its cache has settled: it opens and serves what it should, and nothing else. False when that
  * cannot be said now.
@@ -208,12 +216,8 @@ void check_applied(struct sim_follower *f, struct position at);
 bool check_settled(struct sim_follower *f);
 /* Of every record in its store, not only of some. */
 void check_opening(struct sim_follower *f, bool all);
-/* An answer that it is about to be given, genuine or not. */
-void check_heard(struct sim_follower *f, const struct buf *body);
 /* What was sealed after the removal of a node is not for it: of all that the manager holds. */
 void check_removed(struct sim_follower *f);
-/* Whether all that are up and members hold the manager's state, and are fresh. */
-bool check_agreement(struct sim *s);
 
 struct sim {
 	struct sim_options options;

@@ -173,9 +173,9 @@ edit(struct sim *s, const struct replay *r, struct buf *body)
 
 	if (wire_reply_decode(copy, &reply, NULL) == 0) {
 		decoded = reply.delta.records.items;
-		if (sim_chance(&s->chance, 500000))
+		if (sim_chance(&s->chance, 300000))
 			edit_records(s, &reply);
-		else if (sim_chance(&s->chance, 500000))
+		else if (sim_chance(&s->chance, 600000))
 			damage_head(s, &reply, &head);
 		else if (old_body != NULL && wire_reply_decode(buf_span(old_body), &old, NULL) == 0)
 			edit_head(&reply, &old);
@@ -218,7 +218,7 @@ say_again(const struct replay *r, struct buf *body)
 static void
 lie(struct sim *s, const struct replay *r, const struct buf *old, struct buf *body)
 {
-	switch (sim_below(&s->chance, 6)) {
+	switch (sim_below(&s->chance, 8)) {
 	case 0:
 		damage(s, body);
 		break;
@@ -226,9 +226,11 @@ lie(struct sim *s, const struct replay *r, const struct buf *old, struct buf *bo
 		shorten(s, body);
 		break;
 	case 2:
+	case 3:
+	case 4:
 		edit(s, r, body);
 		break;
-	case 3:
+	case 5:
 		if (r->snapshot != NULL)
 			put(body, buf_span(r->snapshot));
 		break;

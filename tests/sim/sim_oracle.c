@@ -11,6 +11,7 @@ oracle_init(struct sim_oracle *o)
 	memset(o, 0, sizeof(*o));
 	o->acknowledged = map_new();
 	o->signed_heads = map_new();
+	o->beats = map_new();
 }
 
 void
@@ -24,6 +25,7 @@ oracle_fini(struct sim_oracle *o)
 		mem_free(value);
 	map_free(o->acknowledged);
 	map_free(o->signed_heads);
+	map_free(o->beats);
 	mem_free(o->heads);
 }
 
@@ -35,10 +37,19 @@ oracle_note_head(struct sim_oracle *o, const struct head *h, struct span body)
 
 	hash_of(body, &hash);
 	map_put(o->signed_heads, &hash, sizeof(hash), o);
+	map_put(o->beats, (uint64_t[]){at.term, at.seq, h->beat}, 3 * sizeof(uint64_t), o);
 	if (oracle_knows(o, at, &h->digest))
 		return;
 	o->heads = mem_grow(o->heads, o->head_count + 1, sizeof(*o->heads));
 	o->heads[o->head_count++] = (struct oracle_head){at, h->digest};
+}
+
+bool
+oracle_knows_beat(const struct sim_oracle *o, struct position at, uint64_t beat)
+{
+	const uint64_t key[] = {at.term, at.seq, beat};
+
+	return map_get(o->beats, key, sizeof(key)) != NULL;
 }
 
 const struct oracle_head *

@@ -19,6 +19,7 @@ struct sim_oracle {
 	} * heads;
 	size_t head_count;
 	struct map *signed_heads; /* by the hash of a body: each head, beats too */
+	struct map *beats;        /* by term, seq, beat */
 	struct map *acknowledged; /* by record id: struct promise */
 	struct position acknowledged_at;
 	uint64_t mutations, refused;
@@ -40,6 +41,7 @@ const struct oracle_head *oracle_last_head(const struct sim_oracle *o);
 bool oracle_knows(const struct sim_oracle *o, struct position at, const struct hash *digest);
 /* Whether the manager has made this head known, byte for byte. */
 bool oracle_has_signed(const struct sim_oracle *o, struct span body);
+bool oracle_knows_beat(const struct sim_oracle *o, struct position at, uint64_t beat);
 /* What has become durable is no more to be lost than what was acknowledged: others have seen it. */
 void oracle_note_committed(struct sim_oracle *o, const struct committed *records, size_t count);
 void oracle_note_acknowledged(struct sim_oracle *o, const struct promise *p, size_t count,
