@@ -301,33 +301,9 @@ run_add(struct cli *c, struct err *err)
 }
 
 static int
-renew_one(struct cli *c, const char *name, struct err *err)
-{
-	AUTO(mem_freep)
-	char *path = cli_path("/v1/certs/%s/renew", name, NULL);
-	AUTO(json_freep)
-	struct json *reply = NULL;
-	struct buf body = BUF_INIT(64);
-	int r;
-
-	buf_put_str(&body, cli_flag(c, "new-key") ? "{\"new_key\":true}" : "{}");
-	r = cli_call(c, "POST", path, &body, &reply, err);
-	buf_fini(&body);
-	return r < 0 ? r : cli_wait_served(c, reply, "is renewed", err);
-}
-
-static int
 run_renew(struct cli *c, struct err *err)
 {
-	int r = cli_wait_check(c, err);
-
-	if (r < 0)
-		return r;
-	cli_results_begin(c);
-	for (size_t i = 0; r == 0 && i < c->word_count; i++)
-		r = renew_one(c, c->words[i], err);
-	cli_results_end(c);
-	return r;
+	return cli_certs_each(c, "renew", "is renewed", err);
 }
 
 static int

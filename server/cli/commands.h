@@ -34,5 +34,10 @@ NODISCARD int cli_wait_check(const struct cli *c, struct err *err);
  */
 NODISCARD int cli_wait_served(
     struct cli *c, const struct json *made, const char *done, struct err *err);
+/*
+ * POST /v1/certs/NAME/VERB, with --new-key in its body, for each name of the command line, and a
+ * wait for each as above.
+ */
+NODISCARD int cli_certs_each(struct cli *c, const char *verb, const char *done, struct err *err);
 
 #endif

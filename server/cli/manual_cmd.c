@@ -12,33 +12,9 @@
 #include <unistd.h>
 
 static int
-submit_one(struct cli *c, const char *name, struct err *err)
-{
-	AUTO(mem_freep)
-	char *path = cli_path("/v1/certs/%s/submit", name, NULL);
-	AUTO(json_freep)
-	struct json *reply = NULL;
-	struct buf body = BUF_INIT(64);
-	int r;
-
-	buf_put_str(&body, cli_flag(c, "new-key") ? "{\"new_key\":true}" : "{}");
-	r = cli_call(c, "POST", path, &body, &reply, err);
-	buf_fini(&body);
-	return r < 0 ? r : cli_wait_served(c, reply, "is made", err);
-}
-
-static int
 run_submit(struct cli *c, struct err *err)
 {
-	int r = cli_wait_check(c, err);
-
-	if (r < 0)
-		return r;
-	cli_results_begin(c);
-	for (size_t i = 0; r == 0 && i < c->word_count; i++)
-		r = submit_one(c, c->words[i], err);
-	cli_results_end(c);
-	return r;
+	return cli_certs_each(c, "submit", "is made", err);
 }
 
 static int

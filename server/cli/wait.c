@@ -127,3 +127,33 @@ cli_wait_served(struct cli *c, const struct json *made, const char *done, struct
 		    (long long)p.served, (long long)p.expected, json_text(made, "name"));
 	return cli_flush(c, err);
 }
+
+static int
+ask_one(struct cli *c, const char *name, const char *verb, const char *done, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s/%s", name, verb);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	struct buf body = BUF_INIT(64);
+	int r;
+
+	buf_put_str(&body, cli_flag(c, "new-key") ? "{\"new_key\":true}" : "{}");
+	r = cli_call(c, "POST", path, &body, &reply, err);
+	buf_fini(&body);
+	return r < 0 ? r : cli_wait_served(c, reply, done, err);
+}
+
+int
+cli_certs_each(struct cli *c, const char *verb, const char *done, struct err *err)
+{
+	int r = cli_wait_check(c, err);
+
+	if (r < 0)
+		return r;
+	cli_results_begin(c);
+	for (size_t i = 0; r == 0 && i < c->word_count; i++)
+		r = ask_one(c, c->words[i], verb, done, err);
+	cli_results_end(c);
+	return r;
+}
