@@ -3,7 +3,7 @@
 
 /*
  * Every maximum that a peer, an administrator or a file can run into, in one place, with the reason
- * where it is not obvious. A test probes each at its limit and one above.
+ * where it is not obvious. Tests probe them at the limit and above; docs/evidence.md says which.
  */
 
 /* records and seals */
