@@ -471,8 +471,11 @@ static const struct json_field renew_fields[] = {
     {.name = "new_key", .kind = JSON_BOOL, .offset = offsetof(struct renew_body, new_key)},
 };
 
-void
-handle_cert_renew(struct httpd_request *req, void *arg)
+typedef int make_fn(struct flow *f, const char *name, bool new_key, const char *author,
+    flow_done_cb *done, void *arg, struct err *err);
+
+static void
+start_make(struct httpd_request *req, void *arg, make_fn *make)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
 	struct answer *op = answer_new(a, req);
@@ -481,9 +484,21 @@ handle_cert_renew(struct httpd_request *req, void *arg)
 	int r = api_decode(req, renew_fields, ARRAY_LEN(renew_fields), &b, &err);
 
 	if (r == 0)
-		r = flow_credential_renew(a->p.flow, httpd_param(req, "name"), b.new_key,
-		    api_author(req), answer_on_flow, op, &err);
+		r = make(a->p.flow, httpd_param(req, "name"), b.new_key, api_author(req),
+		    answer_on_flow, op, &err);
 	answer_started(op, r, &err);
+}
+
+void
+handle_cert_renew(struct httpd_request *req, void *arg)
+{
+	start_make(req, arg, flow_credential_renew);
+}
+
+void
+handle_cert_submit(struct httpd_request *req, void *arg)
+{
+	start_make(req, arg, flow_credential_submit);
 }
 
 struct change_body {

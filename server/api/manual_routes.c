@@ -1,31 +1,8 @@
-/* Certificates from a CA outside: submit, the CSR, and the answer. */
+/* Certificates from a CA outside: the CSR, and the answer. */
 
 #include "common/base/str.h"
 #include "common/crypto/cert.h"
 #include "server/api/api_priv.h"
-
-struct submit_body {
-	bool new_key;
-};
-
-static const struct json_field submit_fields[] = {
-    {.name = "new_key", .kind = JSON_BOOL, .offset = offsetof(struct submit_body, new_key)},
-};
-
-void
-handle_cert_submit(struct httpd_request *req, void *arg)
-{
-	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	struct answer *op = answer_new(a, req);
-	struct submit_body b = {false};
-	struct err err;
-	int r = api_decode(req, submit_fields, ARRAY_LEN(submit_fields), &b, &err);
-
-	if (r == 0)
-		r = flow_credential_submit(a->p.flow, httpd_param(req, "name"), b.new_key,
-		    api_author(req), answer_on_flow, op, &err);
-	answer_started(op, r, &err);
-}
 
 static void
 put_csr(struct json_writer *w, const struct generation_public *g)
