@@ -1,6 +1,7 @@
 #include "common/crypto/subject.h"
 
 #include "common/base/str.h"
+#include "common/base/utf8.h"
 #include "common/crypto/cert_build.h"
 
 #include <stdio.h>
@@ -92,6 +93,8 @@ check_value(const struct attribute *a, struct span value, struct err *err)
 {
 	size_t n = count_characters(value);
 
+	if (!utf8_is_text(value))
+		return err_set(err, ERR_INVALID, "part %s of a subject is not UTF-8", a->name);
 	if (n < a->least || n > a->most)
 		return err_set(err, ERR_INVALID,
 		    "part %s of a subject has %zu characters; %d to %d are possible", a->name, n,

@@ -1,6 +1,6 @@
 #include "common/wire/unpack.h"
 
-#include "common/wire/utf8.h"
+#include "common/base/utf8.h"
 
 #include <string.h>
 

@@ -39,6 +39,7 @@ test_subject_parts(void **state)
 	    {"C=DEU", NULL, "3 characters; 2 to 2"},
 	    {"C=D\xc3\xa4", NULL, "cannot stand there"},
 	    {"C=D*", NULL, "byte 2 (\\x2a)"},
+	    {"O=a\x94", NULL, "not UTF-8"},
 	    {"O=a\tb", NULL, "byte 2 (\\x09)"},
 	    {"emailAddress=a b@c", NULL, "(\\x20)"},
 	    {"emailAddress=\xc3\xa4@example", NULL, "cannot stand there"},

@@ -4,7 +4,7 @@
 #include "common/wire/public_wire.h"
 #include "common/wire/record_wire.h"
 #include "common/wire/signer_messages.h"
-#include "common/wire/utf8.h"
+#include "common/base/utf8.h"
 
 #include <setjmp.h>
 #include <stdio.h>

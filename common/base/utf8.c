@@ -1,4 +1,4 @@
-#include "common/wire/utf8.h"
+#include "common/base/utf8.h"
 
 /* Length of the sequence that a lead byte begins, 0 when none does. */
 static size_t

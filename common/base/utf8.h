@@ -1,5 +1,5 @@
-#ifndef COMMON_WIRE_UTF8_H
-#define COMMON_WIRE_UTF8_H
+#ifndef COMMON_BASE_UTF8_H
+#define COMMON_BASE_UTF8_H
 
 /* Whether bytes are well-formed UTF-8 (RFC 3629) without NUL. Pure. */
 
