@@ -44,8 +44,9 @@ void cert_put_serial(const struct cert *c, struct buf *out);
 void cert_put_subject(const struct cert *c, struct buf *out);
 void cert_put_issuer(const struct cert *c, struct buf *out);
 /*
- * DNS and IP names of the subject alternative name, one call each; returns the count. Names with
- * bytes that no DNS name has (NUL, blanks, outside ASCII) are left out. cb may be NULL.
+ * DNS names, IP and e-mail addresses of the subject alternative name, one call each; returns the
+ * count. Names with bytes that none of them has (NUL, blanks, outside ASCII) are left out. cb may
+ * be NULL.
  */
 size_t cert_each_name(const struct cert *c, void (*cb)(void *arg, const char *name), void *arg);
 /* Appends PEM. */

@@ -361,7 +361,7 @@ name_text(const GENERAL_NAME *g, char out[static LIMIT_NAME + 1])
 	int kind, n;
 	const ASN1_STRING *s = GENERAL_NAME_get0_value(g, &kind);
 
-	if (kind == GEN_DNS)
+	if (kind == GEN_DNS || kind == GEN_EMAIL)
 		return plain_text(s, out, LIMIT_NAME + 1);
 	if (kind != GEN_IPADD)
 		return false;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define EMAIL_LOCAL_MAX 64
+
 static bool
 is_digit(char c)
 {
@@ -150,8 +152,67 @@ name_normalise(
 	return 0;
 }
 
+bool
+name_is_email(const char *name)
+{
+	return strchr(name, '@') != NULL;
+}
+
+/* RFC 5321 without quotes, and without what would be a path or a wildcard elsewhere. */
+static int
+local_part_check(const char *text, size_t len, struct err *err)
+{
+	static const char signs[] = "!#$%&'+-=?^_`{|}~";
+	char shown[8];
+
+	if (len == 0 || len > EMAIL_LOCAL_MAX)
+		return err_set(err, ERR_INVALID,
+		    "e-mail address '%.200s': there are %zu characters before the '@'; 1 to %d are "
+		    "possible",
+		    text, len, EMAIL_LOCAL_MAX);
+	for (size_t i = 0; i < len; i++) {
+		char c = lower(text[i]);
+		bool dot = c == '.' && i > 0 && i + 1 < len && text[i - 1] != '.';
+
+		if (!dot && !is_digit(c) && (c < 'a' || c > 'z') &&
+		    memchr(signs, c, sizeof(signs) - 1) == NULL)
+			return err_set(err, ERR_INVALID,
+			    "e-mail address '%.200s': %s at character %zu is not allowed there",
+			    text, show(text[i], shown), i + 1);
+	}
+	return 0;
+}
+
 int
-name_normalise_all(const char *const *texts, size_t count, char (*out)[NAME_TEXT_MAX],
+email_normalise(const char *text, char out[static NAME_TEXT_MAX], struct err *err)
+{
+	const char *at = strrchr(text, '@');
+	char domain[NAME_TEXT_MAX];
+	enum name_type type;
+	size_t len;
+	int r;
+
+	if (at == NULL)
+		return err_set(err, ERR_INVALID, "'%.200s' is no e-mail address", text);
+	len = (size_t)(at - text);
+	r = local_part_check(text, len, err);
+	if (r == 0)
+		r = name_normalise(at + 1, domain, &type, err);
+	if (r < 0)
+		return r;
+	if (type != NAME_DNS)
+		return err_set(err, ERR_INVALID,
+		    "e-mail address '%.200s': behind the '@' stands a DNS name", text);
+	if (len + 1 + strlen(domain) > LIMIT_NAME)
+		return err_set(err, ERR_INVALID,
+		    "e-mail address '%.60s...' has more than %d characters", text, LIMIT_NAME);
+	memcpy(out, text, len + 1);
+	memcpy(out + len + 1, domain, strlen(domain) + 1);
+	return 0;
+}
+
+int
+name_normalise_all(const char *const *texts, size_t count, bool emails, char (*out)[NAME_TEXT_MAX],
     size_t *out_count, struct err *err)
 {
 	size_t n = 0;
@@ -164,8 +225,17 @@ name_normalise_all(const char *const *texts, size_t count, char (*out)[NAME_TEXT
 	for (size_t i = 0; i < count; i++) {
 		enum name_type type;
 		bool known = false;
-		int r = name_normalise(texts[i], out[n], &type, err);
+		bool email = name_is_email(texts[i]);
+		int r;
 
+		if (email && !emails)
+			return err_set(err, ERR_INVALID,
+			    "'%.200s' is an e-mail address, which certificates of servers do not "
+			    "have: "
+			    "with --profile client or smime it can be a name",
+			    texts[i]);
+		r = email ? email_normalise(texts[i], out[n], err)
+			  : name_normalise(texts[i], out[n], &type, err);
 		if (r < 0)
 			return r;
 		for (size_t k = 0; k < n && !known; k++)

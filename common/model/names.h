@@ -26,11 +26,20 @@ NODISCARD int name_normalise(
     const char *text, char out[static NAME_TEXT_MAX], enum name_type *type, struct err *err);
 
 /*
- * Normalises count names and drops those that are there already. At least one, at most LIMIT_NAMES
- * (ERR_LIMIT). out has room for count; the count of what is left is returned in out_count.
+ * The same for an e-mail address, which certificates of people and clients may have: what stands
+ * before the '@' is kept as it is.
  */
-NODISCARD int name_normalise_all(const char *const *texts, size_t count, char (*out)[NAME_TEXT_MAX],
-    size_t *out_count, struct err *err);
+NODISCARD int email_normalise(const char *text, char out[static NAME_TEXT_MAX], struct err *err);
+/* Whether somebody means one: there is an '@'. */
+bool name_is_email(const char *name);
+
+/*
+ * Normalises count names and drops those that are there already. At least one, at most LIMIT_NAMES
+ * (ERR_LIMIT). emails: e-mail addresses may be among them. out has room for count; the count of
+ * what is left is returned in out_count.
+ */
+NODISCARD int name_normalise_all(const char *const *texts, size_t count, bool emails,
+    char (*out)[NAME_TEXT_MAX], size_t *out_count, struct err *err);
 
 /* Of names in normal form. */
 bool name_is_wildcard(const char *name);

@@ -19,14 +19,22 @@ put_listed(struct buf *list, const char *name)
 	buf_putf(list, "%s%s", list->len > 0 ? ", " : "", name);
 }
 
+bool
+answer_name(const char *name, char out[static NAME_TEXT_MAX])
+{
+	enum name_type type;
+
+	return (name_is_email(name) ? email_normalise(name, out, NULL)
+				    : name_normalise(name, out, &type, NULL)) == 0;
+}
+
 static void
 on_name(void *arg, const char *name)
 {
 	struct compared *c = arg;
 	char normal[NAME_TEXT_MAX];
-	enum name_type type;
 
-	if (name_normalise(name, normal, &type, NULL) < 0)
+	if (!answer_name(name, normal))
 		return;
 	for (size_t i = 0; i < c->wanted.count; i++) {
 		if (str_equal(c->wanted.items[i], normal)) {

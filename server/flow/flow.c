@@ -70,7 +70,7 @@ flow_check_open(const struct flow *f, struct err *err)
 
 /* Names in normal form, as texts of the operation. */
 static int
-take_names(struct flow_op *op, struct texts names, struct err *err)
+take_names(struct flow_op *op, struct texts names, enum leaf_profile profile, struct err *err)
 {
 	char(*normal)[NAME_TEXT_MAX];
 	const char **items;
@@ -84,7 +84,8 @@ take_names(struct flow_op *op, struct texts names, struct err *err)
 	items = arena_array(op->memory, names.count + 1, sizeof(*items));
 	if (normal == NULL || items == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for the names of a credential");
-	rc = name_normalise_all(names.items, names.count, normal, &count, err);
+	rc = name_normalise_all(
+	    names.items, names.count, profile != LEAF_SERVER, normal, &count, err);
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		items[i] = normal[i];
 	op->in.names = (struct texts){items, count};
@@ -170,14 +171,14 @@ take_spec(struct flow_op *op, const struct credential_spec *s, struct err *err)
 	const char *type_name = s->key_type != NULL ? s->key_type : FLOW_KEY_TYPE_DEFAULT;
 	enum leaf_profile profile;
 	enum key_type type;
-	int rc = take_names(op, s->names, err);
+	int rc = leaf_profile_parse(s->profile != NULL ? s->profile : "", &profile, err);
 
+	if (rc == 0)
+		rc = take_names(op, s->names, profile, err);
 	if (rc == 0)
 		rc = check_manual(s, err);
 	if (rc == 0)
 		rc = take_subject(op, s->subject, err);
-	if (rc == 0)
-		rc = leaf_profile_parse(s->profile != NULL ? s->profile : "", &profile, err);
 	if (rc == 0)
 		rc = key_type_parse(type_name, &type, err);
 	if (rc == 0 && s->name != NULL)

@@ -14,6 +14,7 @@
 #include "common/base/sm.h"
 #include "common/base/str.h"
 #include "common/chain/chain.h"
+#include "common/model/names.h"
 #include "common/wire/signer_messages.h"
 #include "server/flow/flow.h"
 #include "server/signer/signer.h"
@@ -218,6 +219,8 @@ struct answer_params {
 	enum leaf_profile purpose;
 };
 void answer_chain(struct flow_op *op, const struct answer_params *p, struct chain *out);
+/* A name of a certificate in the form in which credentials have theirs; false: they cannot. */
+bool answer_name(const char *name, char out[static NAME_TEXT_MAX]);
 
 /* reseal.c */
 void reseal_start(struct flow *f);

@@ -212,9 +212,8 @@ on_leaf_name(void *arg, const char *name)
 {
 	struct name_list *l = arg;
 	char normal[NAME_TEXT_MAX];
-	enum name_type type;
 
-	if (l->count < LIMIT_NAMES && name_normalise(name, normal, &type, NULL) == 0)
+	if (l->count < LIMIT_NAMES && answer_name(name, normal))
 		l->items[l->count++] = flow_op_text(l->op, normal);
 }
 

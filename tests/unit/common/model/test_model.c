@@ -95,15 +95,65 @@ test_normalise_all(void **state)
 	size_t count = 7;
 
 	(void)state;
-	assert_int_equal(name_normalise_all(in, 4, out, &count, &err), 0);
+	assert_int_equal(name_normalise_all(in, 4, false, out, &count, &err), 0);
 	assert_int_equal(count, 2);
 	assert_string_equal(out[1], "*.example");
-	assert_int_equal(name_normalise_all(in, 0, out, &count, &err), ERR_INVALID);
+	assert_int_equal(name_normalise_all(in, 0, false, out, &count, &err), ERR_INVALID);
 	for (size_t i = 0; i <= LIMIT_NAMES; i++)
 		in[i] = "a.example";
-	assert_int_equal(name_normalise_all(in, LIMIT_NAMES, out, &count, &err), 0);
+	assert_int_equal(name_normalise_all(in, LIMIT_NAMES, false, out, &count, &err), 0);
 	assert_int_equal(count, 1);
-	assert_int_equal(name_normalise_all(in, LIMIT_NAMES + 1, out, &count, &err), ERR_LIMIT);
+	assert_int_equal(
+	    name_normalise_all(in, LIMIT_NAMES + 1, false, out, &count, &err), ERR_LIMIT);
+}
+
+static void
+test_emails(void **state)
+{
+	static const struct {
+		const char *in, *out; /* out NULL: refused */
+		const char *says;
+	} cases[] = {
+	    {"Jane.Doe@Example.ORG", "Jane.Doe@example.org", NULL},
+	    {"a+b@xn--strae-oqa.example.", "a+b@xn--strae-oqa.example", NULL},
+	    {L63 "4@a.org", L63 "4@a.org", NULL},
+	    {"o'hara@localhost", "o'hara@localhost", NULL},
+	    {L64 "5@a.org", NULL, "65 characters before"},
+	    {"@a.org", NULL, "0 characters before"},
+	    {"a@", NULL, "empty"},
+	    {"a@b@c.org", NULL, "'@' at character 2"},
+	    {".a@b.org", NULL, "'.' at character 1"},
+	    {"a.@b.org", NULL, "'.' at character 2"},
+	    {"a..b@c.org", NULL, "'.' at character 3"},
+	    {"a b@c.org", NULL, "\\x20 at character 2"},
+	    {"a/b@c.org", NULL, "'/' at character 2"},
+	    {"\xc3\xa4@c.org", NULL, "\\xc3 at character 1"},
+	    {"a@*.example.org", NULL, "stands a DNS name"},
+	    {"a@192.0.2.1", NULL, "stands a DNS name"},
+	    {"a@b_c.org", NULL, "'_' at character 2"},
+	    {"a@" N253, NULL, "more than 253"},
+	    {"example.org", NULL, "no e-mail address"},
+	};
+	const char *both[] = {"A@Example.org", "www.example.org", "A@example.org"};
+	char out[ARRAY_LEN(both)][NAME_TEXT_MAX];
+	size_t count;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[NAME_TEXT_MAX] = "untouched";
+		int r = email_normalise(cases[i].in, text, &err);
+
+		assert_int_equal(r, cases[i].out != NULL ? 0 : ERR_INVALID);
+		assert_string_equal(text, cases[i].out != NULL ? cases[i].out : "untouched");
+		if (r < 0 && strstr(err.text, cases[i].says) == NULL)
+			fail_msg("'%s' does not say '%s'", err.text, cases[i].says);
+	}
+	assert_int_equal(name_normalise_all(both, 3, true, out, &count, &err), 0);
+	assert_int_equal(count, 2);
+	assert_string_equal(out[0], "A@example.org");
+	assert_int_equal(name_normalise_all(both, 3, false, out, &count, &err), ERR_INVALID);
+	assert_non_null(strstr(err.text, "--profile"));
 }
 
 static void
@@ -460,6 +510,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_normalise),
 	    cmocka_unit_test(test_normalise_all),
+	    cmocka_unit_test(test_emails),
 	    cmocka_unit_test(test_matching),
 	    cmocka_unit_test(test_sni),
 	    cmocka_unit_test(test_labels),

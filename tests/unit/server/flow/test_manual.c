@@ -359,7 +359,7 @@ test_refusals(void **state)
 static void
 test_spec_refused(void **state)
 {
-	static const char *const bad[] = {"X=1"};
+	static const char *const bad[] = {"X=1"}, *const email[] = {"a@example.org"};
 	static const char *many[17];
 	struct stage *s = *state;
 	const struct credential_spec good = {
@@ -382,6 +382,7 @@ test_spec_refused(void **state)
 	BAD(ERR_INVALID, "issuer micro", spec.ca = "default");
 	BAD(ERR_INVALID, "lifetime", spec.lifetime = DAY);
 	BAD(ERR_INVALID, "imported", spec.issuer = ISSUER_IMPORTED);
+	BAD(ERR_INVALID, "--profile", spec.names = ((struct texts){email, 1}));
 #undef BAD
 	assert_int_equal(index_count(s->o.index, KIND_CREDENTIAL), 0);
 	/* Certificates of an own CA are not pasted. */
@@ -505,6 +506,29 @@ test_other_csr(void **state)
 	check_active(s, 3, 1);
 }
 
+/* People have e-mail addresses: in the CSR, and in the answer. */
+static void
+test_email(void **state)
+{
+	static const char *const written[] = {"Jane@Example.ORG"},
+				 *const names[] = {"Jane@example.org"};
+	struct stage *s = *state;
+	const struct credential_spec spec = {.names = {written, 1},
+	    .name = WWW,
+	    .issuer = ISSUER_MANUAL,
+	    .profile = "smime",
+	    .author = "test"};
+	struct pkey *key;
+
+	OK(flow_credential_add(s->o.flow, &spec, office_on_flow, &s->o, &s->o.err));
+	key = requested_key(s);
+	sign_for(s, key, names, 1, now(&s->o) - 60, now(&s->o) + DAY);
+	OK(paste(s));
+	WARNS("may not be used for e-mail");
+	assert_null(strstr(s->o.warning, "names"));
+	pkey_unref(key);
+}
+
 /* Access may change while the certificate is waited for, and the CSR outlives that. */
 static void
 test_access_while_waiting(void **state)
@@ -559,6 +583,7 @@ main(void)
 	    TEST(test_warnings),
 	    TEST(test_renewal),
 	    TEST(test_other_csr),
+	    TEST(test_email),
 	    TEST(test_access_while_waiting),
 	    TEST(test_micro_draft),
 	};
