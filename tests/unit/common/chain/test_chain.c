@@ -259,6 +259,47 @@ test_namesakes(void **state)
 	cert_unref(other);
 }
 
+/* As many as are looked at, all of the issuer's name and other keys: what was not looked at is
+ * said. */
+static void
+test_cut(void **state)
+{
+	enum { MANY = LIMIT_CHAIN_CANDIDATES + 1 };
+	static struct cert *crowd[MANY];
+	struct chain_params p = {
+	    .leaf = shelf_get(&shelf, "l").list[0],
+	    .now = NOW,
+	};
+	struct chain c;
+
+	(void)state;
+	for (size_t i = 0; i < MANY; i++)
+		crowd[i] = make(
+		    &(struct recipe){.subject = "I", .key = 9, .issuer = "I", .issuer_key = 9});
+	/* The leaf is a candidate too. */
+	for (size_t count = MANY - 2; count <= MANY; count += 2) {
+		p.known = (struct certs){(const struct cert *const *)crowd, count};
+		chain_find(&p, &c);
+		assert_string_equal(path_of(&shelf, &c), "l");
+		assert_true(has_reason(&c, CHAIN_SEARCH_CUT));
+		chain_fini(&c);
+	}
+	p.known.count = LIMIT_CHAIN_SIGNATURES;
+	chain_find(&p, &c);
+	assert_false(has_reason(&c, CHAIN_SEARCH_CUT));
+	chain_fini(&c);
+	/* A root is not crowded out by them. */
+	p.known.count = MANY;
+	p.leaf = shelf_get(&shelf, "n").list[0];
+	p.given = shelf_get(&shelf, "f");
+	p.roots = shelf_get(&shelf, "Y");
+	chain_find(&p, &c);
+	assert_string_equal(path_of(&shelf, &c), "nfY");
+	chain_fini(&c);
+	for (size_t i = 0; i < MANY; i++)
+		cert_unref(crowd[i]);
+}
+
 int
 run_chain_tests(void)
 {
@@ -267,6 +308,7 @@ run_chain_tests(void)
 	    TEST(test_preferred_by_fingerprint),
 	    TEST(test_mesh),
 	    TEST(test_namesakes),
+	    TEST(test_cut),
 	};
 
 	return cmocka_run_group_tests_name("chain", tests, fill, empty);

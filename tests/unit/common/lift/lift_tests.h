@@ -31,6 +31,7 @@ void add_vector(struct lift *l, const char *name);
 
 int run_vector_tests(void);
 int run_type_tests(void);
+int run_limit_tests(void);
 int run_shape_tests(void);
 int run_bad_tests(void);
 

@@ -93,7 +93,8 @@ main(void)
 		return 1;
 	}
 	make_pair();
-	failed = run_vector_tests() + run_type_tests() + run_shape_tests() + run_bad_tests();
+	failed = run_vector_tests() + run_type_tests() + run_shape_tests() + run_bad_tests() +
+	    run_limit_tests();
 	secret_free(password_of_test);
 	buf_fini(&key_pem);
 	buf_fini(&cert_pem);
