@@ -3,6 +3,7 @@
 #include "server/signer/core_priv.h"
 
 #include "common/base/str.h"
+#include "common/model/names.h"
 
 #include <string.h>
 
@@ -84,6 +85,30 @@ seal_issued(struct signer_core *c, const struct signer_issue *s, const struct pk
 	return core_seal_generation(c, &s->generation, &public, key, to, out, err);
 }
 
+/*
+ * The flows have brought them to normal form; what is not in it came another way. Of e-mail
+ * addresses the leaf's profile decides.
+ */
+static int
+check_names(struct texts names, struct err *err)
+{
+	for (size_t i = 0; i < names.count; i++) {
+		char normal[NAME_TEXT_MAX];
+		enum name_type type;
+		int r;
+
+		if (strchr(names.items[i], '@') != NULL)
+			continue;
+		r = name_normalise(names.items[i], normal, &type, err);
+		if (r == 0 && strcmp(normal, names.items[i]) != 0)
+			r = err_set(
+			    err, ERR_INVALID, "'%s' is not the normal form of that name", normal);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int
 do_issue(struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
 {
@@ -106,6 +131,8 @@ do_issue(struct signer_core *c, const struct signer_request *r, struct op_out *o
 	    leaf_profile_parse(s->profile != NULL ? s->profile : "", &leaf_params.profile, err);
 
 	/* What costs nothing is refused before a key is made. */
+	if (rc == 0)
+		rc = check_names(s->names, err);
 	if (rc == 0)
 		rc = core_open_ca(c, &s->ca, &ca, err);
 	if (rc == 0)
@@ -138,6 +165,8 @@ do_make_request(
 	int rc =
 	    leaf_profile_parse(s->profile != NULL ? s->profile : "", &leaf_params.profile, err);
 
+	if (rc == 0)
+		rc = check_names(s->names, err);
 	if (rc == 0)
 		rc = beliefs_audience(c->beliefs, (struct ids){NULL, 0}, &to, err);
 	if (rc == 0)

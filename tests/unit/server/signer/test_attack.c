@@ -388,6 +388,40 @@ test_bad_ca(void **state)
 	world_fini(&foreign);
 }
 
+/* Names that no sound main asks for: they would stand in a certificate that somebody matches. */
+static void
+test_bad_names(void **state)
+{
+	static const char *const bad[] = {"", "WWW.example.org", "www.example.org.",
+	    "www..example.org", "*.*.example.org", "w*.example.org", "-www.example.org",
+	    "www_1.example.org", "192.0.2.01", "2001:DB8::1", "www.example.org:443",
+	    "www.example.org/"};
+	struct signer_world *w = *state;
+	struct world_record *ca = world_add_ca(w, "Micro CA", "ec-p256");
+	struct signer_request r = {.op = SIGNER_ISSUE};
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		const char *const names[] = {"www.example.org", bad[i]};
+		struct buf reply = BUF_INIT(LIMIT_SIGNER_FRAME);
+		struct signer_reply answer;
+
+		r.issue = (struct signer_issue){.generation = {.version = 1},
+		    .number = 1,
+		    .names = {names, 2},
+		    .key_type = "ec-p256",
+		    .not_before = WORLD_NOW,
+		    .not_after = WORLD_NOW + 86400,
+		    .ca = ca->bytes};
+		id_random(&r.issue.generation.id);
+		assert_int_equal(signer_core_execute(w->core, &r, &reply, NULL), 0);
+		assert_int_equal(wire_signer_reply_decode(buf_span(&reply), &answer, NULL), 0);
+		if (answer.code != ERR_INVALID)
+			fail_msg("'%s': %d", bad[i], answer.code);
+		signer_reply_fini(&answer);
+		buf_fini(&reply);
+	}
+}
+
 /* More CAs than are kept open. */
 static void
 test_many_cas(void **state)
@@ -452,6 +486,7 @@ run_attack_tests(void)
 	    TEST(test_wrong_starts),
 	    TEST(test_missing_keys),
 	    TEST(test_bad_ca),
+	    TEST(test_bad_names),
 	    TEST(test_many_cas),
 	    TEST(test_too_many),
 	};
