@@ -275,8 +275,8 @@ lift_block(struct lift *l, const struct pem_block *b, size_t number)
 	struct buf *dek_info = buf_new(LIMIT_TEXT);
 	struct err err;
 
-	snprintf(l->place, sizeof(l->place), "block %zu at line %zu (%.*s)", number, b->line,
-	    (int)(b->label.len < LABEL_SHOWN ? b->label.len : LABEL_SHOWN),
+	snprintf(l->place, sizeof(l->place), "%sblock %zu at line %zu (%.*s)", l->within, number,
+	    b->line, (int)(b->label.len < LABEL_SHOWN ? b->label.len : LABEL_SHOWN),
 	    (const char *)b->label.data);
 	if (sniff_foreign_label(l, b->label))
 		return;
@@ -324,6 +324,22 @@ without_trailing_blanks(struct span bytes, size_t least)
 	return bytes;
 }
 
+/* Values in base64 that are PEM, as in the YAML and JSON of Kubernetes secrets. */
+static bool
+lift_wrapped(struct lift *l, struct span bytes)
+{
+	AUTO(buf_freep)
+	struct buf *text = buf_new(LIMIT_IMPORT_FILE);
+	size_t at = 0, number = 0;
+
+	while (!l->full && text_next_wrapped(bytes, &at, text)) {
+		snprintf(l->within, sizeof(l->within), "value %zu, ", ++number);
+		(void)lift_text(l, buf_span(text));
+	}
+	l->within[0] = '\0';
+	return number > 0;
+}
+
 /* No DER from end to end: a text, base64 alone, or DER that was cut or has more behind it. */
 static void
 lift_text_or_rest(struct lift *l, struct span bytes, size_t whole)
@@ -331,7 +347,7 @@ lift_text_or_rest(struct lift *l, struct span bytes, size_t whole)
 	AUTO(buf_freep)
 	struct buf *der = buf_new(LIMIT_IMPORT_FILE);
 
-	if (lift_text(l, bytes))
+	if (lift_text(l, bytes) || lift_wrapped(l, bytes))
 		return;
 	if (text_decode_bare(bytes, der, NULL) == 0)
 		lift_body(l, SPAN("", 0), buf_span(der), SPAN(NULL, 0));

@@ -20,6 +20,7 @@ struct lift {
 	/* where the reader is */
 	const char *file;
 	char place[96];
+	char within[24];      /* in front of the places of blocks: "value 2, " */
 	struct buf curve;     /* the last EC PARAMETERS block */
 	size_t last_password; /* of the candidates, the one that opened something */
 };
@@ -81,6 +82,11 @@ bool text_next_block(struct text *t, struct pem_block *out);
 NODISCARD int text_decode(struct span body, struct buf *der, struct buf *dek_info, struct err *err);
 /* A text that is base64 and nothing else. */
 NODISCARD int text_decode_bare(struct span text, struct buf *der, struct err *err);
+/*
+ * The next run of base64 that holds PEM, as the values of a Kubernetes secret do, decoded (der is
+ * cleared first). *at moves behind it.
+ */
+bool text_next_wrapped(struct span text, size_t *at, struct buf *out);
 /* UTF-16 with its mark as bytes; false for anything else. */
 bool text_from_utf16(struct span bytes, struct buf *out);
 

@@ -255,6 +255,37 @@ text_decode_bare(struct span text, struct buf *der, struct err *err)
 	return decode(base64, der, err);
 }
 
+static bool
+is_base64(uint8_t c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	    c == '+' || c == '/' || c == '=';
+}
+
+bool
+text_next_wrapped(struct span text, size_t *at, struct buf *out)
+{
+	static const char start[] = "LS0tLS1CRUdJTi"; /* "-----BEGIN " but for its last bits */
+
+	while (*at < text.len) {
+		AUTO(buf_freep)
+		struct buf *base64 = buf_new(LIMIT_IMPORT_FILE);
+		const uint8_t *found =
+		    memmem(text.data + *at, text.len - *at, start, strlen(start));
+		size_t i;
+
+		if (found == NULL)
+			break;
+		for (i = (size_t)(found - text.data); i < text.len && is_base64(text.data[i]); i++)
+			buf_put_u8(base64, text.data[i]);
+		*at = i;
+		buf_clear(out);
+		if (decode(base64, out, NULL) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool
 text_from_utf16(struct span bytes, struct buf *out)
 {

@@ -265,7 +265,7 @@ def test_without_legacy_provider(pairs, tmp_path, legacy):
     check_pair(lift(out, passwords=["x"], env=nowhere), pair.spki, "modern")
 
 
-def test_certtool(pairs, tmp_path):
+def test_certtool(pairs, tmp_path, legacy):
     need("certtool")
     pair = pairs["rsa-2048"]
     made = tmp_path / "made.key"
@@ -283,7 +283,7 @@ def test_certtool(pairs, tmp_path):
         check_pair(lift(pair.cert, out, passwords=[PASSWORD]), pair.spki, cipher)
 
 
-def test_pk12util(pairs, tmp_path):
+def test_pk12util(pairs, tmp_path, legacy):
     need("pk12util", "certutil")
     pair = pairs["rsa-2048"]
     source, out, store = tmp_path / "in.p12", tmp_path / "out.p12", f"sql:{tmp_path}"
@@ -304,7 +304,7 @@ def keytool(*args, legacy_form=False):
                "-noprompt")
 
 
-def test_keytool(tmp_path):
+def test_keytool(tmp_path, legacy):
     """PKCS#12 of Java in both generations, several keys in one; JKS and JCEKS are explained."""
     need("keytool")
     for old in (False, True):
@@ -351,7 +351,7 @@ def vectors(tmp_path_factory):
     return folder / "cryptography_vectors"
 
 
-def test_vectors(vectors):
+def test_vectors(vectors, legacy):
     """None breaks anything; certificates, keys and containers are found where there are any."""
     words = ["cryptography", "password", "123456", "foobar", "baz", "a123456"]
     files = [f for f in sorted(vectors.rglob("*")) if f.is_file() and "PKITS" not in str(f)

@@ -1,3 +1,4 @@
+#include "common/base/str.h"
 #include "tests/unit/common/lift/lift_tests.h"
 
 /* One key and one certificate, in all the shapes in which people paste them. */
@@ -152,6 +153,26 @@ test_bare(void **state)
 	lift_free(l);
 }
 
+/* A Kubernetes secret: the values are base64 of PEM. */
+static void
+test_wrapped(void **state)
+{
+	struct lift *l = lift_with(NULL, NULL);
+	struct buf text = BUF_INIT(LIMIT_IMPORT_FILE);
+
+	(void)state;
+	buf_put_str(&text, "apiVersion: v1\ndata:\n  tls.key: ");
+	base64_put(&text, buf_span(&key_pem));
+	buf_put_str(&text, "\n  tls.crt: \"");
+	base64_put(&text, buf_span(&cert_pem));
+	buf_put_str(&text, "\"\n  other: LS0tLS1CRUdJTi!\nkind: Secret\n");
+	check_pair(buf_span(&text), "secret.yaml");
+	lift_add(l, "secret.yaml", buf_span(&text));
+	assert_string_equal(lift_at(l, 1)->place, "value 2, block 1 at line 1 (CERTIFICATE)");
+	buf_fini(&text);
+	lift_free(l);
+}
+
 int
 run_shape_tests(void)
 {
@@ -160,6 +181,7 @@ run_shape_tests(void)
 	    TEST(test_utf16),
 	    TEST(test_several_files_in_any_order),
 	    TEST(test_bare),
+	    TEST(test_wrapped),
 	};
 
 	return cmocka_run_group_tests_name("shapes", tests, NULL, NULL);
