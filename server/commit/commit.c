@@ -127,6 +127,8 @@ commit_signed(struct commit *c, int status, struct span done, const struct err *
 		batch_failed(c, ERR_UNAVAIL, &shown);
 		return;
 	}
+	/* It is there: what is wrong from now on is not of the signer. */
+	c->signer_trouble = false;
 	sm_move(&c->phase, PHASE_STORING);
 	disk_store(c);
 }

@@ -134,6 +134,23 @@ test_disk_full(void **state)
 	assert_digest(&m);
 }
 
+/* A beat says that the signer is there again, and nothing about the disk. */
+static void
+test_trouble_of_two_kinds(void **state)
+{
+	(void)state;
+	m.signer.dead = true;
+	assert_int_equal(test_commit(&m, test_put(1, 0, 10), NULL), ERR_UNAVAIL);
+	m.signer.dead = false;
+	assert_int_equal(test_commit(&m, test_put(1, 0, 10), NULL), 0);
+	assert_null(trouble());
+	vfs_fault_fail(m.disk, VFS_WRITE, 1, VFS_ENOSPC, true);
+	assert_int_equal(test_commit(&m, test_put(2, 0, 5000), NULL), ERR_NOSPACE);
+	virtual_pass(&m.time, 11000);
+	assert_non_null(trouble());
+	vfs_fault_heal(m.disk);
+}
+
 /* Every try uses up a beat: when those that are reserved are gone, there must be more. */
 static void
 test_beats_after_hours(void **state)
@@ -276,6 +293,7 @@ run_fault_tests(void)
 	    cmocka_unit_test_setup_teardown(test_signer_dies, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_beats_wait_for_the_signer, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_trouble_of_two_kinds, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_beats_after_hours, setup, teardown),
 	    cmocka_unit_test(test_disk_errors),
 	    cmocka_unit_test(test_crashes),
