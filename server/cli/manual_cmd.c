@@ -3,8 +3,8 @@
 #include "server/cli/commands.h"
 
 #include "common/base/str.h"
-#include "common/lift/lift.h"
 #include "common/sys/file.h"
+#include "server/cli/reader.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -53,66 +53,102 @@ read_input(struct buf *out, struct err *err)
 	return buf_error(out, "standard input", err);
 }
 
-static int
-lift_file(struct lift *l, const char *name, struct err *err)
-{
-	AUTO(buf_freep)
-	struct buf *bytes = buf_new(LIMIT_IMPORT_FILE);
-	bool input = name == NULL || str_equal(name, "-");
-	int r = input ? read_input(bytes, err) : file_read(name, LIMIT_IMPORT_FILE, bytes, err);
+/* The contents of the files that the command names, standard input when it names none. */
+struct inputs {
+	struct reader_file files[CLI_WORDS_MAX];
+	struct buf bytes[CLI_WORDS_MAX];
+	size_t count;
+};
 
-	if (r == 0)
-		lift_add(l, input ? "standard input" : name, buf_span(bytes));
+static void
+inputs_fini(struct inputs *in)
+{
+	for (size_t i = 0; i < in->count; i++)
+		buf_fini(&in->bytes[i]);
+	mem_free(in);
+}
+
+static int
+add_input(struct inputs *in, const char *name, struct err *err)
+{
+	bool standard = name == NULL || str_equal(name, "-");
+	struct buf *bytes = &in->bytes[in->count++];
+	int r;
+
+	*bytes = BUF_INIT(LIMIT_IMPORT_FILE);
+	r = standard ? read_input(bytes, err) : file_read(name, LIMIT_IMPORT_FILE, bytes, err);
+	in->files[in->count - 1] =
+	    (struct reader_file){standard ? "standard input" : name, buf_span(bytes)};
 	return r;
+}
+
+static void
+put_certificate(struct json_writer *w, struct span der)
+{
+	struct buf text = BUF_INIT(2 * LIMIT_CERT);
+
+	base64_put(&text, der);
+	json_put_span(w, NULL, buf_span(&text));
+	buf_fini(&text);
 }
 
 /* What else was in it is said, so that nobody wonders: a key above all. */
 static void
-remark(struct cli *c, const struct lift *l)
+remark(struct cli *c, const struct reader_answer *a)
 {
-	for (size_t i = 0; !c->json && i < lift_count(l); i++) {
-		const struct lift_item *item = lift_at(l, i);
+	for (size_t i = 0; !c->json && i < a->count; i++) {
+		const struct span text = a->items[i].bytes;
 
-		if (item->kind == LIFT_KEY)
+		if (a->items[i].kind == READER_KEY)
 			cli_printf(c,
-			    "left out: a private key (%s); the key of this credential was made "
+			    "left out: a private key (%.*s); the key of this credential was made "
 			    "here\n",
-			    item->file);
-		else if (item->kind == LIFT_PROBLEM)
-			cli_printf(c, "left out: %s\n", item->text);
+			    (int)text.len, (const char *)text.data);
+		else if (a->items[i].kind == READER_REMARK)
+			cli_printf(c, "left out: %.*s\n", (int)text.len, (const char *)text.data);
 	}
+}
+
+static void
+put_answer(struct cli *c, const struct reader_answer *a, struct json_writer *w)
+{
+	remark(c, a);
+	json_put_object(w, NULL);
+	json_put_array(w, "certificates");
+	for (size_t i = 0; i < a->count; i++)
+		if (a->items[i].kind == READER_CERT)
+			put_certificate(w, a->items[i].bytes);
+	json_put_end(w);
+	json_put_end(w);
 }
 
 /* Every certificate that there is in the input, whatever stands around it. */
 static int
-put_answer(struct cli *c, struct json_writer *w, struct err *err)
+read_answer(struct cli *c, struct json_writer *w, struct err *err)
 {
-	AUTO(lift_freep)
-	struct lift *l = lift_new(&(struct lift_params){.password_count = 0});
-	int r = 0;
+	struct inputs *in = mem_zalloc(sizeof(*in));
+	struct reader_answer answer = {.items = NULL};
+	int r = c->word_count == 1 ? add_input(in, NULL, err) : 0;
 
-	if (c->word_count == 1)
-		r = lift_file(l, NULL, err);
 	for (size_t i = 1; r == 0 && i < c->word_count; i++)
-		r = lift_file(l, c->words[i], err);
+		r = add_input(in, c->words[i], err);
+	if (r == 0)
+		r = reader_read(in->files, in->count, &answer, err);
+	inputs_fini(in);
 	if (r < 0)
 		return r;
-	if (lift_count_of(l, LIFT_CERT) == 0) {
+	if (reader_count(&answer, READER_CERT) > 0) {
+		put_answer(c, &answer, w);
+	} else {
 		cli_hint(c,
 		    "give what the CA has answered: PEM, DER or PKCS#7, in a file or on "
 		    "standard input");
-		r = lift_check(l, err);
-		return r < 0 ? r : err_set(err, ERR_NOTFOUND, "the answer has no certificate");
+		r = answer.problem.code != 0
+		    ? err_set(err, (enum err_code)answer.problem.code, "%s", answer.problem.text)
+		    : err_set(err, ERR_NOTFOUND, "the answer has no certificate");
 	}
-	remark(c, l);
-	json_put_object(w, NULL);
-	json_put_array(w, "certificates");
-	for (size_t i = 0; i < lift_count(l); i++)
-		if (lift_at(l, i)->kind == LIFT_CERT)
-			json_put_base64(w, NULL, cert_der(lift_at(l, i)->cert));
-	json_put_end(w);
-	json_put_end(w);
-	return 0;
+	reader_answer_fini(&answer);
+	return r;
 }
 
 static int
@@ -128,7 +164,7 @@ run_paste(struct cli *c, struct err *err)
 	int r = cli_wait_check(c, err);
 
 	if (r == 0)
-		r = put_answer(c, &w, err);
+		r = read_answer(c, &w, err);
 	if (r == 0)
 		r = cli_call(c, "POST", path, body, &reply, err);
 	return r < 0 ? r : cli_wait_served(c, reply, "has its certificate", err);

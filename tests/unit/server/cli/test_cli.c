@@ -397,51 +397,6 @@ test_several_names(void **state)
 	}
 }
 
-/* Certificates are lifted out of anything; what is left out is said. */
-static void
-test_paste(void **state)
-{
-	static const struct {
-		const char *line;
-		int status;
-		const char *says; /* the error, or what is printed */
-		unsigned certificates;
-	} cases[] = {
-	    {"cert paste a.org " LIFT_VECTORS "/isrg.pem --json", 0, "\"change\":", 1},
-	    {"cert paste a.org " LIFT_VECTORS "/amazon-roots.p7b --json", 0, "\"change\":", 2},
-	    {"cert paste a.org " LIFT_VECTORS "/text-json " LIFT_VECTORS "/isrg.pem --json", 0,
-		"\"change\":", 1},
-	    {"cert paste a.org " LIFT_VECTORS "/isrg.pem " LIFT_VECTORS
-	     "/ec_private_key.der --json",
-		0, "\"served\":2", 1},
-	    {"cert paste a.org " LIFT_VECTORS "/ec_private_key.der", ERR_NOTFOUND, "no certificate",
-		0},
-	    {"cert paste a.org " LIFT_VECTORS "/jks", ERR_UNAVAIL, "keytool", 0},
-	    {"cert paste a.org " LIFT_VECTORS "/nothing", ERR_NOTFOUND, "nothing", 0},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct cli c = cli_make();
-		struct err err = {0, ""};
-		unsigned certificates = 0;
-		const char *said;
-
-		server_start(200, CHANGED, SERVED);
-		server.asked[0] = '\0';
-		if (run(&c, cases[i].line, &err) != cases[i].status)
-			fail_msg("%s: %s", cases[i].line, err.text);
-		server_stop();
-		said = cases[i].status == 0 ? buf_str(&c.out) : err.text;
-		if (strstr(said, cases[i].says) == NULL)
-			fail_msg("%s: %s", cases[i].line, said);
-		for (const char *p = server.asked; (p = strstr(p, "\"MII")) != NULL; p++)
-			certificates++;
-		assert_int_equal(certificates, cases[i].certificates);
-		cli_fini(&c);
-	}
-}
-
 static void
 test_wait_ends(void **state)
 {
@@ -577,7 +532,6 @@ main(void)
 	    cmocka_unit_test(test_requests),
 	    cmocka_unit_test(test_changes_that_wait),
 	    cmocka_unit_test(test_several_names),
-	    cmocka_unit_test(test_paste),
 	    cmocka_unit_test(test_wait_ends),
 	    cmocka_unit_test(test_errors_of_the_server),
 	    cmocka_unit_test(test_local_mistakes),

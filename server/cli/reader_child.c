@@ -1,0 +1,163 @@
+/* The process that reads foreign files; see reader.h. */
+
+#include "server/cli/reader.h"
+
+#include "common/crypto/envelope.h"
+#include "common/crypto/pbe.h"
+#include "common/lift/lift.h"
+#include "common/sys/process.h"
+#include "common/sys/sandbox.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MEMORY_MAX (1024UL << 20)
+#define CPU_SECONDS_MAX 20
+
+static int
+limit(int what, rlim_t most, struct err *err)
+{
+	const struct rlimit both = {most, most};
+
+	if (setrlimit(what, &both) < 0)
+		return err_errno(err, errno, "limit the reader of files");
+	return 0;
+}
+
+/* A sanitizer maps terabytes that it never uses. */
+#ifdef CERTHERD_SANITIZED
+static const bool limits_memory = false;
+#else
+static const bool limits_memory = true;
+#endif
+
+static int
+prepare(struct err *err)
+{
+	int r = process_harden(err);
+
+	/* What opens files on first use: the times of certificates, and parts of OpenSSL. */
+	tzset();
+	if (r == 0)
+		r = envelope_self_test(err);
+	/* Without it the files that need it are explained. */
+	(void)!pbe_load_legacy(NULL);
+	if (r == 0)
+		r = limit(RLIMIT_CPU, CPU_SECONDS_MAX, err);
+	if (r == 0 && limits_memory)
+		r = limit(RLIMIT_AS, MEMORY_MAX, err);
+	return r < 0 ? r : sandbox_signer(err);
+}
+
+static int
+read_input(struct buf *out, struct err *err)
+{
+	uint8_t block[65536];
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, block, sizeof(block))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, errno, "read the files");
+		buf_put(out, block, (size_t)n);
+		if (out->error != 0)
+			break;
+	}
+	return buf_error(out, "files", err);
+}
+
+static void
+put_item(struct buf *out, const struct lift_item *item)
+{
+	switch (item->kind) {
+	case LIFT_CERT:
+		reader_put(out, READER_CERT, cert_der(item->cert));
+		break;
+	case LIFT_KEY:
+		reader_put(out, READER_KEY, span_str(item->file));
+		break;
+	case LIFT_PROBLEM:
+		reader_put(out, READER_REMARK, span_str(item->text));
+		break;
+	case LIFT_CSR:
+	case LIFT_CRL:
+	case LIFT_KIND__COUNT:
+		break;
+	}
+}
+
+static void
+put_problem(struct buf *out, const struct err *problem)
+{
+	struct buf text = BUF_INIT(2 * ERR_TEXT_MAX);
+
+	buf_put_u8(&text, (uint8_t)-problem->code);
+	buf_put_str(&text, problem->text);
+	reader_put(out, 'p', buf_span(&text));
+	buf_fini(&text);
+}
+
+static int
+lift_all(struct span input, struct buf *out, struct err *err)
+{
+	AUTO(lift_freep)
+	struct lift *l = lift_new(&(struct lift_params){.password_count = 0});
+	AUTO(mem_freep)
+	char *name = NULL;
+	struct span bytes;
+	struct err problem;
+	uint8_t kind;
+	bool bad;
+
+	while (reader_take(&input, &kind, &bytes, &bad)) {
+		if (kind == 'n') {
+			mem_free(name);
+			name = mem_zalloc(bytes.len + 1);
+			if (bytes.len > 0)
+				memcpy(name, bytes.data, bytes.len);
+		} else {
+			lift_add(l, name != NULL ? name : "", bytes);
+		}
+	}
+	if (bad)
+		return err_set(err, ERR_PROTO, "the files were cut off");
+	for (size_t i = 0; i < lift_count(l); i++)
+		put_item(out, lift_at(l, i));
+	if (lift_check(l, &problem) < 0)
+		put_problem(out, &problem);
+	return buf_error(out, "what was in the files", err);
+}
+
+int
+reader_main(void)
+{
+	struct buf input = BUF_INIT(READER_INPUT_MAX), out = BUF_INIT(READER_ANSWER_MAX);
+	struct err err = {0, ""};
+	struct span rest;
+	int r = prepare(&err);
+
+	if (r == 0)
+		r = read_input(&input, &err);
+	if (r == 0)
+		r = lift_all(buf_span(&input), &out, &err);
+	if (r < 0) {
+		buf_clear(&out);
+		put_problem(&out, &err);
+	}
+	rest = buf_span(&out);
+	while (rest.len > 0) {
+		ssize_t n = write(STDOUT_FILENO, rest.data, rest.len);
+
+		if (n < 0 && errno != EINTR)
+			return 1;
+		if (n > 0)
+			rest = SPAN(rest.data + n, rest.len - (size_t)n);
+	}
+	buf_fini(&input);
+	buf_fini(&out);
+	return 0;
+}
