@@ -187,15 +187,30 @@ may_pass(int code)
 	return code == ERR_NOMEM || code == ERR_IO || code == ERR_BUSY || code == ERR_UNAVAIL;
 }
 
+static void
+arm_again(struct cache *c)
+{
+	if (!timer_is_armed(&c->again_timer))
+		runtime_timer_start(
+		    c->p.runtime, &c->again_timer, backoff_next(&c->again_backoff, c->p.runtime));
+}
+
 void
 cache_again(struct cache *c, const struct id *credential, int code)
 {
 	if (!may_pass(code) || c->closing)
 		return;
 	(void)map_put(c->again, credential->bytes, ID_LEN, c);
-	if (!timer_is_armed(&c->again_timer))
-		runtime_timer_start(
-		    c->p.runtime, &c->again_timer, backoff_next(&c->again_backoff, c->p.runtime));
+	arm_again(c);
+}
+
+void
+cache_load_again(struct cache *c)
+{
+	if (c->closing)
+		return;
+	c->load_again = true;
+	arm_again(c);
 }
 
 static void
@@ -213,6 +228,8 @@ on_again(void *arg)
 	c->again = map_new();
 	cache_settle(c, ids, count, NULL, false);
 	mem_free(ids);
+	if (c->load_again)
+		cache_load_start(c, NULL, NULL);
 }
 
 /* --- openings for handshakes and the warm-up -----------------------------------------------------

@@ -51,7 +51,7 @@ void cache_close(struct cache *c, void (*closed)(void *arg), void *arg);
 /*
  * Looks at the whole store: at start, and after the follower has fetched everything anew. Names
  * that nothing is served for yet are served lazily, others are prepared first. trust: for verifying
- * records before they are opened; cloned.
+ * records before they are opened; cloned. One that fails is tried again, without a further word.
  */
 typedef void cache_loaded_cb(void *arg, int status, const struct err *err);
 NODISCARD int cache_load(struct cache *c, const struct trust *trust, cache_loaded_cb *loaded,

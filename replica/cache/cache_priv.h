@@ -39,6 +39,7 @@ struct cache {
 
 	/* Credentials that failed for a reason that may pass: looked at again after a while. */
 	struct map *again;
+	bool load_again; /* and the whole store, when that has failed */
 	struct timer again_timer;
 	struct backoff again_backoff;
 
@@ -64,6 +65,9 @@ void cache_stale_arm(struct cache *c);
 void cache_on_stale(void *arg);
 /* Remembers the credential if its code is one that may pass. */
 void cache_again(struct cache *c, const struct id *credential, int code);
+void cache_load_again(struct cache *c);
+/* Looks at the whole store by the trust that there is. */
+void cache_load_start(struct cache *c, cache_loaded_cb *loaded, void *arg);
 void cache_receipt(
     struct cache *c, const struct served *s, const struct id *credential, const struct err *err);
 struct served *cache_make_served(

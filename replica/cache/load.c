@@ -134,10 +134,14 @@ load_done(struct job *job)
 	struct load *l = CONTAINER_OF(job, struct load, job);
 	struct cache *c = l->cache;
 
+	c->load_again = false;
 	if (l->status < 0) {
 		learn_memberships(l);
 		facts_fini(&l->facts);
+		/* What it would have shown comes in no delta. */
+		cache_load_again(c);
 	} else {
+		backoff_reset(&c->again_backoff);
 		keep_what_was_told(&c->facts, &l->facts);
 		facts_fini(&c->facts);
 		c->facts = l->facts;
@@ -161,24 +165,29 @@ load_done(struct job *job)
 	cache_idle(c);
 }
 
-int
-cache_load(
-    struct cache *c, const struct trust *trust, cache_loaded_cb *loaded, void *arg, struct err *err)
+void
+cache_load_start(struct cache *c, cache_loaded_cb *loaded, void *arg)
 {
-	struct load *l;
+	struct load *l = mem_zalloc(sizeof(*l));
 
-	(void)err;
-	trust_free(c->trust);
-	c->trust = trust_clone(trust);
-	l = mem_zalloc(sizeof(*l));
 	l->cache = c;
-	l->trust = trust_clone(trust);
+	l->trust = trust_clone(c->trust);
 	l->loaded = loaded;
 	l->arg = arg;
 	facts_init(&l->facts);
 	l->job = (struct job){load_run, load_done, NULL};
 	c->busy++;
 	runtime_work(c->p.runtime, &l->job);
+}
+
+int
+cache_load(
+    struct cache *c, const struct trust *trust, cache_loaded_cb *loaded, void *arg, struct err *err)
+{
+	(void)err;
+	trust_free(c->trust);
+	c->trust = trust_clone(trust);
+	cache_load_start(c, loaded, arg);
 	return 0;
 }
 

@@ -215,6 +215,43 @@ test_term_begins_while_opening(void **state)
 	test_credential_fini(&c);
 }
 
+static void
+on_tried(void *arg, int status, const struct err *err)
+{
+	struct test_node *n = arg;
+
+	assert_true(status < 0 && err != NULL);
+	n->loaded = true;
+}
+
+static bool
+knows(void *arg)
+{
+	return cache_knows(((struct test_node *)arg)->cache, "www.example.org");
+}
+
+/* A look at the store that failed is taken again: what it would have shown comes in no delta. */
+static void
+test_load_is_tried_again(void **state)
+{
+	static const struct store_migration steps[] = {
+	    {"ALTER TABLE records RENAME TO away"}, {"ALTER TABLE away RENAME TO records"}};
+	struct test_node *n = *state;
+	struct test_credential c = {.names = {"www.example.org"}, .type = KEY_EC_P256};
+
+	test_node_issue(n, &c);
+	test_node_put(n, &c);
+	test_node_store(n);
+	assert_int_equal(store_migrate(n->store, "test", steps, 1, NULL), 0);
+	assert_int_equal(cache_load(n->cache, n->trust, on_tried, n, NULL), 0);
+	assert_true(wait_until(n->loop, wait_flag, &n->loaded));
+	assert_false(knows(n));
+	assert_int_equal(store_migrate(n->store, "test", steps, 2, NULL), 0);
+	assert_true(wait_until(n->loop, knows, n));
+	assert_true(serves(n, "www.example.org", &c));
+	test_credential_fini(&c);
+}
+
 int
 settle_run(void)
 {
@@ -225,6 +262,7 @@ settle_run(void)
 	    cmocka_unit_test_setup_teardown(test_removed_and_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_forged_membership, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_passing_trouble, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_load_is_tried_again, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_term_begins_while_opening, setup, teardown),
 	};
 
