@@ -8,6 +8,7 @@
 
 /* records and seals */
 #define LIMIT_NAME 253            /* a DNS name in text; also the name of any record */
+#define LIMIT_NAME_TYPED 1024     /* bytes of UTF-8; as A-labels it has LIMIT_NAME at most */
 #define LIMIT_NAMES 100           /* names of one credential */
 #define LIMIT_RECIPIENTS 64       /* of one seal; larger audiences are groups */
 #define LIMIT_PUBLIC (64 * 1024)  /* public part of a record */

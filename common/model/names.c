@@ -1,6 +1,7 @@
 #include "common/model/names.h"
 
 #include "common/base/buf.h"
+#include "common/model/idn.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -63,16 +64,23 @@ label_problem(const char *text, const char *label, size_t len, struct err *err)
 	return 0;
 }
 
+/* Which character it is, counted as people do: one of UTF-8 may have several bytes. */
+static size_t
+place_of(const char *text, size_t at)
+{
+	size_t place = 1;
+
+	for (size_t i = 0; i < at; i++)
+		place += ((unsigned char)text[i] & 0xc0) != 0x80;
+	return place;
+}
+
 static int
 character_problem(const char *text, size_t at, struct err *err)
 {
+	size_t place = place_of(text, at);
 	char shown[8];
 
-	if ((unsigned char)text[at] >= 0x80)
-		return err_set(err, ERR_INVALID,
-		    "name with %s at character %zu: names in other scripts are not converted yet; "
-		    "give the A-label (xn--...), as 'idn2 NAME' prints it",
-		    show(text[at], shown), at + 1);
 	if (text[at] == '*')
 		return err_set(err, ERR_INVALID,
 		    "name '%s': a '*' stands alone, as the first label: '*.example.org'", text);
@@ -80,10 +88,10 @@ character_problem(const char *text, size_t at, struct err *err)
 		return err_set(err, ERR_INVALID,
 		    "name '%s': %s at character %zu is not allowed; give a DNS name or an IP "
 		    "address alone, without port, brackets or path",
-		    text, show(text[at], shown), at + 1);
+		    text, show(text[at], shown), place);
 	return err_set(err, ERR_INVALID,
-	    "name '%.200s': %s at character %zu is not allowed in a DNS name", text,
-	    show(text[at], shown), at + 1);
+	    "name '%.180s': %s at character %zu is not allowed in a DNS name", text,
+	    show(text[at], shown), place);
 }
 
 /*
@@ -121,34 +129,83 @@ dns_check(const char *text, size_t len, size_t start, bool underscores, struct e
 	return 0;
 }
 
+static bool
+is_ascii(const char *text)
+{
+	for (; *text != 0; text++)
+		if ((unsigned char)*text >= 0x80)
+			return false;
+	return true;
+}
+
+/* Characters of ASCII are our own affair: libidn2 lets some pass that no host name has. */
+static int
+ascii_check(const char *text, size_t start, struct err *err)
+{
+	for (size_t i = start; text[i] != 0; i++) {
+		char c = lower(text[i]);
+
+		if ((unsigned char)c < 0x80 && !is_digit(c) && c != '-' && c != '.' &&
+		    (c < 'a' || c > 'z'))
+			return character_problem(text, i, err);
+	}
+	return 0;
+}
+
+/* Any name of letters into A-labels; start is behind the "*." of a wildcard. */
+static int
+convert(const char *text, size_t start, char out[static NAME_TEXT_MAX], struct err *err)
+{
+	int r;
+
+	if (strlen(text) > LIMIT_NAME_TYPED)
+		return err_set(err, ERR_INVALID,
+		    "name '%.60s...' has %zu bytes, at most %d are read", text, strlen(text),
+		    LIMIT_NAME_TYPED);
+	r = ascii_check(text, start, err);
+	if (r == 0)
+		r = idn_to_ascii(text, text + start, out, err);
+	return r;
+}
+
 int
 name_normalise(
     const char *text, char out[static NAME_TEXT_MAX], enum name_type *type, struct err *err)
 {
-	size_t len = strlen(text);
-	bool wildcard;
+	char converted[NAME_TEXT_MAX + 2] = "*.";
+	size_t len, wildcard = text[0] == '*' && text[1] == '.' ? 2 : 0;
 	int r;
 
-	if (len == 0)
+	if (text[0] == 0)
 		return err_set(err, ERR_INVALID, "a name is empty");
 	if (ip_normalise(text, out)) {
 		*type = NAME_IP;
 		return 0;
 	}
+	if (!is_ascii(text)) {
+		char name[NAME_TEXT_MAX];
+
+		r = convert(text, wildcard, name, err);
+		if (r < 0)
+			return r;
+		memcpy(converted + wildcard, name, strlen(name) + 1);
+		text = converted;
+	}
+	len = strlen(text);
 	if (text[len - 1] == '.')
 		len--;
 	if (len > LIMIT_NAME)
 		return err_set(err, ERR_INVALID,
-		    "name '%.60s...' has %zu characters, at most %d are allowed", text, len,
-		    LIMIT_NAME);
-	wildcard = len > 2 && text[0] == '*' && text[1] == '.';
-	r = dns_check(text, len, wildcard ? 2 : 0, false, err);
+		    "name '%.60s...' has %zu characters%s, at most %d are allowed", text, len,
+		    text == converted ? " in A-labels, which is how it is stored" : "", LIMIT_NAME);
+	wildcard = len > 2 ? wildcard : 0;
+	r = dns_check(text, len, wildcard, false, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < len; i++)
 		out[i] = lower(text[i]);
 	out[len] = 0;
-	*type = wildcard ? NAME_WILDCARD : NAME_DNS;
+	*type = wildcard > 0 ? NAME_WILDCARD : NAME_DNS;
 	return 0;
 }
 

@@ -4,7 +4,8 @@
 /*
  * Names: those that certificates are for (DNS names, wildcards, IP addresses), and those of nodes
  * and groups. One normal form is stored, compared and signed: DNS names in lower case without a dot
- * at the end, addresses as inet_ntop writes them. Pure functions.
+ * at the end, labels of other scripts as A-labels ("xn--fa-hia"), addresses as inet_ntop writes
+ * them. Pure functions.
  */
 
 #include "common/base/err.h"
@@ -17,10 +18,11 @@ enum name_type {
 };
 
 #define NAME_TEXT_MAX (LIMIT_NAME + 1)
+#define NAME_SHOWN_MAX (LIMIT_NAME_TYPED + 1)
 
 /*
- * The normal form of a name for a credential. ERR_INVALID names the character or the label that is
- * not allowed. out is untouched then.
+ * The normal form of a name for a credential; text is UTF-8, converted by IDNA 2008. ERR_INVALID
+ * names the character or the label that is not allowed. out is untouched then.
  */
 NODISCARD int name_normalise(
     const char *text, char out[static NAME_TEXT_MAX], enum name_type *type, struct err *err);
@@ -40,6 +42,14 @@ bool name_is_email(const char *name);
  */
 NODISCARD int name_normalise_all(const char *const *texts, size_t count, bool emails,
     char (*out)[NAME_TEXT_MAX], size_t *out_count, struct err *err);
+
+/*
+ * A name in normal form as people read it: in its own script, if that gives the same A-labels again
+ * and no label mixes scripts; else as it is. Also any other text as it is. Returns out.
+ */
+const char *name_shown(const char *name, char out[static NAME_SHOWN_MAX]);
+/* Whether a label has letters of scripts that nobody writes in one word; the text says which. */
+bool name_mixes_scripts(const char *name, struct err *why);
 
 /* Of names in normal form. */
 bool name_is_wildcard(const char *name);

@@ -3,6 +3,7 @@
 #include "common/base/runtime.h"
 #include "common/crypto/cert.h"
 #include "common/crypto/subject.h"
+#include "common/model/names.h"
 #include "common/wire/public_wire.h"
 #include "server/publish/publish.h"
 #include "server/sched/sched.h"
@@ -113,13 +114,22 @@ put_cert(const struct api *a, struct json_writer *w, const struct index_record *
 	put_active(a, w, r);
 }
 
+/* As it is stored, or as people read it. */
+static bool
+contains(const char *name, const char *filter)
+{
+	char shown[NAME_SHOWN_MAX];
+
+	return strstr(name, filter) != NULL || strstr(name_shown(name, shown), filter) != NULL;
+}
+
 static bool
 matches(const struct index_record *r, const char *filter)
 {
-	if (filter == NULL || strstr(r->name, filter) != NULL)
+	if (filter == NULL || contains(r->name, filter))
 		return true;
 	for (size_t i = 0; i < r->credential->names.count; i++)
-		if (strstr(r->credential->names.items[i], filter) != NULL)
+		if (contains(r->credential->names.items[i], filter))
 			return true;
 	return false;
 }
@@ -203,7 +213,7 @@ const struct index_record *
 api_find_cert(const struct api *a, struct httpd_request *req)
 {
 	const char *name = httpd_param(req, "name");
-	const struct index_record *r = index_named(a->p.index, KIND_CREDENTIAL, name);
+	const struct index_record *r = index_credential(a->p.index, name);
 	struct err err;
 
 	if (r == NULL) {

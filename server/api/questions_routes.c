@@ -159,7 +159,7 @@ handle_why_not(struct httpd_request *req, void *arg)
 	}
 	why = index_why_not(a->p.index, node_name, cert, runtime_wall_s(a->rt));
 	node = index_named(a->p.index, KIND_NODE, node_name);
-	credential = index_named(a->p.index, KIND_CREDENTIAL, cert);
+	credential = index_credential(a->p.index, cert);
 	if (node != NULL && credential != NULL)
 		receipt = publish_receipt(a->p.publish, &node->id, &credential->id);
 	api_begin(&r);

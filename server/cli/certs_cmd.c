@@ -1,6 +1,7 @@
 #include "server/cli/commands.h"
 
 #include "common/base/str.h"
+#include "common/model/names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,7 +53,7 @@ take_rows(void *arg, const struct json *page)
 	for (size_t i = 0; i < json_count(certs); i++) {
 		const struct json *cert = json_item(certs, i);
 
-		cli_table_text(t, json_text(cert, "name"));
+		cli_table_name(t, json_text(cert, "name"));
 		cli_table_text(t, json_text(cert, "state"));
 		cli_table_printf(t, "%lld", (long long)json_number(cert, "generation"));
 		cli_table_text(t, cli_time(cert, "not_after", time));
@@ -145,6 +146,25 @@ put_names(struct cli *c, const char *label, const struct json *array)
 	buf_fini(&text);
 }
 
+/* In their own script, and as they stand in the certificate where that is not the same. */
+static void
+put_dns_names(struct cli *c, const struct json *array)
+{
+	struct buf text = BUF_INIT(128 * 1024);
+	char shown[NAME_SHOWN_MAX];
+
+	for (size_t i = 0; i < json_count(array); i++) {
+		const char *name = json_value_text(json_item(array, i));
+
+		name = name != NULL ? name : "?";
+		buf_putf(&text, "%s%s", i > 0 ? ", " : "", name_shown(name, shown));
+		if (!str_equal(shown, name))
+			buf_putf(&text, " (%s)", name);
+	}
+	put_line(c, "names", buf_str(&text));
+	buf_fini(&text);
+}
+
 static void
 put_generations(struct cli *c, const struct json *cert)
 {
@@ -227,7 +247,7 @@ run_show(struct cli *c, struct err *err)
 	if (r < 0 || cli_json(c, cert))
 		return r;
 	put_line(c, "name", json_text(cert, "name"));
-	put_names(c, "names", json_member(cert, "names"));
+	put_dns_names(c, json_member(cert, "names"));
 	put_line(c, "state", json_text(cert, "state"));
 	if (*json_text(cert, "error") != '\0') {
 		put_line(c, "error", json_text(cert, "error"));

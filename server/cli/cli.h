@@ -131,6 +131,8 @@ struct cli_table {
 void cli_table_begin(struct cli_table *t, const char *const *headings);
 /* The next cell, row by row. Control characters of foreign text are escaped; NULL is "-". */
 void cli_table_text(struct cli_table *t, const char *text);
+/* A name of a certificate or credential, in its own script. */
+void cli_table_name(struct cli_table *t, const char *name);
 void cli_table_printf(struct cli_table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Names of an array, with commas; cut to a few. */
 void cli_table_names(struct cli_table *t, const struct json *array);

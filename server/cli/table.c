@@ -1,6 +1,7 @@
 #include "server/cli/cli.h"
 
 #include "common/base/str.h"
+#include "common/model/names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,32 @@ cli_table_text(struct cli_table *t, const char *text)
 	t->cells = mem_grow(t->cells, t->count + 1, sizeof(*t->cells));
 	t->cells[t->count++] = mem_strdup(buf_str(&cell));
 	buf_fini(&cell);
+}
+
+void
+cli_table_name(struct cli_table *t, const char *name)
+{
+	char shown[NAME_SHOWN_MAX];
+
+	if (name == NULL || str_equal(name_shown(name, shown), name)) {
+		cli_table_text(t, name);
+		return;
+	}
+	/* What came from A-labels has neither control characters nor any that change direction. */
+	t->cells = mem_grow(t->cells, t->count + 1, sizeof(*t->cells));
+	t->cells[t->count++] = mem_strdup(shown);
+}
+
+/* Characters of a cell; East Asian ones, which are wider, only cost the table its straight lines.
+ */
+static size_t
+width_of(const char *text)
+{
+	size_t width = 0;
+
+	for (; *text != '\0'; text++)
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+	return width;
 }
 
 void
@@ -69,7 +96,7 @@ cli_table_end(struct cli *c, struct cli_table *t, const char *empty)
 
 	CHECK(t->count % t->columns == 0);
 	for (size_t i = 0; i < t->count; i++) {
-		size_t n = strlen(t->cells[i]);
+		size_t n = width_of(t->cells[i]);
 
 		if (n > widths[i % t->columns])
 			widths[i % t->columns] = n;
@@ -82,7 +109,8 @@ cli_table_end(struct cli *c, struct cli_table *t, const char *empty)
 		if (has_rows && last)
 			cli_printf(c, "%s\n", t->cells[i]);
 		else if (has_rows)
-			cli_printf(c, "%-*s", (int)(widths[i % t->columns] + GAP), t->cells[i]);
+			cli_printf(c, "%s%*s", t->cells[i],
+			    (int)(widths[i % t->columns] + GAP - width_of(t->cells[i])), "");
 		mem_free(t->cells[i]);
 	}
 	mem_free(t->cells);

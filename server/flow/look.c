@@ -20,13 +20,15 @@ look_credential(struct flow_op *op, const struct index_record **out, struct err 
 {
 	const struct index *ix = op->flow->index;
 	const struct index_record *r = op->in.name != NULL
-	    ? index_named(ix, KIND_CREDENTIAL, op->in.name)
+	    ? index_credential(ix, op->in.name)
 	    : index_of_kind(ix, KIND_CREDENTIAL, &op->in.record);
 
 	if (r == NULL)
 		return err_set(err, ERR_NOTFOUND,
 		    "there is no credential '%s'; 'certherd cert list' shows them",
 		    op->in.name != NULL ? op->in.name : "");
+	if (op->in.name != NULL && strcmp(op->in.name, r->name) != 0)
+		op->in.name = flow_op_text(op, r->name);
 	op->credential = r->id;
 	op->credential_version = r->version;
 	op->number = r->credential->generations;

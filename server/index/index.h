@@ -70,6 +70,8 @@ const struct index_record *index_named(const struct index *ix, uint32_t kind, co
 /* The live record with that id, when it is of that kind. */
 const struct index_record *index_of_kind(
     const struct index *ix, uint32_t kind, const struct id *id);
+/* A CREDENTIAL by its name, or by a DNS name as people type it: "Straße.example". */
+const struct index_record *index_credential(const struct index *ix, const char *typed);
 /* Version of an id, tombstones included; 0: never seen. */
 uint64_t index_version(const struct index *ix, const struct id *id, bool *removed);
 size_t index_count(const struct index *ix, uint32_t kind);

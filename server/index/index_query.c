@@ -133,7 +133,7 @@ int
 index_who_can_read(
     const struct index *ix, const char *credential, struct access_list *out, struct err *err)
 {
-	const struct index_record *c = index_named(ix, KIND_CREDENTIAL, credential);
+	const struct index_record *c = index_credential(ix, credential);
 	const struct index_record *managers = index_managers(ix), *g = NULL;
 	struct access_lookup lookup = index_access_lookup(ix);
 
@@ -171,7 +171,7 @@ enum why_not
 index_why_not(const struct index *ix, const char *node, const char *credential, int64_t now)
 {
 	const struct index_record *n = index_named(ix, KIND_NODE, node);
-	const struct index_record *c = index_named(ix, KIND_CREDENTIAL, credential);
+	const struct index_record *c = index_credential(ix, credential);
 
 	if (n == NULL)
 		return WHY_NOT_NO_NODE;

@@ -1,5 +1,6 @@
 /* Lists of the index. */
 
+#include "common/model/names.h"
 #include "server/index/index_priv.h"
 
 #include <string.h>
@@ -137,6 +138,18 @@ index_default_ca(const struct index *ix)
 
 	index_each(ix, KIND_CA, on_ca, &s);
 	return s.found;
+}
+
+const struct index_record *
+index_credential(const struct index *ix, const char *typed)
+{
+	const struct index_record *r = index_named(ix, KIND_CREDENTIAL, typed);
+	char name[NAME_TEXT_MAX];
+	enum name_type type;
+
+	if (r != NULL || name_normalise(typed, name, &type, NULL) < 0)
+		return r;
+	return index_named(ix, KIND_CREDENTIAL, name);
 }
 
 const struct setting_public *

@@ -36,6 +36,23 @@ def test_every_key_type(pair):
         assert leaf(pair, "web1", f"{key_type}.test.example").public_key().key_size == bits
 
 
+def test_names_of_other_scripts(pair):
+    """Typed and shown as people read them; A-labels in the certificate."""
+    pair.cli("cert", "add", "*.straße.example", "faß.de", "--access", "web1")
+    stored = ["*.xn--strae-oqa.example", "xn--fa-hia.de"]
+    pair.wait_served("web1", "www.xn--strae-oqa.example")
+    san = leaf(pair, "web1", "xn--fa-hia.de").extensions.get_extension_for_class(
+        x509.SubjectAlternativeName).value
+    assert san.get_values_for_type(x509.DNSName) == stored
+    assert show(pair, "*.straße.example")["names"] == stored
+    assert "faß.de (xn--fa-hia.de)" in pair.cli("cert", "show", "*.Straße.example").out
+    assert "*.straße.example  " in pair.cli("cert", "list", "--filter", "straße").out
+    assert pair.json("explain", "www.straße.example")["candidates"][0]["serves"]
+    refused = pair.cli("cert", "add", "www.😀.example", status=2).err
+    assert "character 5, '😀' (U+1F600), is not allowed" in refused, refused
+    assert pair.json("cert", "list")["certs"][0]["name"] == stored[0]
+
+
 def test_every_key_type_of_micro_cas(domain):
     domain.replica("web1")
     for key_type, bits in KEY_TYPES.items():

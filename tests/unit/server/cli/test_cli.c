@@ -246,6 +246,13 @@ static const struct {
 	"\"expected\":2,\"access\":[\"w1\",\"w2\",\"w3\",\"w4\",\"w5\"]}],\"more\":false}",
 	"a.org  issued  3    2027-01-15 08:00 UTC  ec-p256  default  1 of 2  w1,w2,w3,w4 and 1 "
 	"more"},
+    /* Names in their own script, and the columns are straight. */
+    {"cert list --filter ß", "GET /v1/certs?limit=500&after=&filter=%C3%9F", "",
+	"{\"certs\":[{\"name\":\"xn--fa-hia.de\",\"state\":\"draft\"},"
+	"{\"name\":\"x\\u001b.de\",\"state\":\"draft\"}],\"more\":false}",
+	"faß.de    draft  0"},
+    {"cert show faß.de", "GET /v1/certs/fa%C3%9F.de", "",
+	"{\"names\":[\"a.de\",\"xn--fa-hia.de\"]}", "names         a.de, faß.de (xn--fa-hia.de)\n"},
     {"cert show *.a.org", "GET /v1/certs/%2A.a.org", "",
 	"{\"name\":\"*.a.org\",\"served\":37,\"expected\":40,\"generation\":12,"
 	"\"nodes\":[{\"node\":\"w\",\"generation\":null,\"error\":\"no\\u001b[2Jway\"}]}",

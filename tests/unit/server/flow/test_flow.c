@@ -130,6 +130,25 @@ test_add_refused(void **state)
 }
 
 static void
+test_add_idn(void **state)
+{
+	struct office *o = *state;
+	const char *const names[] = {"*.Straße.example", "faß.de", "paypаl.com", "192.0.2.1"};
+	const struct credential_spec spec = {.names = {names, ARRAY_LEN(names)}, .author = "test"};
+	const struct index_record *c;
+
+	OK(flow_credential_add(o->flow, &spec, office_on_flow, o, &o->err));
+	assert_non_null(strstr(o->warning, "mixes Latin and Cyrillic"));
+	c = credential(o, "*.xn--strae-oqa.example");
+	assert_string_equal(c->credential->names.items[1], "xn--fa-hia.de");
+	/* It is found as it was typed, and as it is stored. */
+	assert_ptr_equal(index_credential(o->index, "*.STRAßE.example"), c);
+	OK(renew(o, "*.straße.example", false));
+	assert_int_equal(o->result.generation, 2);
+	FAILS(ERR_NOTFOUND, renew(o, "straße.example", false));
+}
+
+static void
 test_access_defaults(void **state)
 {
 	struct office *o = *state;
@@ -498,6 +517,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    WITH_OFFICE(test_add),
 	    WITH_OFFICE(test_add_refused),
+	    WITH_OFFICE(test_add_idn),
 	    WITH_OFFICE(test_access_defaults),
 	    WITH_OFFICE(test_renew),
 	    WITH_OFFICE(test_access_change),
