@@ -115,8 +115,8 @@ touch_all(struct cache *c, struct touched *t)
 		touch(t, &((struct credential_fact *)value)->id);
 }
 
-static void
-learn_membership(struct cache *c, const struct record *record, struct touched *t)
+int
+cache_learn_membership(struct cache *c, const struct record *record)
 {
 	struct err err;
 	char hex[ID_HEX_MAX];
@@ -125,8 +125,9 @@ learn_membership(struct cache *c, const struct record *record, struct touched *t
 	if (r < 0)
 		log_error(
 		    "cache", "membership=%s not usable: %s", id_hex(&record->id, hex), err.text);
-	if (r != 0)
-		touch_all(c, t);
+	if (cache_may_pass(r))
+		cache_load_again(c);
+	return r;
 }
 
 static void
@@ -142,7 +143,8 @@ learn_change(struct cache *c, const struct change *change, struct touched *t, st
 		struct record ended = *record;
 
 		ended.removed = record->removed || change->gone;
-		learn_membership(c, &ended, t);
+		if (cache_learn_membership(c, &ended) != 0)
+			touch_all(c, t);
 		return;
 	}
 	if (change->gone)
@@ -181,8 +183,8 @@ cache_apply(struct cache *c, const struct trust *trust, const struct change *cha
 /* --- what may work later ------------------------------------------------------------------------
  */
 
-static bool
-may_pass(int code)
+bool
+cache_may_pass(int code)
 {
 	return code == ERR_NOMEM || code == ERR_IO || code == ERR_BUSY || code == ERR_UNAVAIL;
 }
@@ -198,7 +200,7 @@ arm_again(struct cache *c)
 void
 cache_again(struct cache *c, const struct id *credential, int code)
 {
-	if (!may_pass(code) || c->closing)
+	if (!cache_may_pass(code) || c->closing)
 		return;
 	(void)map_put(c->again, credential->bytes, ID_LEN, c);
 	arm_again(c);

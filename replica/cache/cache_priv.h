@@ -63,6 +63,11 @@ int cache_stale_error(const struct credential_fact *credential, struct err *err)
 /* After credentials have changed. */
 void cache_stale_arm(struct cache *c);
 void cache_on_stale(void *arg);
+/* Has the keyring learn one; what failed for a reason that may pass comes again. As keyring_learn.
+ */
+int cache_learn_membership(struct cache *c, const struct record *record);
+/* A failure for want of memory, or by the disk. */
+bool cache_may_pass(int code);
 /* Remembers the credential if its code is one that may pass. */
 void cache_again(struct cache *c, const struct id *credential, int code);
 void cache_load_again(struct cache *c);

@@ -78,14 +78,10 @@ static void
 learn_memberships(struct load *l)
 {
 	struct id *ids = mem_array(l->membership_count + 1, sizeof(*ids));
-	struct err err;
-	char hex[ID_HEX_MAX];
 
 	for (size_t i = 0; i < l->membership_count; i++) {
 		ids[i] = l->memberships[i]->id;
-		if (keyring_learn(l->cache->p.keyring, l->memberships[i], &err) < 0)
-			log_error("cache", "membership=%s not usable: %s",
-			    id_hex(&l->memberships[i]->id, hex), err.text);
+		(void)cache_learn_membership(l->cache, l->memberships[i]);
 		record_free(l->memberships[i]);
 	}
 	/* One that was ended and purged while nobody told this node is simply not there. */
@@ -141,11 +137,12 @@ load_done(struct job *job)
 		/* What it would have shown comes in no delta. */
 		cache_load_again(c);
 	} else {
-		backoff_reset(&c->again_backoff);
 		keep_what_was_told(&c->facts, &l->facts);
 		facts_fini(&c->facts);
 		c->facts = l->facts;
 		learn_memberships(l);
+		if (!c->load_again)
+			backoff_reset(&c->again_backoff);
 		settle_all(c);
 		cache_stale_arm(c);
 		c->stats.known = map_count(c->facts.credentials);

@@ -154,22 +154,34 @@ has_error(void *arg)
 	return !no_error(arg);
 }
 
+#define PIECES 32
+
+/* All of the heap of secrets that is left; returns in how many pieces. */
+static size_t
+fill_heap(struct secret *pieces[static PIECES])
+{
+	size_t count = 0;
+
+	for (size_t size = 2 << 20; size >= 32; size /= 2)
+		while (count < PIECES && secret_new(size, &pieces[count], NULL) == 0)
+			count++;
+	assert_true(count < PIECES);
+	return count;
+}
+
 /* No memory, a disk that does not answer: no reason to give a credential up for good. */
 static void
 test_passing_trouble(void **state)
 {
 	struct test_node *n = *state;
-	struct secret *filling[32];
-	size_t count = 0;
+	struct secret *filling[PIECES];
+	size_t count;
 	struct test_credential c = {.names = {"www.example.org"}, .type = KEY_EC_P256};
 
 	test_node_issue(n, &c);
 	test_node_put(n, &c);
 	test_node_store(n);
-	for (size_t size = 2 << 20; size >= 32; size /= 2)
-		while (count < ARRAY_LEN(filling) && secret_new(size, &filling[count], NULL) == 0)
-			count++;
-	assert_true(count < ARRAY_LEN(filling));
+	count = fill_heap(filling);
 	test_node_load(n);
 	assert_true(wait_until(n->loop, has_error, n));
 	assert_true(serves(n, "www.example.org", NULL));
@@ -178,6 +190,50 @@ test_passing_trouble(void **state)
 	assert_true(wait_until(n->loop, no_error, n));
 	assert_true(serves(n, "www.example.org", &c));
 	test_credential_fini(&c);
+}
+
+struct joining {
+	struct test_node *node;
+	struct id group;
+};
+
+static bool
+is_in_group(void *arg)
+{
+	struct joining *j = arg;
+
+	return keyring_in_group(j->node->keyring, &j->group);
+}
+
+/* Nor is it one to miss the keys of a group, by a look at the store or by a delta. */
+static void
+test_membership_in_passing_trouble(void **state)
+{
+	struct test_node *n = *state;
+	struct secret *filling[PIECES];
+	struct pkey *group_key = NULL;
+	size_t count;
+
+	assert_int_equal(pkey_generate(KEY_EC_P256, &group_key, NULL), 0);
+	for (int by_delta = 0; by_delta < 2; by_delta++) {
+		struct joining j = {n, {{0}}};
+
+		id_random(&j.group);
+		test_node_put_membership(n, &j.group, group_key);
+		test_node_store(n);
+		if (by_delta)
+			test_node_put_membership(n, &j.group, group_key);
+		count = fill_heap(filling);
+		if (by_delta)
+			test_node_change(n);
+		else
+			test_node_load(n);
+		assert_false(is_in_group(&j));
+		while (count > 0)
+			secret_free(filling[--count]);
+		assert_true(wait_until(n->loop, is_in_group, &j));
+	}
+	pkey_unref(group_key);
 }
 
 static void
@@ -262,6 +318,7 @@ settle_run(void)
 	    cmocka_unit_test_setup_teardown(test_removed_and_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_forged_membership, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_passing_trouble, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_membership_in_passing_trouble, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_load_is_tried_again, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_term_begins_while_opening, setup, teardown),
 	};
