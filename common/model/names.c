@@ -188,6 +188,9 @@ name_normalise(
 		r = convert(text, wildcard, name, err);
 		if (r < 0)
 			return r;
+		if (name[0] == 0)
+			return err_set(err, ERR_INVALID,
+			    "name '%.60s' has only characters that names leave out", text);
 		memcpy(converted + wildcard, name, strlen(name) + 1);
 		text = converted;
 	}

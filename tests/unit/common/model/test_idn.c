@@ -42,6 +42,9 @@ static const struct {
     {"\xcc\x88"
      "a.example",
 	NULL, NULL, "character 1"},
+    /* what is mapped to nothing */
+    {"\xe2\x80\x8b", NULL, NULL, "only characters that names leave out"},
+    {"\xe2\x80\x8b.de", NULL, NULL, "empty label"},
     /* ASCII beside other scripts is as strict as alone */
     {"é_x.de", NULL, NULL, "'_' at character 2"},
     {"é x.de", NULL, NULL, "\\x20 at character 2"},
