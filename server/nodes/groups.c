@@ -193,6 +193,10 @@ look_remove(struct task *t, struct err *err)
 		    "'%s' is this server, the manager; it cannot remove itself", t->object);
 	rt->id = r->id;
 	rt->version = r->version;
+	if (r->node->role == ROLE_RECOVERY)
+		t->warning =
+		    "the domain has no recovery key any more: when all managers are lost, so "
+		    "are all private keys";
 	return 0;
 }
 
@@ -283,8 +287,13 @@ static bool
 on_group_of(void *arg, const struct index_record *m)
 {
 	struct exposure *x = arg;
+	const struct index_record *managers = index_managers(x->n->p.index);
 
-	index_with_access(x->n->p.index, &m->membership->group, on_readable, x);
+	/* Whoever may open everything is in no list of access. */
+	if (managers != NULL && id_equal(&managers->id, &m->membership->group))
+		index_each(x->n->p.index, KIND_GENERATION, on_readable, x);
+	else
+		index_with_access(x->n->p.index, &m->membership->group, on_readable, x);
 	return !x->ended;
 }
 

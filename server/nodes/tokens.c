@@ -4,6 +4,7 @@
 #include "server/nodes/nodes_priv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void
@@ -211,20 +212,38 @@ nodes_token_create(struct nodes *n, const char *name, int64_t ttl, const char *a
 	return 0;
 }
 
+static int
+by_name(const void *a, const void *b)
+{
+	const struct token *x = *(const struct token *const *)a;
+	const struct token *y = *(const struct token *const *)b;
+	int names = strcmp(x->row.name, y->row.name);
+
+	if (names != 0)
+		return names;
+	return (x->row.expires_at > y->row.expires_at) - (x->row.expires_at < y->row.expires_at);
+}
+
 void
 nodes_tokens(const struct nodes *n,
     void (*cb)(void *arg, const struct id *token, const char *name, int64_t expires_at, bool used),
     void *arg)
 {
 	int64_t now = runtime_wall_s(n->p.runtime);
-	size_t at = 0;
+	const struct token **sorted =
+	    mem_array(map_count(n->tokens) + 1, sizeof(const struct token *));
+	size_t at = 0, count = 0;
 	void *value;
 
 	while (map_next(n->tokens, &at, NULL, &value)) {
 		const struct token *token = value;
 
 		if (token->row.expires_at >= now && token->row.tries < TOKEN_TRIES)
-			cb(arg, &token->row.id, token->row.name, token->row.expires_at,
-			    token->row.claimed);
+			sorted[count++] = token;
 	}
+	qsort(sorted, count, sizeof(const struct token *), by_name);
+	for (size_t i = 0; i < count; i++)
+		cb(arg, &sorted[i]->row.id, sorted[i]->row.name, sorted[i]->row.expires_at,
+		    sorted[i]->row.claimed);
+	mem_free(sorted);
 }

@@ -435,6 +435,11 @@ test_remove(void **state)
 	assert_non_null(strstr(o->name, "a.example.org"));
 	assert_non_null(strstr(o->name, "b.example.org"));
 	assert_null(strstr(o->name, "c.example.org"));
+	/* Managers open everything, and stand in no list of access. */
+	o->name[0] = 0;
+	nodes_exposed(o->nodes, &node(o, "manager")->id, on_exposed, o);
+	assert_non_null(strstr(o->name, "a.example.org"));
+	assert_non_null(strstr(o->name, "c.example.org"));
 	group = index_named(o->index, KIND_GROUP, "mail");
 	memcpy(group_key_before.bytes, group->group->key.data + 27, ID_LEN);
 	id = one->id;
