@@ -24,9 +24,10 @@ put_candidate(const struct api *a, struct json_writer *w, const struct explained
 		api_put_hash(w, "fingerprint", &e->generation->generation->fingerprint);
 	}
 	json_put_text(w, "why",
-	    e->serves                       ? "it is the best that fits"
-		: e->why == WHY_NOT_NOTHING ? "another one goes before it"
-					    : why_not_text(e->why));
+	    e->serves                                      ? "it is the best that fits"
+		: e->why == WHY_NOT_NOTHING                ? "another one goes before it"
+		: e->why == WHY_NOT_NO_ACCESS && e->nobody ? "no server has access to it"
+							   : why_not_text(e->why));
 	json_put_end(w);
 }
 
@@ -44,6 +45,17 @@ query_node(const struct api *a, const struct httpd_request *req, const struct in
 	if (*out == NULL)
 		return err_set(err, ERR_NOTFOUND,
 		    "there is no node '%.100s'; 'certherd node list' shows the nodes", name);
+	return 0;
+}
+
+static int
+query_credential(
+    const struct api *a, const char *name, const struct index_record **out, struct err *err)
+{
+	*out = index_credential(a->p.index, name);
+	if (*out == NULL)
+		return err_set(err, ERR_NOTFOUND,
+		    "there is no credential '%.100s'; 'certherd cert list' shows them", name);
 	return 0;
 }
 
@@ -117,12 +129,21 @@ handle_who_can_read(struct httpd_request *req, void *arg)
 
 /* ------------------------------------------------------------------------- why not */
 
+/* What the node says that it serves is the generation in force. */
+static bool
+serves_newest(const struct api *a, const struct receipt *receipt, const struct index_record *c)
+{
+	const struct index_record *active = index_active(a->p.index, c);
+
+	return receipt != NULL && receipt->has_generation && active != NULL &&
+	    id_equal(&receipt->generation, &active->id);
+}
+
 /* Everything is as it should be here, so what the node says decides. */
 static const char *
 explain_receipt(const struct api *a, const struct receipt *receipt,
-    const struct index_record *credential, const struct id *node)
+    const struct index_record *credential, const struct id *node, bool *serves)
 {
-	const struct index_record *active = index_active(a->p.index, credential);
 	int64_t stale_after = credential->credential->stale_after;
 	struct publish_follower f;
 	bool known = publish_follower(a->p.publish, node, &f);
@@ -131,8 +152,8 @@ explain_receipt(const struct api *a, const struct receipt *receipt,
 	if (known && !f.in_touch && stale_after > 0 && f.silent_ms / 1000 >= (uint64_t)stale_after)
 		return "the node is not connected, and stops serving it after so long without news "
 		       "(stale_after)";
-	if (receipt != NULL && receipt->has_generation && active != NULL &&
-	    id_equal(&receipt->generation, &active->id))
+	*serves = serves_newest(a, receipt, credential);
+	if (*serves)
 		return "nothing: it serves the newest generation";
 	if (receipt != NULL && receipt->error != NULL && receipt->error[0] != '\0')
 		return "the node has it and cannot use it; 'receipt' has its reason";
@@ -147,28 +168,28 @@ handle_why_not(struct httpd_request *req, void *arg)
 	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
 	const struct index_record *node, *credential;
 	const struct receipt *receipt = NULL;
-	const char *node_name, *cert;
+	const char *node_name, *cert, *text;
+	bool serves = false;
 	enum why_not why;
 	struct api_reply r;
 	struct err err;
 
 	if (api_query(req, "node", &node_name, &err) < 0 ||
-	    api_query(req, "cert", &cert, &err) < 0) {
+	    api_query(req, "cert", &cert, &err) < 0 || query_node(a, req, &node, &err) < 0 ||
+	    query_credential(a, cert, &credential, &err) < 0) {
 		api_fail(req, &err);
 		return;
 	}
 	why = index_why_not(a->p.index, node_name, cert, runtime_wall_s(a->rt));
-	node = index_named(a->p.index, KIND_NODE, node_name);
-	credential = index_credential(a->p.index, cert);
-	if (node != NULL && credential != NULL)
-		receipt = publish_receipt(a->p.publish, &node->id, &credential->id);
+	receipt = node != NULL ? publish_receipt(a->p.publish, &node->id, &credential->id) : NULL;
+	text = why == WHY_NOT_NOTHING ? explain_receipt(a, receipt, credential, &node->id, &serves)
+				      : why_not_text(why);
 	api_begin(&r);
 	json_put_text(&r.w, "node", node_name);
 	json_put_text(&r.w, "cert", cert);
 	json_put_bool(&r.w, "should_serve", why == WHY_NOT_NOTHING);
-	json_put_text(&r.w, "why",
-	    why == WHY_NOT_NOTHING ? explain_receipt(a, receipt, credential, &node->id)
-				   : why_not_text(why));
+	json_put_bool(&r.w, "serves", serves);
+	json_put_text(&r.w, "why", text);
 	if (receipt != NULL) {
 		json_put_object(&r.w, "receipt");
 		api_put_receipt(a, &r.w, receipt);

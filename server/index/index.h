@@ -134,7 +134,7 @@ const char *index_access_name(
 /* Servers that can open the newest generation (by its own access), managers included. */
 NODISCARD int index_who_can_read(
     const struct index *ix, const char *credential, struct access_list *out, struct err *err);
-/* Why a node does not serve a credential. ERR_NOTFOUND for neither: the answer says so. */
+/* Why a node does not serve a credential; names that are not there are an answer, too. */
 enum why_not index_why_not(
     const struct index *ix, const char *node, const char *credential, int64_t now);
 
@@ -143,9 +143,9 @@ enum why_not index_why_not(
 struct explained {
 	const struct index_record *credential, *generation;
 	bool wildcard;
-	enum why_not
-	    why; /* WHY_NOT_NOTHING: it can be served; the first such one of its key type is */
-	bool serves;
+	/* WHY_NOT_NOTHING: it can be served; the first such one of its key type is. */
+	enum why_not why;
+	bool serves, nobody; /* nobody has access */
 };
 /* node NULL: any node. name in normal form. Returns the count. */
 size_t index_explain(const struct index *ix, const struct id *node, const char *name, int64_t now,

@@ -187,7 +187,7 @@ struct explaining {
 	size_t count;
 };
 
-/* Without a node, access is no question. */
+/* Without a node, who has access is no question, as long as there is somebody. */
 static enum why_not
 why_nobody(const struct index_record *c, const struct index_record *g, int64_t now)
 {
@@ -199,6 +199,8 @@ why_nobody(const struct index_record *c, const struct index_record *g, int64_t n
 		return WHY_NOT_REVOKED;
 	if (g->generation->withdrawn)
 		return WHY_NOT_WITHDRAWN;
+	if (c->access.count == 0)
+		return WHY_NOT_NO_ACCESS;
 	if (now < g->generation->not_before)
 		return WHY_NOT_NOT_YET;
 	return now > g->generation->not_after ? WHY_NOT_EXPIRED : WHY_NOT_NOTHING;
@@ -221,6 +223,7 @@ on_fitting(void *arg, const struct index_record *c)
 	e->credential = c;
 	e->generation = index_active(x->ix, c);
 	e->wildcard = x->wildcard;
+	e->nobody = c->access.count == 0;
 	e->why = x->node != NULL ? why_not(x->ix, x->node, c, e->generation, x->now)
 				 : why_nobody(c, e->generation, x->now);
 	return true;

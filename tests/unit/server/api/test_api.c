@@ -443,7 +443,7 @@ test_looks(void **state)
 	    {"/v1/who-can-read?cert=www.example.org",
 		{"{\"node\":\"web1\",\"role\":\"replica\",\"by\":\"its own name\"}"}},
 	    {"/v1/why-not?node=web1&cert=www.example.org",
-		{"\"should_serve\":true", "\"why\":\"nothing: it serves", "\"receipt\":{"}},
+		{"\"serves\":true", "\"why\":\"nothing: it serves", "\"receipt\":{"}},
 	    {"/v1/why-not?node=manager&cert=www.example.org", {"\"should_serve\":false"}},
 	};
 	struct receipt receipt = {.has_generation = true,
@@ -472,7 +472,7 @@ test_not_there(void **state)
 {
 	static const char *const paths[] = {"/v1/certs/none", "/v1/certs/none/chain",
 	    "/v1/nodes/none", "/v1/groups/none", "/v1/cas/none", "/v1/who-can-read?cert=none",
-	    "/v1/explain?name=a.org&node=none"};
+	    "/v1/explain?name=a.org&node=none", "/v1/why-not?node=web1&cert=none"};
 
 	(void)state;
 	connect_local();

@@ -441,8 +441,13 @@ test_explain(void **state)
 	assert_true(out[0].serves);
 	assert_int_equal(out[1].why, WHY_NOT_NO_ACCESS);
 	assert_int_equal(index_explain(f->ix, &web1, "a.b.example.org", 1500, out), 0);
+	/* One that nobody has access to is served nowhere, so the other one is. */
+	put_credential(f, 20, "www.example.org", "example.org", 31, 0, 2);
+	assert_int_equal(index_explain(f->ix, NULL, "www.example.org", 1500, out), 2);
+	assert_true(out[0].serves && out[0].wildcard && !out[1].serves && out[1].nobody);
+	assert_int_equal(out[1].why, WHY_NOT_NO_ACCESS);
 	/* A credential with the name and the wildcard is there once. */
-	put_credential(f, 20, "www.example.org", "*.example.org", 31, 1, 2);
+	put_credential(f, 20, "www.example.org", "*.example.org", 31, 1, 3);
 	assert_int_equal(index_explain(f->ix, &web1, "www.example.org", 1500, out), 2);
 	assert_false(out[0].wildcard);
 }
