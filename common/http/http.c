@@ -113,6 +113,9 @@ translate(const struct call *c, CURLcode code, struct err *err)
 		    "'%.100s' may not be opened by this user; try as root or as a member of its "
 		    "group",
 		    where);
+	if (code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING)
+		return err_set(
+		    err, kind, "'%.100s' ended the connection in the middle of its answer", where);
 	if (kind == ERR_UNAVAIL && c->params->unix_socket != NULL)
 		return err_set(err, kind, "nobody answers on '%.100s': %s", where,
 		    number != 0 ? strerrordesc_np((int)number) : text);

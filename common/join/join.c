@@ -115,6 +115,21 @@ make_body(struct join *j, struct err *err)
 	return r < 0 ? r : buf_error(&j->body, "the request to join", err);
 }
 
+/* The cause without the address, which stands in front of it already. */
+static int
+unreached(const char *server, struct err *err)
+{
+	char cause[ERR_TEXT_MAX];
+	const char *start = strstr(err->text, "': ");
+
+	snprintf(cause, sizeof(cause), "%s", start != NULL ? start + 3 : err->text);
+	return err_set(err, err->code,
+	    "server '%.60s', which the token names, cannot be reached (%.80s); is it up, and its "
+	    "port "
+	    "open? its option --advertise sets the address in tokens",
+	    server, cause);
+}
+
 static int
 fetch_root(const struct join *j, const char *server, struct cert **out, struct err *err)
 {
@@ -126,6 +141,8 @@ fetch_root(const struct join *j, const char *server, struct cert **out, struct e
 		.url = url, .trust = HTTP_TRUST_NOBODY, .total_ms = TRY_MS, .max_reply = REPLY_MAX},
 	    &reply, err);
 
+	if (r == ERR_UNAVAIL || r == ERR_TIMEOUT)
+		return unreached(server, err);
 	if (r < 0)
 		return r;
 	if (reply.status != 200)
