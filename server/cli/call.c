@@ -88,6 +88,29 @@ plain(char *out, size_t size, const char *text)
 	return out;
 }
 
+/* An error about a member of the request is one about the option that it came from. */
+static bool
+name_option(const struct cli *c, struct err *err)
+{
+	static const char start[] = "member '";
+	const char *name = err->text + strlen(start), *end;
+	char option[64], text[ERR_TEXT_MAX];
+
+	if (!str_starts(err->text, start) || (end = strchr(name, '\'')) == NULL ||
+	    (size_t)(end - name) >= sizeof(option))
+		return false;
+	for (size_t i = 0; name + i < end; i++)
+		option[i] = name[i] == '_' ? '-' : name[i];
+	option[end - name] = '\0';
+	for (size_t i = 0; i < c->command->option_count; i++)
+		if (str_equal(c->command->options[i].name, option)) {
+			snprintf(text, sizeof(text), "option --%s%s", option, end + 1);
+			err_set(err, ERR_INVALID, "%s", text);
+			return true;
+		}
+	return false;
+}
+
 /* The server's error as ours, and its hint. */
 static int
 take_error(struct cli *c, int status, const struct json *root, struct err *err)
@@ -100,8 +123,9 @@ take_error(struct cli *c, int status, const struct json *root, struct err *err)
 		cli_hint(c, "%s", plain(hint, sizeof(hint), json_text(error, "hint")));
 	if (*json_text(error, "text") == '\0')
 		return err_set(err, ERR_PROTO, "the server answers with status %d", status);
-	return err_set(err, (enum err_code)(code != 0 ? code : ERR_PROTO), "%s",
+	code = err_set(err, (enum err_code)(code != 0 ? code : ERR_PROTO), "%s",
 	    plain(text, sizeof(text), json_text(error, "text")));
+	return status == 400 && name_option(c, err) ? err->code : code;
 }
 
 /* Not earlier: init makes the locked memory for its keys before anything uses OpenSSL. */

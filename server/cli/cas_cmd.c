@@ -23,7 +23,7 @@ run_create(struct cli *c, struct err *err)
 	buf_fini(&body);
 	if (r < 0 || cli_json(c, reply))
 		return r;
-	cli_printf(c, "Micro CA %s is enabled, until %s\n", c->words[0],
+	cli_printf(c, "Micro CA '%s' is made, until %s\n", c->words[0],
 	    cli_time(reply, "not_after", time));
 	cli_put_warnings(c, reply);
 	return 0;
@@ -72,6 +72,10 @@ run_show(struct cli *c, struct err *err)
 
 	if (r < 0 || cli_json(c, ca))
 		return r;
+	if (cli_flag(c, "pem")) {
+		cli_printf(c, "%s", json_text(ca, "certificate"));
+		return 0;
+	}
 	cli_printf(c, "%-14s%s\n", "name", json_text(ca, "name"));
 	cli_printf(c, "%-14s%s%s\n", "state", json_text(ca, "state"),
 	    json_flag(ca, "default") ? " (default)" : "");
@@ -86,6 +90,10 @@ static const struct cli_option create_options[] = {
     {"key-type", "TYPE", CLI_KEY_TYPES},
     {"lifetime", "DURATION", "10y if not given."},
     {"default", NULL, "Use it for credentials that name no CA."},
+};
+
+static const struct cli_option show_options[] = {
+    {"pem", NULL, "Print the certificate alone."},
 };
 
 const struct cli_command command_ca_create = {
@@ -115,9 +123,12 @@ const struct cli_command command_ca_show = {
     .verb = "show",
     .args = "NAME",
     .summary = "Show a Micro CA and its certificate, to be trusted by clients.",
-    .examples = "  certherd ca show default > ca.pem\n",
+    .examples = "  certherd ca show default\n"
+		"  certherd ca show default --pem > ca.pem\n",
     .least = 1,
     .most = 1,
+    .options = show_options,
+    .option_count = ARRAY_LEN(show_options),
     .run = run_show,
 };
 

@@ -55,14 +55,20 @@ take_rows(void *arg, const struct json *page)
 
 		cli_table_name(t, json_text(cert, "name"));
 		cli_table_text(t, json_text(cert, "state"));
-		cli_table_printf(t, "%lld", (long long)json_number(cert, "generation"));
+		if (json_number(cert, "generation") > 0)
+			cli_table_printf(t, "%lld", (long long)json_number(cert, "generation"));
+		else
+			cli_table_text(t, NULL);
 		cli_table_text(t, cli_time(cert, "not_after", time));
 		cli_table_text(t, json_text(cert, "key_type"));
 		cli_table_text(t,
 		    *json_text(cert, "ca") != '\0' ? json_text(cert, "ca")
 						   : json_text(cert, "issuer"));
-		cli_table_printf(t, "%lld of %lld", (long long)json_number(cert, "served"),
-		    (long long)json_number(cert, "expected"));
+		if (json_number(cert, "expected") > 0)
+			cli_table_printf(t, "%lld of %lld", (long long)json_number(cert, "served"),
+			    (long long)json_number(cert, "expected"));
+		else
+			cli_table_text(t, NULL);
 		cli_table_names(t, json_member(cert, "access"));
 	}
 	return 0;
@@ -262,14 +268,19 @@ run_show(struct cli *c, struct err *err)
 	put_line(c, "profile", json_text(cert, "profile"));
 	if (json_count(json_member(cert, "subject")) > 0)
 		put_names(c, "subject", json_member(cert, "subject"));
-	cli_printf(c, "%-14s%s %s\n", "issuer", json_text(cert, "issuer"), json_text(cert, "ca"));
+	cli_printf(c, "%-14s%s%s%s\n", "issuer", json_text(cert, "issuer"),
+	    *json_text(cert, "ca") != '\0' ? " " : "", json_text(cert, "ca"));
 	put_names(c, "access", json_member(cert, "access"));
 	put_line(c, "stale after", cli_stale_after(cert, stale));
 	put_line(c, "expires", cli_time(cert, "not_after", time));
 	put_line(c, "renewal", cli_time(cert, "renew_at", time));
-	cli_printf(c, "%-14s%lld of %lld nodes serve generation %lld\n", "served",
-	    (long long)json_number(cert, "served"), (long long)json_number(cert, "expected"),
-	    (long long)json_number(cert, "generation"));
+	if (json_number(cert, "expected") > 0)
+		cli_printf(c, "%-14s%lld of %lld nodes serve generation %lld\n", "served",
+		    (long long)json_number(cert, "served"),
+		    (long long)json_number(cert, "expected"),
+		    (long long)json_number(cert, "generation"));
+	else
+		put_line(c, "served", "by no node");
 	put_generations(c, cert);
 	put_nodes(c, cert);
 	return 0;

@@ -117,6 +117,18 @@ put_names(struct cli *c, const char *label, const struct json *array)
 	cli_printf(c, "%s\n", n == 0 ? "-" : "");
 }
 
+static bool
+has_name(const struct json *array, const char *name)
+{
+	for (size_t i = 0; i < json_count(array); i++) {
+		const char *text = json_value_text(json_item(array, i));
+
+		if (text != NULL && str_equal(text, name))
+			return true;
+	}
+	return false;
+}
+
 static int
 run_show(struct cli *c, struct err *err)
 {
@@ -137,10 +149,13 @@ run_show(struct cli *c, struct err *err)
 	cli_printf(c, "%-16s%s\n", "state", touch_of(node));
 	cli_printf(c, "%-16s%s\n", "software", json_text(node, "software"));
 	cli_printf(c, "%-16s%s\n", "joined", cli_time(node, "joined_at", time));
-	cli_printf(c, "%-16s%s\n", "identity until ", cli_time(identity, "not_after", time));
+	cli_printf(c, "%-16s%s\n", "identity until", cli_time(identity, "not_after", time));
 	put_names(c, "addresses", json_member(node, "addresses"));
 	put_names(c, "groups", json_member(node, "groups"));
-	put_names(c, "can open", json_member(node, "can_open"));
+	if (has_name(json_member(node, "groups"), "managers"))
+		cli_printf(c, "%-16s%s\n", "can open", "everything, as a member of managers");
+	else
+		put_names(c, "can open", json_member(node, "can_open"));
 	return 0;
 }
 
@@ -157,8 +172,7 @@ run_remove(struct cli *c, struct err *err)
 	if (r < 0 || cli_json(c, reply))
 		return r;
 	exposed = json_member(reply, "exposed");
-	cli_printf(c, "node %s is removed (seq %lld, %s)\n", c->words[0],
-	    (long long)json_number(reply, "seq"), json_text(reply, "durability"));
+	cli_printf(c, "node %s is removed\n", c->words[0]);
 	cli_put_warnings(c, reply);
 	if (json_count(exposed) > 0) {
 		cli_printf(c, "it could open these keys, and still has what it has seen:\n");
@@ -189,7 +203,7 @@ const struct cli_command command_node_token = {
 const struct cli_command command_node_tokens = {
     .noun = "node",
     .verb = "tokens",
-    .summary = "List the tokens that are still good.",
+    .summary = "List the join tokens that have not run out, used or not.",
     .examples = "  certherd node tokens\n",
     .run = run_tokens,
 };

@@ -188,6 +188,10 @@ check_words(struct cli *c, struct err *err)
 	if (c->word_count < cmd->least)
 		return err_set(err, ERR_INVALID, "something is missing behind '%s%s%s'", cmd->noun,
 		    cmd->verb != NULL ? " " : "", cmd->verb != NULL ? cmd->verb : "");
+	if (cmd->most > 2)
+		return err_set(err, ERR_INVALID,
+		    "'%.60s' is one word too many: at most %u are possible", c->words[cmd->most],
+		    cmd->most);
 	return err_set(err, ERR_INVALID, "'%.60s' is one word too many", c->words[cmd->most]);
 }
 
@@ -305,7 +309,11 @@ put_options(struct buf *out, const struct cli_option *options, size_t count)
 		    mem_printf("--%s%s%s", options[i].name, options[i].argument != NULL ? " " : "",
 			options[i].argument != NULL ? options[i].argument : "");
 
-		buf_putf(out, "  %-26s %s\n", left, options[i].help);
+		/* The few long ones stand alone, so that the column stays near. */
+		if (strlen(left) > 26)
+			buf_putf(out, "  %s\n  %-26s %s\n", left, "", options[i].help);
+		else
+			buf_putf(out, "  %-26s %s\n", left, options[i].help);
 	}
 }
 

@@ -11,6 +11,7 @@
 
 #define PASSPHRASE_MOST 1024
 #define PASSPHRASE_LEAST 8
+#define PASSPHRASE_TRIES 3
 #define CTRL_C 3
 #define CTRL_D 4
 #define BACKSPACE 8
@@ -103,29 +104,53 @@ ask(const char *question, struct secret **out, struct err *err)
 }
 
 static int
-from_terminal(const char *what, const char *file_option, struct secret **out, struct err *err)
+check_length(const struct secret *got, const char *what, struct err *err)
+{
+	if (secret_span(got).len >= PASSPHRASE_LEAST)
+		return 0;
+	return err_set(err, ERR_INVALID, "the passphrase of the %s has less than %d bytes", what,
+	    PASSPHRASE_LEAST);
+}
+
+static int
+ask_twice(const char *what, struct secret **out, struct err *err)
 {
 	AUTO(mem_freep)
-	char *first = mem_printf("Passphrase for the %s", what);
+	char *first =
+	    mem_printf("Passphrase for the %s, at least %d bytes", what, PASSPHRASE_LEAST);
 	AUTO(secret_freep)
 	struct secret *one = NULL;
 	AUTO(secret_freep)
 	struct secret *two = NULL;
+	int r = ask(first, &one, err);
+
+	if (r == 0)
+		r = check_length(one, what, err);
+	if (r == 0)
+		r = ask("The same again", &two, err);
+	if (r == 0 && !secret_equal(one, secret_span(two)))
+		r = err_set(err, ERR_INVALID, "the two passphrases differ");
+	if (r == 0)
+		*out = MOVE(one);
+	return r;
+}
+
+/* Who has mistyped may try again, as long as it is a person who types. */
+static int
+from_terminal(const char *what, const char *file_option, struct secret **out, struct err *err)
+{
 	int r;
 
 	if (!isatty(STDIN_FILENO))
 		return err_set(err, ERR_INVALID,
 		    "there is no terminal to ask for the passphrase of the %s; give --%s FILE",
 		    what, file_option);
-	r = ask(first, &one, err);
-	if (r == 0)
-		r = ask("The same again", &two, err);
-	if (r < 0)
-		return r;
-	if (!secret_equal(one, secret_span(two)))
-		return err_set(err, ERR_INVALID, "the two passphrases differ");
-	*out = MOVE(one);
-	return 0;
+	for (unsigned tries = 1;; tries++) {
+		r = ask_twice(what, out, err);
+		if (r != ERR_INVALID || tries == PASSPHRASE_TRIES)
+			return r;
+		fprintf(stderr, "certherd: %s; try again\n", err->text);
+	}
 }
 
 int
@@ -146,9 +171,8 @@ passphrase_get(const struct cli *c, const char *file_option, const char *fd_opti
 		r = from_terminal(what, file_option, &got, err);
 	if (r < 0)
 		return r;
-	if (secret_span(got).len < PASSPHRASE_LEAST)
-		return err_set(err, ERR_INVALID, "the passphrase of the %s has less than %d bytes",
-		    what, PASSPHRASE_LEAST);
-	*out = MOVE(got);
-	return 0;
+	r = check_length(got, what, err);
+	if (r == 0)
+		*out = MOVE(got);
+	return r;
 }

@@ -4,6 +4,9 @@
 
 #include <stdio.h>
 
+/* Of one commit, in a line for people. */
+#define RECORDS_SHOWN 5
+
 /* ------------------------------------------------------------------------- explain */
 
 static int
@@ -87,10 +90,15 @@ run_why_not(struct cli *c, struct err *err)
 
 	if (r < 0 || cli_json(c, reply))
 		return r;
+	receipt = json_member(reply, "receipt");
+	if (json_flag(reply, "serves")) {
+		cli_printf(c, "%s serves %s: generation %lld, the one in force\n", c->words[0],
+		    c->words[1], (long long)json_number(receipt, "generation"));
+		return 0;
+	}
 	cli_printf(c, "%s %s serve %s: %s\n", c->words[0],
 	    json_flag(reply, "should_serve") ? "should" : "should not", c->words[1],
 	    json_text(reply, "why"));
-	receipt = json_member(reply, "receipt");
 	if (receipt != NULL && json_number(receipt, "generation") > 0)
 		cli_printf(c, "it says: it serves generation %lld\n",
 		    (long long)json_number(receipt, "generation"));
@@ -101,31 +109,34 @@ run_why_not(struct cli *c, struct err *err)
 
 /* ------------------------------------------------------------------------- status */
 
-/* Every state that some credential is in, the common ones always. */
+/* Every state that some credential is in. */
 static void
 put_states(struct cli *c, const struct json *certs)
 {
 	static const struct {
 		const char *member, *word;
-		bool always;
 	} states[] = {
-	    {"issued", "issued", true},
-	    {"renewal_due", "due for renewal", false},
-	    {"waiting", "waiting for a certificate", false},
-	    {"draft", "drafts", false},
-	    {"failed", "failed", true},
-	    {"expired", "expired", false},
-	    {"revoked", "revoked", false},
-	    {"archived", "archived", false},
-	    {"unknown", "in a state not known here", false},
+	    {"issued", "issued"},
+	    {"renewal_due", "due for renewal"},
+	    {"waiting", "waiting for a certificate"},
+	    {"draft", "in draft"},
+	    {"failed", "failed"},
+	    {"expired", "expired"},
+	    {"revoked", "revoked"},
+	    {"archived", "archived"},
+	    {"unknown", "in a state not known here"},
 	};
 	bool first = true;
 
+	if (json_number(certs, "total") == 0) {
+		cli_printf(c, "%-14snone\n", "credentials");
+		return;
+	}
 	cli_printf(c, "%-14s%lld", "credentials", (long long)json_number(certs, "total"));
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
 		long long count = (long long)json_number(certs, states[i].member);
 
-		if (count == 0 && !states[i].always)
+		if (count == 0)
 			continue;
 		cli_printf(c, "%s %lld %s", first ? ":" : ",", count, states[i].word);
 		first = false;
@@ -143,8 +154,12 @@ put_counts(struct cli *c, const struct json *s)
 	cli_printf(c, "%-14s%lld of %lld connected\n", "nodes",
 	    (long long)json_number(nodes, "connected"), (long long)json_number(nodes, "total"));
 	put_states(c, certs);
-	cli_printf(c, "%-14s%lld planned, the next %s\n", "renewals",
-	    (long long)json_number(renewals, "waiting"), cli_time(renewals, "next_at", time));
+	if (json_number(renewals, "waiting") > 0)
+		cli_printf(c, "%-14s%lld planned, the next %s\n", "renewals",
+		    (long long)json_number(renewals, "waiting"),
+		    cli_time(renewals, "next_at", time));
+	else
+		cli_printf(c, "%-14snone planned\n", "renewals");
 	if (json_number(renewals, "due") + json_number(renewals, "running") > 0)
 		cli_printf(c, "%-14s%lld due now, %lld under way, at most %lld a minute\n", "",
 		    (long long)json_number(renewals, "due"),
@@ -186,22 +201,36 @@ run_status(struct cli *c, struct err *err)
 
 /* ------------------------------------------------------------------------- watch */
 
+/* Some have no name of their own: what follows from another change, and says nothing alone. */
+static bool
+is_named(const struct json *record)
+{
+	return *json_text(record, "name") != '\0' || json_number(record, "generation") > 0;
+}
+
 static void
 put_commit(struct cli *c, const struct json *e)
 {
 	const struct json *records = json_member(e, "records");
+	size_t named = 0, shown = 0;
 
+	for (size_t i = 0; i < json_count(records); i++)
+		named += is_named(json_item(records, i));
 	cli_printf(c, "seq %lld:", (long long)json_number(e, "seq"));
-	for (size_t i = 0; i < json_count(records); i++) {
+	for (size_t i = 0; i < json_count(records) && shown < RECORDS_SHOWN; i++) {
 		const struct json *x = json_item(records, i);
 
-		cli_printf(c, "%s %s%s%s", i > 0 ? "," : "", json_text(x, "kind"),
+		if (named > 0 && !is_named(x))
+			continue;
+		cli_printf(c, "%s %s%s%s", shown++ > 0 ? "," : "", json_text(x, "kind"),
 		    *json_text(x, "name") != '\0' ? " " : "", json_text(x, "name"));
 		if (json_number(x, "generation") > 0)
 			cli_printf(c, " %lld of %s", (long long)json_number(x, "generation"),
 			    json_text(x, "cert"));
 		cli_printf(c, "%s", json_flag(x, "removed") ? " (removed)" : "");
 	}
+	if (named > shown)
+		cli_printf(c, " and %zu more", named - shown);
 	cli_printf(c, "\n");
 }
 
@@ -209,7 +238,11 @@ static void
 put_event(struct cli *c, const struct json *e)
 {
 	const char *event = json_text(e, "event");
+	long long second = (long long)(json_number(e, "time_ms") / 1000 % 86400);
 
+	if (!str_equal(event, "begin") && json_number(e, "time_ms") > 0)
+		cli_printf(
+		    c, "%02lld:%02lld:%02lld ", second / 3600, second / 60 % 60, second % 60);
 	if (str_equal(event, "commit"))
 		put_commit(c, e);
 	else if (str_equal(event, "node"))
@@ -224,8 +257,8 @@ put_event(struct cli *c, const struct json *e)
 		    json_text(e, "cert"), *json_text(e, "error") != '\0' ? ": " : "",
 		    json_text(e, "error"));
 	else if (str_equal(event, "begin"))
-		cli_printf(
-		    c, "watching from seq %lld; Ctrl-C ends\n", (long long)json_number(e, "seq"));
+		cli_printf(c, "watching from seq %lld, times in UTC; Ctrl-C ends\n",
+		    (long long)json_number(e, "seq"));
 }
 
 static int

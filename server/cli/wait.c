@@ -60,6 +60,24 @@ put_json(struct cli *c, const struct json *made, const struct progress *p)
 	cli_result_end(c, &w);
 }
 
+/* Who asked not to wait is not told how far the nodes had come at once: it would read like a
+ * failure. */
+static void
+put_progress(struct cli *c, const char *name, const struct progress *p, uint64_t limit_ms)
+{
+	if (p->expected == 0 || limit_ms == 0)
+		return;
+	if (p->served >= p->expected)
+		cli_printf(c, "served by %lld of %lld nodes after %llu ms\n", (long long)p->served,
+		    (long long)p->expected, (unsigned long long)p->after_ms);
+	else
+		cli_printf(c,
+		    "served by %lld of %lld nodes after %llu s; the others follow when they can: "
+		    "'certherd cert show %s' says which\n",
+		    (long long)p->served, (long long)p->expected,
+		    (unsigned long long)(p->after_ms / 1000), name);
+}
+
 static bool
 has_certificate(const struct json *made)
 {
@@ -113,18 +131,10 @@ cli_wait_served(struct cli *c, const struct json *made, const char *done, struct
 		put_next_step(c, made);
 		return 0;
 	}
-	cli_printf(c, "credential %s %s: generation %lld, until %s (seq %lld, %s)\n",
-	    json_text(made, "name"), done, (long long)json_number(made, "generation"),
-	    cli_time(made, "not_after", time), (long long)json_number(made, "seq"),
-	    json_text(made, "durability"));
+	cli_printf(c, "credential %s %s: generation %lld, until %s\n", json_text(made, "name"),
+	    done, (long long)json_number(made, "generation"), cli_time(made, "not_after", time));
 	cli_put_warnings(c, made);
-	if (p.expected > 0 && p.served >= p.expected)
-		cli_printf(c, "served by %lld of %lld nodes after %llu ms\n", (long long)p.served,
-		    (long long)p.expected, (unsigned long long)p.after_ms);
-	else if (p.expected > 0)
-		cli_printf(c,
-		    "served by %lld of %lld nodes so far; 'certherd cert show %s' says which\n",
-		    (long long)p.served, (long long)p.expected, json_text(made, "name"));
+	put_progress(c, json_text(made, "name"), &p, limit_ms);
 	return cli_flush(c, err);
 }
 

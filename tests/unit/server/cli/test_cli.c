@@ -3,6 +3,7 @@
 #include "common/base/str.h"
 #include "common/http/http.h"
 #include "tests/unit/server/cli/canned.h"
+#include "tests/unit/server/cli/line.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -11,51 +12,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define ARGS_MAX 40
-
-/* Words of a command line, with the name in front; owned until args_fini. */
-struct args {
-	char *argv[ARGS_MAX + 4];
-	int argc;
-};
-
-static void
-args_make(struct args *a, const char *line, const char *socket)
-{
-	char copy[1024], *rest = copy, *word;
-
-	memset(a, 0, sizeof(*a));
-	a->argv[a->argc++] = mem_strdup("certherd");
-	snprintf(copy, sizeof(copy), "%s", line);
-	while ((word = strsep(&rest, " ")) != NULL)
-		if (*word != '\0')
-			a->argv[a->argc++] = mem_strdup(word);
-	if (socket != NULL) {
-		a->argv[a->argc++] = mem_strdup("--socket");
-		a->argv[a->argc++] = mem_strdup(socket);
-	}
-}
-
-static void
-args_fini(struct args *a)
-{
-	while (a->argc > 0)
-		mem_free(a->argv[--a->argc]);
-}
-
-static struct cli
-cli_make(void)
-{
-	return (struct cli){.out = BUF_INIT(1024 * 1024), .hint = BUF_INIT(4096)};
-}
-
-static void
-cli_fini(struct cli *c)
-{
-	buf_fini(&c->out);
-	buf_fini(&c->hint);
-}
 
 /* ------------------------------------------------------------------------- words */
 
@@ -192,25 +148,6 @@ test_help_behind_help(void **state)
 
 /* ------------------------------------------------------------------------- against a server */
 
-static int
-run(struct cli *c, const char *line, struct err *err)
-{
-	struct args a;
-	int r;
-
-	args_make(&a, line, server.path);
-	r = cli_parse(c, a.argc, a.argv, err);
-	if (r == 0)
-		r = c->command->run(c, err);
-	args_fini(&a);
-	return r;
-}
-
-#define CHANGED                                                                                    \
-	"{\"id\":\"0\",\"name\":\"a.org\",\"generation\":2,\"not_after\":\"2027-01-15T08:00:"      \
-	"00Z\","                                                                                   \
-	"\"durability\":\"local\",\"term\":1,\"seq\":9,\"warnings\":[\"look out\"]}"
-#define SERVED "{\"served\":2,\"expected\":2}"
 #define WAITS                                                                                      \
 	"{\"name\":\"a.org\",\"generation\":1,\"csr\":true,\"seq\":9,\"warnings\":[\"look out\"]}"
 
@@ -250,7 +187,7 @@ static const struct {
     {"cert list --filter ß", "GET /v1/certs?limit=500&after=&filter=%C3%9F", "",
 	"{\"certs\":[{\"name\":\"xn--fa-hia.de\",\"state\":\"draft\"},"
 	"{\"name\":\"x\\u001b.de\",\"state\":\"draft\"}],\"more\":false}",
-	"faß.de    draft  0"},
+	"faß.de    draft  -"},
     {"cert show faß.de", "GET /v1/certs/fa%C3%9F.de", "",
 	"{\"names\":[\"a.de\",\"xn--fa-hia.de\"]}", "names         a.de, faß.de (xn--fa-hia.de)\n"},
     {"cert show *.a.org", "GET /v1/certs/%2A.a.org", "",
@@ -274,9 +211,11 @@ static const struct {
     {"cert delete a", "DELETE /v1/certs/a", "", CHANGED, "is deleted"},
     {"ca create c --key-type rsa-2048 --lifetime 5y --default", "POST /v1/cas",
 	"{\"name\":\"c\",\"key_type\":\"rsa-2048\",\"lifetime\":\"5y\",\"default\":true}", CHANGED,
-	"Micro CA c is enabled, until 2027-01-15 08:00 UTC"},
+	"Micro CA 'c' is made, until 2027-01-15 08:00 UTC"},
     {"ca list", "GET /v1/cas", "", "{\"cas\":[]}", "There are no Micro CAs"},
     {"ca show c", "GET /v1/cas/c", "", "{\"certificate\":\"PEM\\n\"}", "PEM\n"},
+    {"ca show c --pem", "GET /v1/cas/c", "", "{\"name\":\"c\",\"certificate\":\"PEM\\n\"}",
+	"PEM\n"},
     {"default-access show", "GET /v1/settings/default-access", "", "{\"access\":[\"w\"]}", "w\n"},
     {"default-access set a @g", "PUT /v1/settings/default-access", "{\"access\":[\"a\",\"@g\"]}",
 	CHANGED, "by a, @g"},
@@ -289,6 +228,16 @@ static const struct {
 	"1 names in its access no longer exist"},
     {"why-not w a", "GET /v1/why-not?node=w&cert=a", "",
 	"{\"should_serve\":false,\"why\":\"it has no access\"}", "w should not serve a: it has"},
+    {"why-not w a", "GET /v1/why-not?node=w&cert=a", "",
+	"{\"should_serve\":true,\"serves\":true,\"why\":\"nothing\",\"receipt\":{\"generation\":3}"
+	"}",
+	"w serves a: generation 3, the one in force\n"},
+    {"status", "GET /v1/status", "",
+	"{\"certs\":{\"total\":0},\"renewals\":{\"waiting\":0,\"next_at\":null}}",
+	"credentials   none\nrenewals      none planned\n"},
+    {"status", "GET /v1/status", "",
+	"{\"certs\":{\"total\":3,\"issued\":2,\"draft\":1,\"failed\":0}}",
+	"credentials   3: 2 issued, 1 in draft\n"},
     {"status", "GET /v1/status", "",
 	"{\"domain\":\"example.org\",\"troubles\":[\"disk full\"],\"public\":[\"h:1\"],"
 	"\"nodes\":{\"total\":3,\"connected\":2}}",
@@ -320,105 +269,6 @@ test_requests(void **state)
 	}
 }
 
-/* Changes of a credential wait until the nodes serve it. */
-static void
-test_changes_that_wait(void **state)
-{
-	static const struct {
-		const char *line, *request, *body;
-	} cases[] = {
-	    {"cert add a.org b.org --access x,@y --name n --key-type rsa-2048 --issuer micro --ca "
-	     "c "
-	     "--lifetime 9d --renew-percent 20 --new-key --stale-after 1d",
-		"POST /v1/certs",
-		"{\"names\":[\"a.org\",\"b.org\"],\"name\":\"n\",\"key_type\":\"rsa-2048\","
-		"\"issuer\":\"micro\",\"ca\":\"c\",\"lifetime\":\"9d\",\"stale_after\":\"1d\","
-		"\"access\":[\"x\",\"@y\"],\"renew_percent\":20,\"new_key\":true}"},
-	    {"cert add a.org", "POST /v1/certs", "{\"names\":[\"a.org\"]}"},
-	    {"cert renew a.org", "POST /v1/certs/a.org/renew", "{}"},
-	    {"cert renew a.org --new-key", "POST /v1/certs/a.org/renew", "{\"new_key\":true}"},
-	    {"cert access a.org --add x --remove @y,z --keep-key", "PUT /v1/certs/a.org/access",
-		"{\"add\":[\"x\"],\"remove\":[\"@y\",\"z\"],\"keep_key\":true}"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct cli c = cli_make();
-		struct err err = {0, ""};
-
-		server_start(200, CHANGED, SERVED);
-		c.json = true;
-		{
-			char line[512];
-
-			snprintf(line, sizeof(line), "%s --json", cases[i].line);
-			if (run(&c, line, &err) != 0)
-				fail_msg("%s: %s", cases[i].line, err.text);
-		}
-		server_stop();
-		if (!str_starts(server.asked, cases[i].request) ||
-		    strcmp(strstr(server.asked, "\r\n\r\n") + 4, cases[i].body) != 0)
-			fail_msg("%s: %s", cases[i].line, server.asked);
-		assert_int_equal(server.count, 2);
-		assert_non_null(strstr(buf_str(&c.out), "\"served\":2,\"expected\":2"));
-		cli_fini(&c);
-	}
-}
-
-/* One JSON document, of the same shape for one name and for many. */
-static void
-test_several_names(void **state)
-{
-	static const struct {
-		const char *line;
-		size_t count;
-		const char *first, *last;
-	} cases[] = {
-	    {"group add g a b c --json", 3, "a", "c"},
-	    {"group add g a --json", 1, "a", "a"},
-	    {"group remove g b a --json", 2, "b", "a"},
-	    {"cert renew a.org --no-wait --json", 1, "a.org", "a.org"},
-	    {"cert renew a.org a.org --no-wait --json", 2, "a.org", "a.org"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct cli c = cli_make();
-		AUTO(json_freep)
-		struct json *root = NULL;
-		const struct json *list;
-		struct err err = {0, ""};
-
-		server_start(200, CHANGED, CHANGED);
-		assert_int_equal(run(&c, cases[i].line, &err), 0);
-		server_stop();
-		if (json_parse(buf_span(&c.out), 65536, &root, &err) < 0)
-			fail_msg("%s: %s: %s", cases[i].line, err.text, buf_str(&c.out));
-		list = json_member(root, "results");
-		assert_int_equal(json_count(list), cases[i].count);
-		assert_string_equal(json_text(json_item(list, 0), "name"), cases[i].first);
-		assert_string_equal(
-		    json_text(json_item(list, cases[i].count - 1), "name"), cases[i].last);
-		assert_non_null(json_member(json_item(list, 0), "change"));
-		cli_fini(&c);
-	}
-}
-
-static void
-test_wait_ends(void **state)
-{
-	struct cli c = cli_make();
-	struct err err = {0, ""};
-
-	(void)state;
-	server_start(200, CHANGED, "{\"served\":1,\"expected\":2}");
-	assert_int_equal(run(&c, "cert renew a.org --no-wait --json", &err), 0);
-	server_stop();
-	assert_int_equal(server.count, 2);
-	assert_non_null(strstr(buf_str(&c.out), "\"served\":1,\"expected\":2"));
-	cli_fini(&c);
-}
-
 static void
 test_errors_of_the_server(void **state)
 {
@@ -440,6 +290,24 @@ test_errors_of_the_server(void **state)
 	assert_int_equal(run(&c, "cert show x", &err), ERR_PROTO);
 	server_stop();
 	assert_non_null(strstr(err.text, "status 502"));
+	cli_fini(&c);
+	/* What is wrong with a member of the request is wrong with the option. */
+	c = cli_make();
+	server_start(400,
+	    "{\"error\":{\"code\":\"limit\",\"text\":\"member 'renew_percent': it must be between "
+	    "1 "
+	    "and 95\"}}",
+	    NULL);
+	assert_int_equal(run(&c, "cert add x --renew-percent 99", &err), ERR_INVALID);
+	server_stop();
+	assert_string_equal(err.text, "option --renew-percent: it must be between 1 and 95");
+	cli_fini(&c);
+	c = cli_make();
+	server_start(
+	    400, "{\"error\":{\"code\":\"limit\",\"text\":\"member 'names' is long\"}}", NULL);
+	assert_int_equal(run(&c, "cert add x", &err), ERR_LIMIT);
+	server_stop();
+	assert_string_equal(err.text, "member 'names' is long");
 	cli_fini(&c);
 	/* Of a list that failed nothing is printed: neither half of a JSON text nor "none". */
 	for (unsigned i = 0; i < 2; i++) {
@@ -537,9 +405,6 @@ main(void)
 	    cmocka_unit_test(test_help_of_all),
 	    cmocka_unit_test(test_help_behind_help),
 	    cmocka_unit_test(test_requests),
-	    cmocka_unit_test(test_changes_that_wait),
-	    cmocka_unit_test(test_several_names),
-	    cmocka_unit_test(test_wait_ends),
 	    cmocka_unit_test(test_errors_of_the_server),
 	    cmocka_unit_test(test_local_mistakes),
 	    cmocka_unit_test(test_exit_status),
