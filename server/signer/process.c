@@ -75,7 +75,8 @@ process_drop(struct signer_process *s, enum err_code code, const char *why)
 	snprintf(s->why, sizeof(s->why), "%s", why);
 	if (!s->closing && s->p.lost != NULL)
 		s->p.lost(s->p.arg, &err);
-	process_fail_all(s, code, why);
+	/* What it says against its start is no answer to what others have asked. */
+	process_fail_all(s, s->closing ? ERR_CANCELED : ERR_UNAVAIL, why);
 }
 
 /* A child that lost its socket has nothing left to do. */

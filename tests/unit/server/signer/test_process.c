@@ -234,6 +234,31 @@ test_told_while_it_learns(void **state)
 	stage_fini(&s);
 }
 
+/* Whatever that next one says against its start: for others it is not there, and may come back. */
+static void
+test_held_by_one_that_does_not_start(void **state)
+{
+	struct signer_process_stats stats;
+	struct signer_request issue;
+	struct ask held;
+	struct stage s;
+
+	(void)state;
+	stage_prepare(&s);
+	stage_start(&s);
+	assert_true(wait_until(s.loop, wait_flag, &s.ready));
+	s.wrong_start = true;
+	signer_process_stats(s.signer, &stats);
+	assert_int_equal(kill(stats.pid, SIGKILL), 0);
+	assert_true(wait_until(s.loop, is_next_one, &s));
+	issue = stage_issue_request(&s, "ec-p256");
+	stage_submit(&s, &held, &issue);
+	assert_true(wait_until(s.loop, wait_flag, &held.called));
+	assert_int_equal(held.status, ERR_UNAVAIL);
+	buf_fini(&held.done);
+	stage_fini(&s);
+}
+
 /* Signing goes on while RSA keys are made. */
 static void
 test_nothing_before_a_signature(void **state)
@@ -431,6 +456,7 @@ run_process_tests(void)
 	    cmocka_unit_test(test_what_it_may),
 	    cmocka_unit_test(test_killed_in_the_middle),
 	    cmocka_unit_test(test_told_while_it_learns),
+	    cmocka_unit_test(test_held_by_one_that_does_not_start),
 	    cmocka_unit_test(test_nothing_before_a_signature),
 	    cmocka_unit_test(test_closed_in_the_middle),
 	    cmocka_unit_test(test_refused_start),
