@@ -9,6 +9,7 @@ static const char *const why_texts[] = {
     [WHY_NOT_NO_CREDENTIAL] = "there is no such credential",
     [WHY_NOT_ARCHIVED] = "the credential is archived, so nobody serves it",
     [WHY_NOT_REVOKED] = "the certificate is revoked",
+    [WHY_NOT_PROFILE] = "its certificates are for clients or e-mail, and ports do not serve them",
     [WHY_NOT_NO_GENERATION] = "no certificate has been issued yet",
     [WHY_NOT_NO_ACCESS] = "the node is not among the servers with access",
     [WHY_NOT_WITHDRAWN] = "the generation was withdrawn",
@@ -170,6 +171,8 @@ access_why_not(
 		return WHY_NOT_ARCHIVED;
 	if (c->state == CREDENTIAL_REVOKED || (g != NULL && g->revoked))
 		return WHY_NOT_REVOKED;
+	if (!profile_serves(c->profile))
+		return WHY_NOT_PROFILE;
 	if (!c->has_active || g == NULL)
 		return WHY_NOT_NO_GENERATION;
 	if (access_check(lookup, facts->access, node, NULL) == ACCESS_NO)

@@ -84,6 +84,12 @@ credential_state_name(uint32_t state)
 	return name_of(state_names, ARRAY_LEN(state_names), state);
 }
 
+bool
+profile_serves(const char *profile)
+{
+	return profile == NULL || (strcmp(profile, "client") != 0 && strcmp(profile, "smime") != 0);
+}
+
 struct record *
 record_dup(const struct record *r)
 {

@@ -107,6 +107,12 @@ enum credential_state {
 
 const char *credential_state_name(uint32_t state);
 
+/*
+ * Whether a profile is for servers, so that ports serve its certificates: not "client" and "smime".
+ * Those that are not known here are.
+ */
+bool profile_serves(const char *profile);
+
 struct credential_public {
 	struct texts names;
 	const char *key_type;

@@ -96,6 +96,7 @@ learn_credential(struct facts *f, const struct record *record, struct err *err)
 	c->active = p.active;
 	c->has_active = p.has_active;
 	c->archived = p.archived;
+	c->serves = profile_serves(p.profile);
 	c->revoked = p.state == CREDENTIAL_REVOKED;
 	c->stale_after = p.stale_after > 0 ? p.stale_after : 0;
 	credential_public_fini(&p);
@@ -174,8 +175,8 @@ facts_active(const struct facts *f, const struct credential_fact *credential)
 {
 	const struct generation_fact *g;
 
-	if (credential == NULL || !credential->has_active || credential->archived ||
-	    credential->revoked)
+	if (credential == NULL || !credential->has_active || !credential->serves ||
+	    credential->archived || credential->revoked)
 		return NULL;
 	g = facts_generation(f, &credential->active);
 	if (g == NULL || g->withdrawn || !id_equal(&g->credential, &credential->id))

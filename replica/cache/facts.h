@@ -17,6 +17,7 @@ struct credential_fact {
 	char key_type[24];
 	struct id active;
 	bool has_active, archived, revoked;
+	bool serves;         /* its certificates are for servers */
 	bool told_error;     /* by the last receipt */
 	int64_t stale_after; /* seconds without news after which it is not served; 0: never */
 	uint64_t serial; /* of the latest look at it: older preparations are void; 0: none yet */

@@ -23,7 +23,8 @@ serving_count(const struct api *a, const struct index_record *credential, struct
 	struct access_list readers = {NULL, 0, 0};
 
 	*out = (struct serving){0, 0};
-	if (active == NULL || credential->credential->archived)
+	if (active == NULL || credential->credential->archived ||
+	    !profile_serves(credential->credential->profile))
 		return;
 	access_expand(&lookup, active->access, NULL, &readers);
 	for (size_t i = 0; i < readers.count; i++) {

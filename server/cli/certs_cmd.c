@@ -54,7 +54,11 @@ take_rows(void *arg, const struct json *page)
 		const struct json *cert = json_item(certs, i);
 
 		cli_table_name(t, json_text(cert, "name"));
-		cli_table_text(t, json_text(cert, "state"));
+		/* A CSR may wait for a certificate that is in force still. */
+		cli_table_printf(t, "%s%s", json_text(cert, "state"),
+		    json_flag(cert, "csr") && !str_equal(json_text(cert, "state"), "waiting")
+			? ", csr"
+			: "");
 		if (json_number(cert, "generation") > 0)
 			cli_table_printf(t, "%lld", (long long)json_number(cert, "generation"));
 		else

@@ -227,6 +227,9 @@ put_commit(struct cli *c, const struct json *e)
 		if (json_number(x, "generation") > 0)
 			cli_printf(c, " %lld of %s", (long long)json_number(x, "generation"),
 			    json_text(x, "cert"));
+		if (*json_text(x, "state") != '\0')
+			cli_printf(c, " (%s%s)", json_text(x, "state"),
+			    json_flag(x, "csr") ? ", csr" : "");
 		cli_printf(c, "%s", json_flag(x, "removed") ? " (removed)" : "");
 	}
 	if (named > shown)

@@ -193,6 +193,8 @@ why_nobody(const struct index_record *c, const struct index_record *g, int64_t n
 {
 	if (c->credential->archived)
 		return WHY_NOT_ARCHIVED;
+	if (!profile_serves(c->credential->profile))
+		return WHY_NOT_PROFILE;
 	if (g == NULL)
 		return WHY_NOT_NO_GENERATION;
 	if (c->credential->state == CREDENTIAL_REVOKED || g->generation->revoked)

@@ -243,7 +243,7 @@ def test_watch_reports_each_state(pair, ca):
 
 
 def test_profiles(pair, ca):
-    """What a CSR and a leaf of the Micro CA say that they are for."""
+    """What a CSR and a leaf of the Micro CA say that they are for; ports serve those for servers."""
     usages = {"server": {"1.3.6.1.5.5.7.3.1"}, "client": {"1.3.6.1.5.5.7.3.2"},
               "both": {"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"}}
     for profile, wanted in usages.items():
@@ -253,8 +253,14 @@ def test_profiles(pair, ca):
         pair.cli("cert", "add", f"micro-{name}", "--access", "web1", "--profile", profile,
                  *SUBJECT)
         pem = pair.cli("cert", "show", f"micro-{name}", "--chain").out
+        if profile == "client":
+            assert "0 of 0" in pair.cli("cert", "list", "--filter", f"micro-{name}").out
+            assert not pair.fetch("web1", f"micro-{name}").ok
+        else:
+            pair.wait_served("web1", f"micro-{name}")
         made = x509.load_pem_x509_certificate(pem.encode())
         for thing in (csr, made):
             usage = thing.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
             assert {u.dotted_string for u in usage} == wanted
+        assert pair.json("why-not", "web1", f"micro-{name}")["should_serve"] == (profile != "client")
         assert r"O=Example\, Inc.,C=DE" in made.subject.rfc4514_string()

@@ -314,6 +314,12 @@ test_why_not(void **state)
 	assert_int_equal(access_why_not(&fake, &facts, &node), WHY_NOT_NOTHING);
 	assert_int_equal(access_why_not(&fake, &facts, &other), WHY_NOT_NO_ACCESS);
 	assert_int_equal(access_why_not(&fake, &facts, &none), WHY_NOT_NO_NODE);
+	c.profile = "smime";
+	assert_int_equal(access_why_not(&fake, &facts, &node), WHY_NOT_PROFILE);
+	c.profile = "both";
+	assert_int_equal(access_why_not(&fake, &facts, &node), WHY_NOT_NOTHING);
+	assert_true(profile_serves(NULL) && profile_serves("") && profile_serves("of tomorrow"));
+	assert_false(profile_serves("client"));
 	facts.now = 99;
 	assert_int_equal(access_why_not(&fake, &facts, &node), WHY_NOT_NOT_YET);
 	facts.now = 201;
