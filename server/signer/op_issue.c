@@ -85,9 +85,18 @@ seal_issued(struct signer_core *c, const struct signer_issue *s, const struct pk
 	return core_seal_generation(c, &s->generation, &public, key, to, out, err);
 }
 
+static bool
+is_ascii(const char *text)
+{
+	while (*text != '\0' && (unsigned char)*text < 0x80)
+		text++;
+	return *text == '\0';
+}
+
 /*
- * The flows have brought them to normal form; what is not in it came another way. Of e-mail
- * addresses the leaf's profile decides.
+ * The flows have brought them to normal form; what is not in it came another way. Names in other
+ * scripts are A-labels by now, and nothing is converted where the keys are. Of e-mail addresses the
+ * leaf's profile decides.
  */
 static int
 check_names(struct texts names, struct err *err)
@@ -97,6 +106,9 @@ check_names(struct texts names, struct err *err)
 		enum name_type type;
 		int r;
 
+		if (!is_ascii(names.items[i]))
+			return err_set(
+			    err, ERR_INVALID, "name %zu of a certificate is not ASCII", i + 1);
 		if (strchr(names.items[i], '@') != NULL)
 			continue;
 		r = name_normalise(names.items[i], normal, &type, err);

@@ -395,7 +395,9 @@ test_bad_names(void **state)
 	static const char *const bad[] = {"", "WWW.example.org", "www.example.org.",
 	    "www..example.org", "*.*.example.org", "w*.example.org", "-www.example.org",
 	    "www_1.example.org", "192.0.2.01", "2001:DB8::1", "www.example.org:443",
-	    "www.example.org/"};
+	    "www.example.org/",
+	    "b\xc3\xbc"
+	    "cher.example.org"};
 	struct signer_world *w = *state;
 	struct world_record *ca = world_add_ca(w, "Micro CA", "ec-p256");
 	struct signer_request r = {.op = SIGNER_ISSUE};
