@@ -91,7 +91,7 @@ on_committed(void *arg, int status, const struct commit_result *result, const st
 	else if (status == 0) {
 		sim_trace(s, "%s '%s' is acknowledged at seq %llu", op->action, op->name,
 		    (unsigned long long)result->seq);
-		oracle_note_acknowledged(&s->oracle, op->promises, op->promise_count, result);
+		oracle_note_acknowledged(&s->oracle, op->promises, op->promise_count);
 		if (op->on_done != NULL)
 			op->on_done(op);
 	} else {

@@ -110,14 +110,9 @@ oracle_note_committed(struct sim_oracle *o, const struct committed *records, siz
 }
 
 void
-oracle_note_acknowledged(
-    struct sim_oracle *o, const struct promise *p, size_t count, const struct commit_result *result)
+oracle_note_acknowledged(struct sim_oracle *o, const struct promise *p, size_t count)
 {
-	struct position at = {result->term, result->seq};
-
 	o->mutations++;
-	if (position_compare(at, o->acknowledged_at) > 0)
-		o->acknowledged_at = at;
 	for (size_t i = 0; i < count; i++)
 		promise(o, &p[i]);
 }
@@ -152,23 +147,15 @@ oracle_check_manager(struct sim *s, struct store *store)
 	AUTO(map_freep)
 	struct map *seen = map_new();
 	struct looking l = {s, seen};
-	struct position newest;
 	struct span key;
 	struct err err;
-	uint64_t count;
 	size_t at = 0;
 	void *value;
 	int r;
 
 	r = store_each(store, STORE_ALL_KINDS, false, look_at, &l, &err);
-	if (r == 0)
-		r = store_extent(store, &newest, &count, &err);
 	if (r < 0)
 		sim_fail(s, "the manager's store cannot be read: %s", err.text);
-	else if (position_compare(newest, s->oracle.acknowledged_at) < 0)
-		sim_fail(s, "acknowledged seq %llu, but the store ends at %llu",
-		    (unsigned long long)s->oracle.acknowledged_at.seq,
-		    (unsigned long long)newest.seq);
 	while (r == 0 && map_next(s->oracle.acknowledged, &at, &key, &value)) {
 		const struct promise *o = value;
 		char hex[ID_HEX_MAX];

@@ -21,7 +21,6 @@ struct sim_oracle {
 	struct map *signed_heads; /* by the hash of a body: each head, beats too */
 	struct map *beats;        /* by term, seq, beat */
 	struct map *acknowledged; /* by record id: struct promise */
-	struct position acknowledged_at;
 	uint64_t mutations, refused;
 };
 
@@ -44,8 +43,7 @@ bool oracle_has_signed(const struct sim_oracle *o, struct span body);
 bool oracle_knows_beat(const struct sim_oracle *o, struct position at, uint64_t beat);
 /* What has become durable is no more to be lost than what was acknowledged: others have seen it. */
 void oracle_note_committed(struct sim_oracle *o, const struct committed *records, size_t count);
-void oracle_note_acknowledged(struct sim_oracle *o, const struct promise *p, size_t count,
-    const struct commit_result *result);
+void oracle_note_acknowledged(struct sim_oracle *o, const struct promise *p, size_t count);
 /*
  * Everything acknowledged is in the store, in that version or a later one. A later one is a promise
  * from now on: a crash has swallowed its acknowledgement only.
