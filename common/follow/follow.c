@@ -423,6 +423,12 @@ follow_identity(struct follow *f, const struct identity_request *request, follow
 	return 0;
 }
 
+void
+follow_refetch(struct follow *f)
+{
+	f->want_refetch = true;
+}
+
 const struct trust *
 follow_trust(const struct follow *f)
 {

@@ -79,6 +79,12 @@ typedef void follow_identity_cb(
 NODISCARD int follow_identity(struct follow *f, const struct identity_request *request,
     follow_identity_cb *done, void *arg, struct err *err);
 
+/*
+ * What the store holds of the state was found to be damaged: everything is fetched anew, and put in
+ * its place as after any mismatch. For the caller to ask for in moderation.
+ */
+void follow_refetch(struct follow *f);
+
 /* Borrowed; for verifying on other threads take a trust_clone. */
 const struct trust *follow_trust(const struct follow *f);
 

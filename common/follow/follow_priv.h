@@ -93,6 +93,7 @@ struct follow {
 	bool has_root;
 	enum sync sync;
 	bool staging;           /* pages have been staged since the sync began */
+	bool want_refetch;      /* before the next pull */
 	bool retell;            /* the store was written anew: what it holds is news to others */
 	bool noted;             /* SYNC_DELTA: the digest has a mark */
 	struct digest *fetched; /* SYNC_REFETCH: of what was staged */

@@ -88,6 +88,11 @@ send_request(struct follow *f)
 void
 follow_pull(struct follow *f)
 {
+	if (f->want_refetch && f->sync == SYNC_DELTA && !f->staging) {
+		f->status.refetched++;
+		follow_begin(f, SYNC_REFETCH);
+	}
+	f->want_refetch = f->want_refetch && f->sync == SYNC_DELTA;
 	sm_move(&f->sm, FOLLOW_PULLING);
 	send_request(f);
 }

@@ -180,6 +180,13 @@ cache_apply(struct cache *c, const struct trust *trust, const struct change *cha
 	cache_idle(c);
 }
 
+void
+cache_damaged(struct cache *c, bool damaged)
+{
+	if (damaged && c->p.events.on_damaged != NULL)
+		c->p.events.on_damaged(c->p.events.arg);
+}
+
 /* --- what may work later ------------------------------------------------------------------------
  */
 
@@ -259,6 +266,7 @@ single_done(struct opening *o)
 		    id_hex(&s->served->credential, hex), o->err.text);
 		cache_receipt(c, NULL, &s->served->credential, &o->err);
 		cache_again(c, &s->served->credential, o->status);
+		cache_damaged(c, o->damaged);
 	} else if (o->status == 0) {
 		c->stats.opened++;
 		backoff_reset(&c->again_backoff);

@@ -26,6 +26,8 @@ struct cache_events {
 	void (*on_receipt_gone)(void *arg, const struct id *credential);
 	/* Everything applied so far has been swapped in, or found unusable. */
 	void (*on_settled)(void *arg);
+	/* A record that the store gave is not the one that was signed. */
+	void (*on_damaged)(void *arg);
 };
 
 /*

@@ -66,6 +66,8 @@ void cache_on_stale(void *arg);
 /* Has the keyring learn one; what failed for a reason that may pass comes again. As keyring_learn.
  */
 int cache_learn_membership(struct cache *c, const struct record *record);
+/* Tells, if it is so. */
+void cache_damaged(struct cache *c, bool damaged);
 /* A failure for want of memory, or by the disk. */
 bool cache_may_pass(int code);
 /* Remembers the credential if its code is one that may pass. */

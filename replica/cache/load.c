@@ -17,6 +17,7 @@ struct load {
 	struct cache *cache;
 	struct trust *trust;
 	struct facts facts;
+	bool damaged;
 	struct record **memberships;
 	size_t membership_count;
 	cache_loaded_cb *loaded;
@@ -38,6 +39,7 @@ load_membership(struct load *l, const struct record *record, const struct stored
 	if (!keyring_is_own(l->cache->p.keyring, record))
 		return 0;
 	r = trust_verify_record(l->trust, record, stored->body, stored->signature, err);
+	l->damaged = l->damaged || r == ERR_CRYPTO;
 	if (r < 0)
 		return r;
 	l->memberships = mem_grow(l->memberships, l->membership_count + 1, sizeof(struct record *));
@@ -53,6 +55,7 @@ load_record(const struct stored_record *stored, void *arg, struct err *err)
 	struct id credential;
 	int r = wire_record_decode(stored->body, record, err);
 
+	l->damaged = l->damaged || r < 0;
 	if (r == 0 && record->kind == KIND_MEMBERSHIP) {
 		r = load_membership(l, record, stored, err);
 	} else if (r == 0) {
@@ -157,6 +160,7 @@ load_done(struct job *job)
 	}
 	if (l->loaded != NULL)
 		l->loaded(l->arg, l->status, l->status < 0 ? &l->err : NULL);
+	cache_damaged(c, l->damaged);
 	trust_free(l->trust);
 	mem_free(l);
 	cache_idle(c);

@@ -61,10 +61,13 @@ open_fetched(struct opening *o, struct err *err)
 	struct record *record = mem_zalloc(sizeof(*record));
 	int r = wire_record_decode(stored->body, record, err);
 
+	o->damaged = r < 0;
 	if (r == 0 && (!id_equal(&record->id, &o->generation) || record->removed))
 		r = err_set(err, ERR_NOTFOUND, "the record is gone");
-	if (r == 0)
+	if (r == 0) {
 		r = trust_verify_record(o->trust, record, stored->body, stored->signature, err);
+		o->damaged = r == ERR_CRYPTO;
+	}
 	if (r == 0)
 		r = open_record(o, record, err);
 	mem_free(record); /* its spans lie in the stored body */

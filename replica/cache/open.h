@@ -33,6 +33,7 @@ struct opening {
 	/* result: status 0 with identity, or err; both are the caller's then */
 	int status;
 	struct err err;
+	bool damaged; /* what was fetched is not what was signed */
 	struct tls_identity *identity;
 	/* its own */
 	struct job job;

@@ -158,6 +158,7 @@ batch_report(struct batch *b, const struct prepared *p)
 	}
 	cache_receipt(c, old, &p->next->credential, &p->opening.err);
 	cache_again(c, &p->next->credential, p->opening.status);
+	cache_damaged(c, p->opening.damaged);
 }
 
 static void

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define REFETCH_EVERY_MS UINT64_C(3600000)
+
 static void
 on_loaded(void *arg, int status, const struct err *err)
 {
@@ -113,10 +115,25 @@ on_settled(void *arg)
 		follow_receipts_done(r->follow);
 }
 
+/* As often as a disk that goes bad deserves; a manager that serves bad signatures is asked no more.
+ */
+static void
+on_damaged(void *arg)
+{
+	struct replica *r = arg;
+	uint64_t now = runtime_mono_ms(r->runtime);
+
+	if (r->follow == NULL || now < r->refetch_at)
+		return;
+	log_warning("replica", "a record in the database is damaged; fetching everything anew");
+	r->refetch_at = now + REFETCH_EVERY_MS;
+	follow_refetch(r->follow);
+}
+
 struct cache_events
 replica_cache_events(struct replica *r)
 {
-	return (struct cache_events){r, on_receipt, on_receipt_gone, on_settled};
+	return (struct cache_events){r, on_receipt, on_receipt_gone, on_settled, on_damaged};
 }
 
 /*

@@ -40,6 +40,8 @@ struct replica {
 	char trouble[ERR_TEXT_MAX]; /* what was wrong with its last answer, as it was logged; "" */
 	struct timer status_timer, renew_timer;
 	uint64_t keep_at; /* monotonic: when it is next kept how fresh this is */
+	uint64_t
+	    refetch_at; /* monotonic: not before that again for a damaged record; 0: any time */
 	bool keeping;
 	bool renewing, stopping;
 	int failed; /* negative code that ends the program */

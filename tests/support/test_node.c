@@ -109,6 +109,12 @@ on_settled(void *arg)
 	((struct test_node *)arg)->settled++;
 }
 
+static void
+on_damaged(void *arg)
+{
+	((struct test_node *)arg)->damaged++;
+}
+
 void
 test_node_init(struct test_node *n, struct loop *l, size_t opened_max)
 {
@@ -116,7 +122,7 @@ test_node_init(struct test_node *n, struct loop *l, size_t opened_max)
 	    .runtime = loop_runtime(l),
 	    .loop = l,
 	    .opened_max = opened_max,
-	    .events = {n, on_receipt, on_receipt_gone, on_settled},
+	    .events = {n, on_receipt, on_receipt_gone, on_settled, on_damaged},
 	};
 	struct store_params sp = {0};
 	char path[80];

@@ -44,7 +44,7 @@ struct test_node {
 	struct change changes[TEST_CHANGES_MAX]; /* since the last test_node_apply */
 	size_t change_count;
 	/* what the cache has told */
-	size_t receipts, gone, settled;
+	size_t receipts, gone, settled, damaged;
 	struct id receipt_generation; /* of the last one */
 	char receipt_error[256];
 	bool loaded, closed;

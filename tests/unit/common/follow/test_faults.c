@@ -290,6 +290,38 @@ test_back_when_purged(void **state)
 	script_assert_state(s);
 }
 
+/* Digests are of bodies: a signature that was lost is got back by a fetch of everything. */
+static void
+test_refetch_on_demand(void **state)
+{
+	struct stored_record damaged;
+	struct store_records *list = NULL;
+	struct store_change change = {.records = &damaged, .record_count = 1};
+
+	(void)state;
+	put_many(10);
+	script_settle(s);
+	assert_int_equal(store_get(s->store, &s->records[3].id, &list, NULL), 0);
+	damaged = list->items[0];
+	damaged.signature = span_str("x");
+	assert_int_equal(store_apply(s->store, &change, NULL), 0);
+	store_records_free(MOVE(list));
+	follow_refetch(s->follow);
+	script_send(s, script_answer(s, 100));
+	assert_int_equal(cursor_now(), 0);
+	script_send(s, script_answer(s, 100));
+	assert_int_equal(cursor_now(), s->seq);
+	assert_int_equal(status_now().refetched, 1);
+	assert_int_equal(store_get(s->store, &s->records[3].id, &list, NULL), 0);
+	assert_true(span_equal(list->items[0].signature, buf_span(s->records[3].signature)));
+	store_records_free(list);
+	script_assert_state(s);
+	/* Once is enough. */
+	script_put(s, 1, false, false);
+	script_settle(s);
+	assert_int_equal(status_now().refetched, 1);
+}
+
 static void
 on_identity(void *arg, int status, const struct identity_reply *reply, const struct err *err)
 {
@@ -382,6 +414,7 @@ run_fault_tests(void)
 	    cmocka_unit_test_setup_teardown(test_two_designations_for_one_term, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_designation_beside_a_bad_head, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_back_when_purged, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_refetch_on_demand, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_identity_before_the_list, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_answers_to_other_questions, setup, teardown),
 	};

@@ -318,6 +318,7 @@ test_forged_store(void **state)
 	test_node_load(n);
 	assert_true(serves(n, "www.example.org", NULL));
 	assert_non_null(strstr(n->receipt_error, "generation"));
+	assert_int_equal(n->damaged, 1);
 	test_credential_fini(&c);
 }
 

@@ -135,6 +135,7 @@ test_forged_membership(void **state)
 	n->term_key = honest;
 	test_node_load(n);
 	assert_false(keyring_in_group(n->keyring, &group));
+	assert_int_equal(n->damaged, 1);
 	test_node_put_membership(n, &group, group_key);
 	test_node_store(n);
 	test_node_load(n);
