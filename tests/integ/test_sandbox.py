@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from process import is_sanitized
+from process import is_sanitized, program, wait_for
 
 pytestmark = pytest.mark.skipif(is_sanitized(), reason="the real filter is in release programs")
 
@@ -80,3 +80,18 @@ def test_every_operation_under_the_filter(domain, tmp_path):
     domain.cli("cert", "paste", name, stdin=sign(tmp_path, domain.cli("cert", "csr", name).out))
     domain.cli("cert", "renew", name)
     assert domain.server.children() == [pid], domain.server.tail()
+
+
+def test_reader_of_foreign_files():
+    """What the command has foreign files read by: filtered and limited before it gets a byte."""
+    with subprocess.Popen([program("certherd"), "--read-foreign"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as reader:
+        wait_for(lambda: status(reader.pid, "Seccomp") == "2", 10, "the reader's filter")
+        assert status(reader.pid, "NoNewPrivs") == "1"
+        limits = pathlib.Path(f"/proc/{reader.pid}/limits").read_text()
+        assert re.search(r"^Max cpu time +20 +20 +seconds", limits, re.M), limits
+        assert re.search(r"^Max address space +1073741824 +1073741824", limits, re.M), limits
+        assert re.search(r"^Max core file size +0 ", limits, re.M), limits
+        out, _ = reader.communicate(b"n\0\0\0\1ab\0\0\0\3xyz")
+        assert out and reader.returncode == 0
+        assert b"'a'" in out, out
