@@ -1,6 +1,7 @@
 """Programs that are stopped, starved of disk or given broken files: nothing that was acknowledged is
 lost, nobody else is hurt, and everything says what is wrong."""
 
+import os
 import pathlib
 import random
 import signal
@@ -91,6 +92,15 @@ def test_manager_database_missing(pair):
     pair.server.start(wait=False)
     pair.server.wait_exit(1, 30)
     assert "store.db" in pair.server.log() or "database" in pair.server.log(), pair.server.tail()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_to_the_whole_group(domain, number):
+    """As Ctrl-C and systemd do it: every process hears it, and the server ends in order."""
+    domain.add("www.test.example", [])
+    os.killpg(domain.server.pid, number)
+    domain.server.wait_exit(0)
+    assert "the next one starts" not in domain.server.log(), domain.server.tail()
 
 
 class SmallDisk:
