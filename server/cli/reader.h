@@ -34,6 +34,11 @@ struct reader_file {
 };
 
 #define READER_FILES_MAX 128
+/*
+ * Of more certificates than that (a file with all roots of the world) only leaves and what may have
+ * issued them are given back; the rest is a remark.
+ */
+#define READER_CERTS_MANY 32
 
 /* What came of it; end it with reader_answer_fini. */
 struct reader_answer {

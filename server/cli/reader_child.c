@@ -90,6 +90,41 @@ put_item(struct buf *out, const struct lift_item *item)
 	}
 }
 
+/* Whether somebody who is kept names it as issuer. */
+static bool
+is_wanted(const struct lift *l, const bool *kept, const struct cert *issuer)
+{
+	for (size_t i = 0; i < lift_count(l); i++)
+		if (kept[i] && lift_at(l, i)->cert != issuer &&
+		    cert_names_issuer(lift_at(l, i)->cert, issuer))
+			return true;
+	return false;
+}
+
+/* Leaves, and in rounds whatever they and their issuers name. */
+static void
+choose(const struct lift *l, bool *kept)
+{
+	bool few = lift_count_of(l, LIFT_CERT) <= READER_CERTS_MANY, more = !few;
+
+	for (size_t i = 0; i < lift_count(l); i++) {
+		const struct lift_item *item = lift_at(l, i);
+
+		kept[i] = item->kind == LIFT_CERT && (few || !cert_is_ca(item->cert));
+	}
+	for (unsigned round = 0; more && round < LIMIT_CHAIN; round++) {
+		more = false;
+		for (size_t i = 0; i < lift_count(l); i++) {
+			const struct lift_item *item = lift_at(l, i);
+
+			if (item->kind != LIFT_CERT || kept[i] || !is_wanted(l, kept, item->cert))
+				continue;
+			kept[i] = true;
+			more = true;
+		}
+	}
+}
+
 static void
 put_problem(struct buf *out, const struct err *problem)
 {
@@ -99,6 +134,37 @@ put_problem(struct buf *out, const struct err *problem)
 	buf_put_str(&text, problem->text);
 	reader_put(out, 'p', buf_span(&text));
 	buf_fini(&text);
+}
+
+static void
+put_items(struct buf *out, const struct lift *l)
+{
+	bool *kept = mem_array(lift_count(l) + 1, sizeof(*kept));
+	size_t found = lift_count_of(l, LIFT_CERT), given = 0;
+	struct err none;
+
+	choose(l, kept);
+	for (size_t i = 0; i < lift_count(l); i++) {
+		const struct lift_item *item = lift_at(l, i);
+
+		if (item->kind == LIFT_CERT && !kept[i])
+			continue;
+		put_item(out, item);
+		given += item->kind == LIFT_CERT;
+	}
+	mem_free(kept);
+	if (found > 0 && given == 0) {
+		err_set(&none, ERR_NOTFOUND,
+		    "there are %zu certificates, and all of them are of authorities (CA)", found);
+		put_problem(out, &none);
+	} else if (found > given) {
+		struct buf text = BUF_INIT(256);
+
+		buf_putf(
+		    &text, "%zu certificates that have issued none of the others", found - given);
+		reader_put(out, READER_REMARK, buf_span(&text));
+		buf_fini(&text);
+	}
 }
 
 static int
@@ -125,8 +191,7 @@ lift_all(struct span input, struct buf *out, struct err *err)
 	}
 	if (bad)
 		return err_set(err, ERR_PROTO, "the files were cut off");
-	for (size_t i = 0; i < lift_count(l); i++)
-		put_item(out, lift_at(l, i));
+	put_items(out, l);
 	if (lift_check(l, &problem) < 0)
 		put_problem(out, &problem);
 	return buf_error(out, "what was in the files", err);

@@ -133,6 +133,50 @@ test_dies(void **state)
 	reader_answer_fini(&a);
 }
 
+/* A leaf among all the roots of the world comes out with those that may have issued it. */
+static void
+test_many(void **state)
+{
+	struct buf pem = BUF_INIT(LIMIT_IMPORT_FILE);
+	struct pkey *key = NULL;
+	struct cert *ca = NULL, *leaf = NULL;
+	struct reader_answer a;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(pkey_generate(KEY_EC_P256, &key, NULL), 0);
+	for (unsigned i = 0; i < 2 * READER_CERTS_MANY; i++) {
+		static const char *const names[] = {"www.example.org"};
+		const struct leaf_params p = {.key = key,
+		    .names = names,
+		    .name_count = 1,
+		    .not_before = 1000,
+		    .not_after = 2000};
+		char name[32];
+
+		/* Two of them have the name of the issuer. */
+		snprintf(name, sizeof(name), "CA %u", i % (2 * READER_CERTS_MANY - 1));
+		assert_int_equal(cert_issue_ca(key, name, 1000, 3000, &ca, NULL), 0);
+		cert_put_pem(cert_der(ca), &pem);
+		if (i == 0)
+			assert_int_equal(cert_issue_leaf(ca, key, &p, &leaf, NULL), 0);
+		cert_unref(ca);
+	}
+	for (int with_leaf = 0; with_leaf < 2; with_leaf++) {
+		struct reader_file file = {"bundle", buf_span(&pem)};
+
+		assert_int_equal(reader_read(&file, 1, &a, &err), 0);
+		assert_int_equal(reader_count(&a, READER_CERT), with_leaf == 1 ? 3 : 0);
+		assert_int_equal(reader_count(&a, READER_REMARK), with_leaf);
+		assert_int_equal(a.problem.code, with_leaf == 1 ? 0 : ERR_NOTFOUND);
+		reader_answer_fini(&a);
+		cert_put_pem(cert_der(leaf), &pem);
+	}
+	cert_unref(leaf);
+	pkey_unref(key);
+	buf_fini(&pem);
+}
+
 static void
 test_frames(void **state)
 {
@@ -223,6 +267,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test(test_answers),
 	    cmocka_unit_test(test_large),
 	    cmocka_unit_test(test_dies),
+	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_frames),
 	    cmocka_unit_test(test_paste),
 	};
