@@ -243,6 +243,8 @@ put_event(struct cli *c, const struct json *e)
 	const char *event = json_text(e, "event");
 	long long second = (long long)(json_number(e, "time_ms") / 1000 % 86400);
 
+	if (str_equal(event, "served") && *json_text(e, "cert") == '\0')
+		return; /* all of a node's anew, or of a credential that is gone */
 	if (!str_equal(event, "begin") && json_number(e, "time_ms") > 0)
 		cli_printf(
 		    c, "%02lld:%02lld:%02lld ", second / 3600, second / 60 % 60, second % 60);
