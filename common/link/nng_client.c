@@ -462,7 +462,7 @@ link_nng_client_new(
 	c->ended = (struct timer){.cb = on_ended, .arg = c};
 	c->end = (struct timer){.cb = on_end, .arg = c};
 	CHECK(pthread_mutex_init(&c->lock, NULL) == 0);
-	rv = nng_req0_open(&c->req);
+	rv = nng_open_quietly(nng_req0_open, &c->req);
 	if (rv != 0) {
 		client_free(c);
 		return nng_err(err, rv, "open the link's socket");

@@ -93,6 +93,8 @@ struct nng_server {
 
 /* Translates nng's error numbers; the only place that does. */
 int nng_err(struct err *err, int rv, const char *what);
+/* Opens a socket; nng's threads, made with the first one, hear no signals, as all of ours. */
+int nng_open_quietly(int (*make)(nng_socket *s), nng_socket *out);
 
 /* requests */
 void slot_receive(struct slot *slot);

@@ -1,6 +1,8 @@
 #include "common/link/nng_priv.h"
 
 #include <nng/protocol/reqrep0/rep.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 #define RECEIVING_MIN 8  /* contexts that always wait for a request */
@@ -21,6 +23,19 @@ link_drop_name(enum link_drop why)
 {
 	CHECK((unsigned)why < LINK_DROP__COUNT);
 	return drop_names[why];
+}
+
+int
+nng_open_quietly(int (*make)(nng_socket *s), nng_socket *out)
+{
+	sigset_t all, before;
+	int rv;
+
+	sigfillset(&all);
+	CHECK(pthread_sigmask(SIG_BLOCK, &all, &before) == 0);
+	rv = make(out);
+	CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+	return rv;
 }
 
 int
@@ -394,7 +409,7 @@ server_try_end(struct nng_server *s)
 static int
 server_open(struct nng_server *s, struct err *err)
 {
-	int rv = nng_rep0_open(&s->rep);
+	int rv = nng_open_quietly(nng_rep0_open, &s->rep);
 
 	if (rv != 0)
 		return nng_err(err, rv, "open the link's socket");

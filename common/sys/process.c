@@ -33,13 +33,24 @@ process_harden(struct err *err)
 	return 0;
 }
 
+static const int group_signals[] = {SIGTERM, SIGINT, SIGHUP};
+
 void
 process_ignore_group_signals(void)
 {
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	for (size_t i = 0; i < ARRAY_LEN(group_signals); i++)
+		CHECK(signal(group_signals[i], SIG_IGN) != SIG_ERR);
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-		CHECK(signal(signals[i], SIG_IGN) != SIG_ERR);
+void
+process_block_group_signals(void)
+{
+	sigset_t set;
+
+	CHECK(sigemptyset(&set) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(group_signals); i++)
+		CHECK(sigaddset(&set, group_signals[i]) == 0);
+	CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
 }
 
 int

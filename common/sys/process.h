@@ -47,6 +47,11 @@ NODISCARD int process_harden(struct err *err);
  * service manager sends to the whole group (SIGTERM, SIGINT, SIGHUP) is for the parent to hear.
  */
 void process_ignore_group_signals(void);
+/*
+ * For a program that has heard them and is about to end: they do not reach this thread any more.
+ * All other threads block every signal from their start.
+ */
+void process_block_group_signals(void);
 /* Soft limit of descriptors to the hard one, at most most; *now is what it is then. */
 NODISCARD int process_raise_fds(size_t most, size_t *now, struct err *err);
 /* Bytes that may be locked (RLIMIT_MEMLOCK after raising the soft to the hard limit). */

@@ -233,6 +233,7 @@ end_cache(void *arg)
 	struct replica *r = arg;
 
 	r->cache = NULL;
+	process_block_group_signals(); /* a second one must not cut the rest short */
 	for (size_t i = 0; i < ARRAY_LEN(r->signals); i++) {
 		loop_signal_close(r->signals[i]);
 		r->signals[i] = NULL;

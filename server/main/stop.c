@@ -17,6 +17,7 @@ end_signer(void *arg)
 	struct server *s = arg;
 
 	s->signer = NULL;
+	process_block_group_signals(); /* a second one must not cut the rest short */
 	for (size_t i = 0; i < ARRAY_LEN(s->signals); i++) {
 		loop_signal_close(s->signals[i]);
 		s->signals[i] = NULL;

@@ -205,6 +205,21 @@ def test_second_process_on_one_directory(pair):
     assert pair.json("status")
 
 
+def test_told_to_stop_again_and_again(pair):
+    """Ctrl-C and then SIGTERM, as a terminal and a script send them: the end is orderly all the
+    same."""
+    for _ in range(3):
+        for process in (pair.replicas["web1"], pair.server):
+            numbers = [signal.SIGINT, signal.SIGTERM]
+            while process.running:
+                process.signal(numbers[0])
+                numbers.reverse()
+            process.wait_exit(0)
+        for process in (pair.server, pair.replicas["web1"]):
+            process.start()
+    pair.in_step()
+
+
 def test_restart_of_everything_in_any_order(pair):
     pair.add("www.test.example", ["web1", "web2"])
     everything = [pair.server, *pair.replicas.values()]
