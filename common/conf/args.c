@@ -230,6 +230,8 @@ conf_from_args(const struct conf_schema *schema, int argc, char **argv, void *va
 		r = apply_options(schema, at, argv, values, &common, err);
 	if (r == 0)
 		r = conf_complete(schema, values, err);
+	if (r == 0 && schema->check != NULL)
+		r = schema->check(values, common.check, err);
 	if (r < 0)
 		return r;
 	if (common.check)

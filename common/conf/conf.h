@@ -65,6 +65,12 @@ struct conf_schema {
 	const struct conf_key *keys;
 	size_t key_count;
 	size_t size; /* of the program's struct */
+	/*
+	 * A last check of the values together; NULL: none. whole: by --check-config, so that files
+	 * and the words of libraries are looked at, too, which the program's start would find
+	 * anyway.
+	 */
+	int (*check)(const void *values, bool whole, struct err *err);
 };
 
 /* Sets all defaults; the struct may be in any state before. */

@@ -1,6 +1,8 @@
 #include "replica/main/config.h"
 
+#include "common/base/str.h"
 #include "common/log/log.h"
+#include "common/sys/process.h"
 #include "common/tls/address.h"
 #include "common/tls/tls_ctx.h"
 #include "replica/ports/backend.h"
@@ -182,6 +184,53 @@ static const struct conf_key keys[] = {
 	.help = "join: names and addresses of this host for its certificate."},
 };
 
+/*
+ * The kernel would let two listen on one address, and give each some of the connections. Port 0 is
+ * a free one for each.
+ */
+static int
+check_listeners(const struct port_config *ports, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (str_equal(ports[i].listen, ports[j].listen) &&
+			    !str_ends(ports[i].listen, ":0"))
+				return err_set(err, ERR_INVALID,
+				    "ports '%.60s' and '%.60s' both listen on %.80s", ports[j].name,
+				    ports[i].name, ports[i].listen);
+	return 0;
+}
+
+static int
+check_memory(int64_t bytes, struct err *err)
+{
+	if (bytes == 0 || (bytes >= PROCESS_HEAP_MIN && (bytes & (bytes - 1)) == 0))
+		return 0;
+	return err_set(err, ERR_INVALID,
+	    "secure-memory: %lld bytes are no power of two from %u on, nor 0", (long long)bytes,
+	    PROCESS_HEAP_MIN);
+}
+
+static int
+check_all(const void *values, bool whole, struct err *err)
+{
+	const struct replica_config *c = values;
+	const struct port_config *ports = c->ports.items;
+	int r = check_memory(c->secure_memory, err);
+
+	if (r == 0)
+		r = check_listeners(ports, c->ports.count, err);
+	for (size_t i = 0; r == 0 && i < c->ports.count; i++) {
+		if (ports[i].client_certificates != TLS_CLIENT_NONE && ports[i].client_ca == NULL)
+			r = err_set(err, ERR_INVALID,
+			    "port '%s' asks for client certificates, so it needs client-ca",
+			    ports[i].name);
+		else if (whole && (r = port_config_check(&ports[i], err)) < 0)
+			r = err_wrap(err, "port '%.60s'", ports[i].name);
+	}
+	return r;
+}
+
 const struct conf_schema replica_schema = {
     .program = "certherd-replica",
     .usage = "[OPTIONS] [run | join]",
@@ -191,18 +240,5 @@ const struct conf_schema replica_schema = {
     .keys = keys,
     .key_count = ARRAY_LEN(keys),
     .size = sizeof(struct replica_config),
+    .check = check_all,
 };
-
-int
-replica_config_check(const struct replica_config *c, struct err *err)
-{
-	const struct port_config *ports = c->ports.items;
-
-	for (size_t i = 0; i < c->ports.count; i++) {
-		if (ports[i].client_certificates != TLS_CLIENT_NONE && ports[i].client_ca == NULL)
-			return err_set(err, ERR_INVALID,
-			    "port '%s' asks for client certificates, so it needs client-ca",
-			    ports[i].name);
-	}
-	return 0;
-}

@@ -22,6 +22,5 @@ struct replica_config {
 extern const struct conf_schema replica_schema;
 
 /* What one port needs besides the table: a backend for tls, roots for client certificates. */
-NODISCARD int replica_config_check(const struct replica_config *c, struct err *err);
 
 #endif

@@ -34,8 +34,6 @@ main(int argc, char **argv)
 
 	conf_init(&replica_schema, &config);
 	r = conf_from_args(&replica_schema, argc, argv, &config, &rest, &action, &err);
-	if (r == 0)
-		r = replica_config_check(&config, &err);
 	if (r < 0) {
 		status = complain(&err, 2);
 	} else if (action == CONF_RUN && rest + 1 < argc) {

@@ -251,6 +251,17 @@ set_up_port(struct port *port, struct ports *p, const struct port_config *config
 	return r < 0 ? r : port_policy_set(port, err);
 }
 
+int
+port_config_check(const struct port_config *config, struct err *err)
+{
+	struct ports none = {.port_count = 0};
+	struct port port = {.ports = &none};
+	int r = set_up_port(&port, &none, config, err);
+
+	tls_ctx_unref(port.ctx);
+	return r;
+}
+
 static int
 listen_on(struct port_loop *on, struct port *port, struct err *err)
 {

@@ -49,6 +49,9 @@ struct ports_params {
 	unsigned threads; /* loops; 0: one for each core */
 };
 
+/* Whether a port could be set up: its names, files and what OpenSSL is to know. Opens nothing. */
+NODISCARD int port_config_check(const struct port_config *config, struct err *err);
+
 /* Everything listens when it returns 0; otherwise nothing does, and err names the port. */
 NODISCARD int ports_new(const struct ports_params *params, struct ports **out, struct err *err);
 void ports_close(struct ports *p, void (*closed)(void *arg), void *arg);

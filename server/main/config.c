@@ -3,6 +3,7 @@
 #include "common/log/log.h"
 #include "common/tls/address.h"
 #include "common/tls/terminator.h"
+#include "server/signer/serve.h"
 
 #define AT(field) offsetof(struct server_config, field)
 static const struct conf_key keys[] = {
@@ -97,6 +98,21 @@ static const struct conf_key keys[] = {
 		"MiB."},
 };
 
+/* What the signer would refuse, again and again. */
+static int
+check_all(const void *values, bool whole, struct err *err)
+{
+	const struct server_config *c = values;
+	int64_t n = c->signer_memory;
+
+	(void)whole;
+	if (n == 0 || (n >= SIGNER_HEAP_MIN && n <= SIGNER_HEAP_MAX && (n & (n - 1)) == 0))
+		return 0;
+	return err_set(err, ERR_INVALID,
+	    "signer-memory: %lld bytes are no power of two from %u to %u, nor 0", (long long)n,
+	    SIGNER_HEAP_MIN, SIGNER_HEAP_MAX);
+}
+
 const struct conf_schema server_schema = {
     .program = "certherd-server",
     .usage = "[OPTIONS]",
@@ -106,4 +122,5 @@ const struct conf_schema server_schema = {
     .keys = keys,
     .key_count = ARRAY_LEN(keys),
     .size = sizeof(struct server_config),
+    .check = check_all,
 };

@@ -16,8 +16,6 @@
 #include <unistd.h>
 
 #define HEAP_DEFAULT (4U * 1024 * 1024)
-#define HEAP_MIN (256U * 1024)
-#define HEAP_MAX (64U * 1024 * 1024)
 #define KEY_FILE_MAX (32 * 1024)
 #define FRAME_HEAD 4
 
@@ -197,7 +195,7 @@ parse_options(int argc, char **argv, struct options *o, struct err *err)
 		} else if (str_equal(argv[i], "--log-level") && value != NULL) {
 			r = log_level_parse(value, &o->log.level, err);
 		} else if (str_equal(argv[i], "--heap") && value != NULL) {
-			r = num_parse_u64(value, HEAP_MIN, HEAP_MAX, &o->heap, err);
+			r = num_parse_u64(value, SIGNER_HEAP_MIN, SIGNER_HEAP_MAX, &o->heap, err);
 		} else {
 			r = err_set(err, ERR_INVALID, "no option '%s'", argv[i]);
 		}

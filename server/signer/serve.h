@@ -10,6 +10,10 @@
 #define SIGNER_SOCKET_FD 3
 #define SIGNER_KEY_FD 4
 
+/* Locked memory that it can be given, a power of two. */
+#define SIGNER_HEAP_MIN (256U * 1024)
+#define SIGNER_HEAP_MAX (64U * 1024 * 1024)
+
 /*
  * main() of the process; returns its exit status: 0 when the socket was closed by the other side.
  * Options: --log-level LEVEL, --log-json, --heap BYTES.

@@ -4,6 +4,7 @@ import http.client
 import json
 import ssl
 import struct
+import subprocess
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from backend import Backend
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from process import wait_for
+from process import program, wait_for
 from tlsfetch import tls_fetch
 
 
@@ -295,3 +296,20 @@ def test_stale_after(pair):
     web1.start()
     assert pair.fetch("web1", "week.test.example").ok
     assert "last-fresh" in web1.log()
+
+
+@pytest.mark.parametrize("lines,says", [
+    ('port "a" {\n listen = "127.0.0.1:8443"\n}\nport "b" {\n listen = "127.0.0.1:8443"\n}',
+     "ports 'a' and 'b' both listen on 127.0.0.1:8443"),
+    ('port "a" {\n listen = "127.0.0.1:0"\n ciphers = "NONE-SUCH"\n}', "'NONE-SUCH'"),
+    ('port "a" {\n listen = "127.0.0.1:0"\n fallback = "a b"\n}', "fallback"),
+    ('port "a" {\n listen = "127.0.0.1:0"\n client-certificates = require\n'
+     ' client-ca = "/no/such/file"\n}', "/no/such/file"),
+    ("secure-memory = 3000", "power of two"),
+])
+def test_check_config(tmp_path, lines, says):
+    """What the start would refuse, --check-config does, and does not call it good before."""
+    (tmp_path / "c").write_text(lines + "\n")
+    answer = subprocess.run([program("certherd-replica"), "--check-config", "--config",
+                             str(tmp_path / "c")], capture_output=True, text=True, check=False)
+    assert answer.returncode == 2 and says in answer.stderr and answer.stdout == "", answer

@@ -194,6 +194,47 @@ test_check_config(void **state)
 	conf_fini(&sample_schema, &c);
 }
 
+static int
+check_workers(const void *values, bool whole, struct err *err)
+{
+	const struct sample_conf *c = values;
+
+	return whole && c->workers == 3 ? err_set(err, ERR_INVALID, "three is bad luck") : 0;
+}
+
+/* The program's own check comes before anything is said to be good. */
+static void
+test_check_of_the_whole(void **state)
+{
+	struct conf_schema own = sample_schema;
+	enum conf_action action = CONF_DONE;
+	struct sample_conf c;
+	struct err err = {0, ""};
+	int rest = 0;
+
+	(void)state;
+	own.check = check_workers;
+	{
+		char *argv[] = {(char[]){"sample"}, (char[]){"--check-config"}, (char[]){"--data"},
+		    (char[]){"x"}, (char[]){"--workers"}, (char[]){"3"}, NULL};
+
+		conf_init(&own, &c);
+		assert_int_equal(
+		    conf_from_args(&own, 6, argv, &c, &rest, &action, &err), ERR_INVALID);
+		assert_string_equal(err.text, "three is bad luck");
+		conf_fini(&own, &c);
+	}
+	{
+		char *argv[] = {(char[]){"sample"}, (char[]){"--data"}, (char[]){"x"},
+		    (char[]){"--workers"}, (char[]){"3"}, NULL};
+
+		conf_init(&own, &c);
+		assert_int_equal(conf_from_args(&own, 5, argv, &c, &rest, &action, &err), 0);
+		assert_int_equal(action, CONF_RUN);
+		conf_fini(&own, &c);
+	}
+}
+
 int
 main(void)
 {
@@ -204,6 +245,7 @@ main(void)
 	    cmocka_unit_test(test_bad_words),
 	    cmocka_unit_test(test_what_only_prints),
 	    cmocka_unit_test(test_check_config),
+	    cmocka_unit_test(test_check_of_the_whole),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
