@@ -82,11 +82,11 @@ struct flow_op {
 	bool waits_for_ca;
 
 	/* from look; cleared before each */
-	bool fetches, fetches_also;
+	bool fetches;
 	bool new_key;
 	bool has_ca;
 	bool waits; /* a CSR is made, whose certificate comes later */
-	struct id fetch, also;
+	struct id fetch;
 	unsigned calls;
 	struct id credential;        /* or the CA, or the record that is sealed anew */
 	uint64_t credential_version; /* 0: new */
@@ -103,7 +103,6 @@ struct flow_op {
 	/* on the way */
 	struct record *fetched; /* its signed form lies in the buffers */
 	struct buf *fetched_body, *fetched_signature;
-	struct record *fetched_also;
 	struct buf *public_part; /* of a generation that this server writes itself */
 	struct signer_call call;
 	unsigned at_call;

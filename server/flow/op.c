@@ -76,17 +76,14 @@ forget(struct flow_op *op)
 		op->reply_bytes[i] = NULL;
 	}
 	record_free(op->fetched);
-	record_free(op->fetched_also);
 	buf_free(op->fetched_body);
 	buf_free(op->fetched_signature);
 	buf_free(op->public_part);
 	op->fetched = NULL;
-	op->fetched_also = NULL;
 	op->fetched_body = NULL;
 	op->fetched_signature = NULL;
 	op->public_part = NULL;
 	op->fetches = false;
-	op->fetches_also = false;
 	op->new_key = false;
 	op->has_ca = false;
 	op->waits = false;
@@ -266,18 +263,6 @@ sign(struct flow_op *op)
 		fail(op, rc, &err);
 }
 
-/* What was fetched first is there: the next record, the signer, or the end. */
-static void
-go_on(struct flow_op *op, index_fetch_cb *next)
-{
-	if (op->fetches_also && op->fetched_also == NULL)
-		index_fetch(op->flow->index, &op->also, next, op);
-	else if (op->calls > 0)
-		sign(op);
-	else
-		commit(op);
-}
-
 static void
 on_fetched(void *arg, int status, const struct record *record, struct signed_bytes s,
     const struct err *err)
@@ -297,17 +282,15 @@ on_fetched(void *arg, int status, const struct record *record, struct signed_byt
 		fail(op, ERR_CONFLICT, &gone);
 		return;
 	}
-	if (op->fetched != NULL) {
-		op->fetched_also = record_dup(record);
-		go_on(op, on_fetched);
-		return;
-	}
 	op->fetched = record_dup(record);
 	op->fetched_body = buf_new(LIMIT_RECORD);
 	buf_put_span(op->fetched_body, s.body);
 	op->fetched_signature = buf_new(LIMIT_SIGNATURE);
 	buf_put_span(op->fetched_signature, s.signature);
-	go_on(op, on_fetched);
+	if (op->calls > 0)
+		sign(op);
+	else
+		commit(op);
 }
 
 static void

@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* So many are looked at on the loop: a few milliseconds. */
+#define KNOWN_MOST 128
+
 /* --- which of them, and for which generation --- */
 
 static int
@@ -152,7 +155,7 @@ look_target(struct flow_op *op, const struct index_record *c, struct err *err)
 static int
 look_paste(struct flow_op *op, struct err *err)
 {
-	const struct index_record *c, *active;
+	const struct index_record *c;
 	int rc = look_credential(op, &c, err);
 
 	if (rc < 0)
@@ -173,11 +176,6 @@ look_paste(struct flow_op *op, struct err *err)
 		flow_op_warn(op,
 		    "no server may open it yet: 'certherd cert access NAME --add NODE' gives it to "
 		    "one");
-	/* Its chain completes one that comes without issuers. */
-	active = index_active(op->flow->index, c);
-	op->fetches_also = active != NULL;
-	if (op->fetches_also)
-		op->also = active->id;
 	op->not_after = cert_not_after(op->in.certs[op->leaf]);
 	op->calls = 1;
 	return 0;
@@ -185,20 +183,46 @@ look_paste(struct flow_op *op, struct err *err)
 
 /* --- the new public part --- */
 
-/* The issuers of the certificate in force; the caller unrefs them. */
-static size_t
-known_issuers(const struct flow_op *op, struct cert *out[static LIMIT_CHAIN])
-{
-	struct generation_public g = {0};
-	size_t count = 0;
+/* What completes a chain: issuers that came with other certificates. They are not trusted for it.
+ */
+struct known {
+	struct cert *certs[KNOWN_MOST];
+	size_t count;
+};
 
-	if (op->fetched_also == NULL ||
-	    wire_generation_public_decode(op->fetched_also->public_part, &g, NULL) < 0)
-		return 0;
-	for (size_t i = 1; i < g.chain.count && count < LIMIT_CHAIN; i++)
-		count += cert_parse(g.chain.items[i], &out[count], NULL) == 0;
-	generation_public_fini(&g);
-	return count;
+static bool
+add_known(void *arg, struct span certificate)
+{
+	struct known *k = arg;
+
+	for (size_t i = 0; i < k->count; i++)
+		if (span_equal(cert_der(k->certs[i]), certificate))
+			return true;
+	if (k->count < KNOWN_MOST && cert_parse(certificate, &k->certs[k->count], NULL) == 0)
+		k->count++;
+	return k->count < KNOWN_MOST;
+}
+
+/* Those of the certificate in force first, then those of all other credentials. */
+static void
+find_known(const struct flow_op *op, const struct index_record *credential, struct known *out)
+{
+	const struct index_record *active = index_active(op->flow->index, credential);
+	struct spans own = {NULL, 0};
+
+	out->count = 0;
+	if (active != NULL)
+		own = index_issuers_of(active);
+	for (size_t i = 0; i < own.count; i++)
+		(void)add_known(out, own.items[i]);
+	index_each_issuer(op->flow->index, add_known, out);
+}
+
+static void
+known_fini(struct known *k)
+{
+	while (k->count > 0)
+		cert_unref(k->certs[--k->count]);
 }
 
 struct name_list {
@@ -218,27 +242,28 @@ on_leaf_name(void *arg, const char *name)
 }
 
 static int
-write_public(struct flow_op *op, const struct credential_public *credential,
+write_public(struct flow_op *op, const struct index_record *c,
     const struct generation_public *before, struct err *err)
 {
 	const struct cert *leaf = op->in.certs[op->leaf];
-	struct cert *known[LIMIT_CHAIN];
+	struct known known;
 	struct span ders[LIMIT_CHAIN];
 	struct name_list names = {.op = op};
 	struct answer_params params = {.leaf = leaf,
 	    .given = {(const struct cert *const *)op->in.certs, op->in.cert_count},
-	    .names = credential->names};
+	    .names = c->credential->names};
 	struct chain chain;
 	int rc;
 
 	names.items = arena_array(op->memory, LIMIT_NAMES, sizeof(*names.items));
 	if (names.items == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for the names of a certificate");
-	rc = leaf_profile_parse(credential->profile, &params.purpose, err);
+	rc = leaf_profile_parse(c->credential->profile, &params.purpose, err);
 	if (rc < 0)
 		return rc;
 	cert_each_name(leaf, on_leaf_name, &names);
-	params.known = (struct certs){(const struct cert *const *)known, known_issuers(op, known)};
+	find_known(op, c, &known);
+	params.known = (struct certs){(const struct cert *const *)known.certs, known.count};
 	answer_chain(op, &params, &chain);
 	for (size_t i = 0; i < chain.count; i++)
 		ders[i] = cert_der(chain.path[i]);
@@ -253,8 +278,7 @@ write_public(struct flow_op *op, const struct credential_public *credential,
 	op->public_part = buf_new(LIMIT_PUBLIC);
 	rc = wire_generation_public_encode(&after, op->public_part, err);
 	chain_fini(&chain);
-	for (size_t i = 0; i < params.known.count; i++)
-		cert_unref(known[i]);
+	known_fini(&known);
 	return rc;
 }
 
@@ -275,7 +299,7 @@ request_paste(struct flow_op *op, unsigned call, struct buf *out, struct err *er
 	if (rc == 0)
 		rc = wire_generation_public_decode(op->fetched->public_part, &before, err);
 	if (rc == 0)
-		rc = write_public(op, c->credential, &before, err);
+		rc = write_public(op, c, &before, err);
 	generation_public_fini(&before);
 	if (rc < 0)
 		return rc;

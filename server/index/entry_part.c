@@ -17,7 +17,7 @@ spki_is_rsa(struct span spki)
 }
 
 static int
-generation_new(struct index_record *out, const struct record *r, struct err *err)
+generation_new(struct index *ix, struct index_record *out, const struct record *r, struct err *err)
 {
 	struct generation_public p;
 	struct index_generation *g;
@@ -38,16 +38,19 @@ generation_new(struct index_record *out, const struct record *r, struct err *err
 	g->revoked = p.revoked;
 	g->withdrawn = p.withdrawn;
 	g->is_rsa = spki_is_rsa(p.key);
+	g->issuers = issuers_ref(ix->issuers, p.chain);
 	generation_public_fini(&p);
 	out->generation = g;
 	return 0;
 }
 
 #define DEFINE_NEW(type)                                                                           \
-	static int type##_new(struct index_record *out, const struct record *r, struct err *err)   \
+	static int type##_new(                                                                     \
+	    struct index *ix, struct index_record *out, const struct record *r, struct err *err)   \
 	{                                                                                          \
 		struct type##_public *p = mem_zalloc(sizeof(*p));                                  \
 		int rc = wire_##type##_public_decode(r->public_part, p, err);                      \
+		(void)ix;                                                                          \
                                                                                                    \
 		if (rc < 0)                                                                        \
 			mem_free(p);                                                               \
@@ -73,11 +76,13 @@ DEFINE_NEW(setting)
 static void
 generation_free(struct index_record *r)
 {
+	issuers_unref(r->generation->issuers);
 	mem_free((void *)(uintptr_t)r->generation);
 }
 
 static const struct part {
-	int (*make)(struct index_record *out, const struct record *r, struct err *err);
+	int (*make)(
+	    struct index *ix, struct index_record *out, const struct record *r, struct err *err);
 	void (*free)(struct index_record *r);
 	bool keeps_signed;
 } parts[KIND__COUNT] = {
@@ -107,14 +112,14 @@ read_recipients(struct index_record *out, struct span sealed, struct err *err)
 }
 
 int
-entry_part_new(
-    struct index_record *out, const struct record *r, struct signed_bytes s, struct err *err)
+entry_part_new(struct index *ix, struct index_record *out, const struct record *r,
+    struct signed_bytes s, struct err *err)
 {
 	const struct part *part = r->kind < KIND__COUNT ? &parts[r->kind] : NULL;
 	int rc = read_recipients(out, r->sealed, err);
 
 	if (rc == 0 && part != NULL && part->make != NULL)
-		rc = part->make(out, r, err);
+		rc = part->make(ix, out, r, err);
 	if (rc < 0 || part == NULL || !part->keeps_signed)
 		return rc;
 	out->signed_record.body = SPAN(mem_dup(s.body.data, s.body.len), s.body.len);

@@ -19,6 +19,7 @@ index_new(struct runtime *rt, struct store *store)
 	ix->by_name = map_new();
 	ix->tombs = map_new();
 	ix->access = map_new();
+	ix->issuers = map_new();
 	multi_init(&ix->generations);
 	multi_init(&ix->members);
 	multi_init(&ix->memberships);
@@ -55,6 +56,7 @@ index_free(struct index *ix)
 	map_free(ix->by_name);
 	map_free(ix->tombs);
 	map_free(ix->access);
+	map_free(ix->issuers);
 	for (size_t i = 0; i < KIND__COUNT; i++)
 		entry_list_fini(&ix->kinds[i]);
 	multi_fini(&ix->generations);
@@ -193,7 +195,7 @@ index_apply(
 		apply_removed(ix, r);
 		return 0;
 	}
-	rc = entry_part_new(&fresh, r, signed_record, err);
+	rc = entry_part_new(ix, &fresh, r, signed_record, err);
 	if (rc < 0)
 		return err_wrap(err, "%s '%s'", kind_name(r->kind), r->name);
 	fresh.name = mem_strdup(r->name);

@@ -14,6 +14,7 @@
 #include "server/commit/commit.h"
 
 struct index;
+struct index_issuers;
 
 /* What stays of a generation. */
 struct index_generation {
@@ -24,7 +25,8 @@ struct index_generation {
 	int64_t not_before, not_after, activated_at_ms;
 	bool waits; /* it has a CSR, and no certificate yet */
 	bool revoked, withdrawn;
-	bool is_rsa; /* by the credential's key type */
+	bool is_rsa;                   /* by the credential's key type */
+	struct index_issuers *issuers; /* of its chain, shared; NULL: none */
 };
 
 /* A live record. The member of the union is that of its kind; NULL for kinds without one here. */
@@ -92,6 +94,11 @@ void index_generations(
 /* The generation in force, NULL: none. */
 const struct index_record *index_active(
     const struct index *ix, const struct index_record *credential);
+/* The issuers in the chain of a GENERATION, DER, the leaf's first. */
+struct spans index_issuers_of(const struct index_record *generation);
+/* Those of all generations, each chain's once; until cb returns false. */
+typedef bool index_issuer_cb(void *arg, struct span certificate);
+void index_each_issuer(const struct index *ix, index_issuer_cb *cb, void *arg);
 /* MEMBERSHIP records of a group, and of a node. */
 void index_members(const struct index *ix, const struct id *group, index_each_cb *cb, void *arg);
 void index_memberships(const struct index *ix, const struct id *node, index_each_cb *cb, void *arg);

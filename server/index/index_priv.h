@@ -55,6 +55,7 @@ struct index {
 	struct map *by_id;   /* entry */
 	struct map *by_name; /* kind (4 bytes) and name: entry */
 	struct map *tombs;   /* id: tomb */
+	struct map *issuers; /* SHA-256 of their certificates: index_issuers */
 	struct entry_list kinds[KIND__COUNT];
 	struct multi generations; /* by credential */
 	struct multi members;     /* MEMBERSHIP by group */
@@ -69,8 +70,12 @@ NODISCARD int index_apply(
     struct index *ix, const struct record *r, struct signed_bytes signed_record, struct err *err);
 
 /* entry_part.c: the part of a kind, made from a record and freed. */
-NODISCARD int entry_part_new(
-    struct index_record *out, const struct record *r, struct signed_bytes s, struct err *err);
+NODISCARD int entry_part_new(struct index *ix, struct index_record *out, const struct record *r,
+    struct signed_bytes s, struct err *err);
 void entry_part_free(struct index_record *r);
+
+/* issuers.c: those of a chain, leaf first; NULL when it has none. */
+struct index_issuers *issuers_ref(struct map *all, struct spans chain);
+void issuers_unref(struct index_issuers *s);
 
 #endif

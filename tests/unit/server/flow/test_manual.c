@@ -90,6 +90,7 @@ teardown(void **state)
 }
 
 static const char *const web1[] = {"web1", NULL};
+static const char *at = WWW; /* the credential that the helpers below are about */
 static const char *const two_names[] = {WWW, "example.org"};
 
 #define OK(call) assert_int_equal((s->o.called = false, office_wait(&s->o, (call))), 0)
@@ -109,7 +110,8 @@ static int
 add(struct stage *s, bool draft)
 {
 	static const char *const subject[] = {"C=DE", "o=Example"};
-	const struct credential_spec spec = {.names = {two_names, 2},
+	const struct credential_spec spec = {.name = at,
+	    .names = {two_names, 2},
 	    .issuer = ISSUER_MANUAL,
 	    .subject = {subject, 2},
 	    .profile = "both",
@@ -125,14 +127,14 @@ static int
 submit(struct stage *s, bool new_key)
 {
 	return flow_credential_submit(
-	    s->o.flow, WWW, new_key, "test", office_on_flow, &s->o, &s->o.err);
+	    s->o.flow, at, new_key, "test", office_on_flow, &s->o, &s->o.err);
 }
 
 static int
 renew(struct stage *s, bool new_key)
 {
 	return flow_credential_renew(
-	    s->o.flow, WWW, new_key, "test", office_on_flow, &s->o, &s->o.err);
+	    s->o.flow, at, new_key, "test", office_on_flow, &s->o, &s->o.err);
 }
 
 static int
@@ -142,14 +144,14 @@ paste(struct stage *s)
 
 	for (size_t i = 0; i < s->answers; i++)
 		ders[i] = cert_der(s->answer[i]);
-	return flow_credential_paste(s->o.flow, WWW, (struct spans){ders, s->answers}, "test",
+	return flow_credential_paste(s->o.flow, at, (struct spans){ders, s->answers}, "test",
 	    office_on_flow, &s->o, &s->o.err);
 }
 
 static const struct index_record *
 credential(struct stage *s)
 {
-	const struct index_record *r = index_named(s->o.index, KIND_CREDENTIAL, WWW);
+	const struct index_record *r = index_named(s->o.index, KIND_CREDENTIAL, at);
 
 	assert_non_null(r);
 	return r;
@@ -457,6 +459,36 @@ test_renewal(void **state)
 	assert_true(sched_due_at(s->o.sched, &credential(s)->id) > now(&s->o));
 }
 
+/* What came with one credential completes the next; what is gone does so no more. */
+static void
+test_known_issuers(void **state)
+{
+	struct stage *s = *state;
+
+	office_add_node(&s->o, "web1");
+	OK(add(s, false));
+	sign_csr(s);
+	put(s, cert_ref(s->ca.issuer));
+	put(s, cert_ref(s->ca.root));
+	OK(paste(s));
+	at = "second";
+	OK(add(s, false));
+	forget_answer(s);
+	sign_csr(s);
+	OK(paste(s));
+	assert_string_equal(s->o.warning, "");
+	check_active(s, 1, 3);
+	OK(flow_credential_delete(s->o.flow, at, "test", office_on_flow, &s->o, &s->o.err));
+	OK(flow_credential_delete(s->o.flow, WWW, "test", office_on_flow, &s->o, &s->o.err));
+	office_restart(&s->o);
+	OK(add(s, false));
+	forget_answer(s);
+	sign_csr(s);
+	OK(paste(s));
+	WARNS("is not here");
+	at = WWW;
+}
+
 static void
 test_other_csr(void **state)
 {
@@ -582,6 +614,7 @@ main(void)
 	    TEST(test_spec_refused),
 	    TEST(test_warnings),
 	    TEST(test_renewal),
+	    TEST(test_known_issuers),
 	    TEST(test_other_csr),
 	    TEST(test_email),
 	    TEST(test_access_while_waiting),

@@ -222,6 +222,36 @@ put_removed(struct fixture *f, unsigned n, uint32_t kind, uint64_t version)
 	put(f, &r, NULL, NULL);
 }
 
+static bool
+count_issuer(void *arg, struct span certificate)
+{
+	*(size_t *)arg += certificate.len > 0;
+	return true;
+}
+
+/* Once for each list of them, as long as a generation has it. */
+static void
+test_issuers(void **state)
+{
+	const struct span one[] = {span_str("leaf"), span_str("ab"), span_str("root")};
+	const struct span two[] = {span_str("leaf"), span_str("root")};
+	const struct spans chains[] = {{one, 3}, {one, 3}, {two, 2}, {one, 1}};
+	struct generation_public p = {.credential = id_of(20), .number = 1, .key = one[0]};
+
+	for (unsigned i = 0; i < 2 * ARRAY_LEN(chains); i++) {
+		struct record r = {.id = id_of(40 + i % 4), .kind = KIND_GENERATION};
+		size_t count = 0;
+
+		p.chain = chains[i % 4];
+		if (i < 4)
+			put(*state, &r, encode_generation, &p);
+		else
+			put_removed(*state, 40 + i % 4, KIND_GENERATION, 2);
+		index_each_issuer(((struct fixture *)*state)->ix, count_issuer, &count);
+		assert_int_equal(count, i < 2 ? 2 : i < 4 ? 3 : i == 4 ? 3 : i == 5 ? 1 : 0);
+	}
+}
+
 /* web1 itself, web2 by the group mail; www exact and a wildcard. */
 static void
 put_domain(struct fixture *f)
@@ -551,6 +581,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    WITH_FIXTURE(test_issuers),
 	    WITH_FIXTURE(test_observed),
 	    WITH_FIXTURE(test_loaded),
 	    WITH_FIXTURE(test_fetch),
