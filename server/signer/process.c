@@ -17,6 +17,7 @@
 #define STEADY_MS 10000 /* of work, after which a death is not part of a series */
 #define SILENT_MS 60000 /* no reply at all for that long: it hangs */
 #define CLOSE_MS 5000   /* to end by itself */
+#define INTRODUCTION_WINDOW (8U * 1024 * 1024) /* of it, waiting to be written */
 
 static const struct sm_state lives[] = {
     [LIFE_DOWN] = {"down", SM_TO(LIFE_LEARNING) | SM_TO(LIFE_DYING)},
@@ -195,11 +196,14 @@ introduced(struct signer_call *call, int status, struct span done, const struct 
 	}
 	if (s->start_done->len == 0)
 		buf_put_span(s->start_done, done);
-	while (s->waiting != NULL && s->life.state == LIFE_LEARNING)
+	/* Each answer makes room for more: a large domain's is longer than what may wait. */
+	while (s->waiting != NULL && s->out.len < INTRODUCTION_WINDOW &&
+	    s->life.state == LIFE_LEARNING)
 		send_introduction(s);
-	if (s->life.state == LIFE_LEARNING)
-		process_send_held(s);
-	if (s->introductions == 0 && s->life.state == LIFE_LEARNING)
+	if (s->waiting != NULL || s->life.state != LIFE_LEARNING)
+		return;
+	process_send_held(s);
+	if (s->introductions == 0)
 		become_ready(s);
 }
 

@@ -19,6 +19,8 @@ stage_introduce(void *arg, signer_add_cb *add, void *add_arg)
 	world_put_learn(&s->w, &learn);
 	add(add_arg, buf_span(&start));
 	add(add_arg, buf_span(&learn));
+	for (size_t i = 0; i < s->more_count; i++)
+		add(add_arg, buf_span(s->more));
 	buf_fini(&start);
 	buf_fini(&learn);
 }

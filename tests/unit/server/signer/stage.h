@@ -15,6 +15,8 @@ struct stage {
 	struct loop *loop;
 	struct signer *signer;
 	bool ready, closed, wrong_start;
+	const struct buf *more; /* a request that each new process is told, too, */
+	size_t more_count;      /* so often */
 	unsigned lost;
 	struct err lost_err;
 };

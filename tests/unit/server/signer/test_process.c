@@ -234,6 +234,49 @@ test_told_while_it_learns(void **state)
 	stage_fini(&s);
 }
 
+/* The memberships of a large domain are more than may wait to be written at once. */
+static void
+test_long_introduction(void **state)
+{
+	struct signer_request learn = {.op = SIGNER_LEARN}, issue;
+	struct buf sealed = BUF_INIT(LIMIT_SEALED), public = BUF_INIT(LIMIT_PUBLIC);
+	struct buf bytes = BUF_INIT(LIMIT_SIGNER_FRAME);
+	const struct key_id key = {{1}};
+	const struct span ids[] = {SPAN_OF(key.bytes)};
+	struct membership_public of_another = {.group = {{1}}, .node = {{2}}, .key_ids = {ids, 1}};
+	struct signed_bytes items[4];
+	struct world_record *record;
+	struct stage s;
+
+	(void)state;
+	stage_prepare(&s);
+	assert_int_equal(wire_membership_public_encode(&of_another, &public, NULL), 0);
+	while (sealed.len < LIMIT_SEALED)
+		buf_put_u8(&sealed, 7);
+	record = world_sign(&s.w,
+	    &(struct world_draft){.kind = KIND_MEMBERSHIP,
+		.id = wire_membership_id(&of_another.group, &of_another.node),
+		.version = 1,
+		.name = "",
+		.public_part = buf_span(&public),
+		.sealed = buf_span(&sealed)});
+	for (size_t i = 0; i < ARRAY_LEN(items); i++)
+		items[i] = record->bytes;
+	learn.learn.records = (struct signed_list){items, ARRAY_LEN(items)};
+	assert_int_equal(wire_signer_request_encode(&learn, &bytes, NULL), 0);
+	s.more = &bytes;
+	s.more_count = (80U << 20) / bytes.len;
+	stage_start(&s);
+	assert_true(wait_until(s.loop, wait_flag, &s.ready));
+	assert_int_equal(s.lost, 0);
+	issue = stage_issue_request(&s, "ec-p256");
+	assert_int_equal(stage_ask(&s, &issue), 0);
+	stage_fini(&s);
+	buf_fini(&sealed);
+	buf_fini(&public);
+	buf_fini(&bytes);
+}
+
 /* Whatever that next one says against its start: for others it is not there, and may come back. */
 static void
 test_held_by_one_that_does_not_start(void **state)
@@ -455,6 +498,7 @@ run_process_tests(void)
 	    cmocka_unit_test(test_works_in_its_sandbox),
 	    cmocka_unit_test(test_what_it_may),
 	    cmocka_unit_test(test_killed_in_the_middle),
+	    cmocka_unit_test(test_long_introduction),
 	    cmocka_unit_test(test_told_while_it_learns),
 	    cmocka_unit_test(test_held_by_one_that_does_not_start),
 	    cmocka_unit_test(test_nothing_before_a_signature),
