@@ -1,8 +1,8 @@
 /* Certificates from a CA outside: drafts, CSRs, answers, renewal. */
 
-#include "common/crypto/cert.h"
 #include "common/wire/public_wire.h"
 #include "tests/support/office.h"
+#include "tests/support/outside.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -12,12 +12,6 @@
 
 #define DAY INT64_C(86400)
 #define WWW "www.example.org"
-
-/* A CA that nobody here knows: a root, an issuer below it, and another root. */
-struct outside {
-	struct pkey *root_key, *issuer_key, *other_key;
-	struct cert *root, *issuer, *other;
-};
 
 struct stage {
 	struct office o;
@@ -45,22 +39,9 @@ static int
 setup(void **state)
 {
 	struct stage *s = mem_zalloc(sizeof(*s));
-	struct outside *ca = &s->ca;
-	const struct domain_id domain = {{9}};
-	const struct id id = {{9}};
-	int64_t t;
 
 	office_init(&s->o, 1);
-	t = now(&s->o);
-	ca->root_key = make_key(KEY_EC_P384);
-	ca->issuer_key = make_key(KEY_EC_P256);
-	ca->other_key = make_key(KEY_EC_P256);
-	assert_int_equal(cert_issue_root(ca->root_key, "outside", &domain, t, &ca->root, NULL), 0);
-	assert_int_equal(
-	    cert_issue_manager(ca->root, ca->root_key, ca->issuer_key, &id, t, &ca->issuer, NULL),
-	    0);
-	assert_int_equal(
-	    cert_issue_ca(ca->other_key, "other", t - 10, t + 1000 * DAY, &ca->other, NULL), 0);
+	outside_init(&s->ca, now(&s->o));
 	*state = s;
 	return 0;
 }
@@ -79,12 +60,7 @@ teardown(void **state)
 
 	forget_answer(s);
 	office_fini(&s->o);
-	pkey_unref(s->ca.root_key);
-	pkey_unref(s->ca.issuer_key);
-	pkey_unref(s->ca.other_key);
-	cert_unref(s->ca.root);
-	cert_unref(s->ca.issuer);
-	cert_unref(s->ca.other);
+	outside_fini(&s->ca);
 	mem_free(s);
 	return 0;
 }
@@ -203,16 +179,7 @@ static void
 sign_for(struct stage *s, const struct pkey *key, const char *const *names, size_t count,
     int64_t from, int64_t to)
 {
-	const struct leaf_params p = {.key = key,
-	    .names = names,
-	    .name_count = count,
-	    .profile = LEAF_BOTH,
-	    .not_before = from,
-	    .not_after = to};
-	struct cert *leaf = NULL;
-
-	assert_int_equal(cert_issue_leaf(s->ca.issuer, s->ca.issuer_key, &p, &leaf, &s->o.err), 0);
-	put(s, leaf);
+	put(s, outside_sign(&s->ca, key, names, count, from, to));
 }
 
 static void
