@@ -281,3 +281,9 @@ def test_receipts(pair):
     assert fingerprints["web1"] == pair.fetch("web1", *ROOT).fingerprint == shown["fingerprint"]
     pair.restart_server()
     wait_for(converged, 20, "the receipts to be asked for again")
+    # One that has not answered is in the list, too.
+    pair.replicas["web2"].stop()
+    pair.cli("cert", "add", "late.test.example", "--access", "web1,web2", "--no-wait")
+    assert [n["node"] for n in show(pair, "late.test.example")["nodes"]] == ["web1", "web2"]
+    assert show(pair, "late.test.example")["nodes"][1]["generation"] is None
+    assert "has not answered" in pair.cli("cert", "show", "late.test.example").out
