@@ -181,8 +181,7 @@ replica_on_link_state(void *arg, int status, const struct err *err)
 		    r->member.endpoints[r->endpoint], err->text);
 	r->link_error = *err;
 	if (status == ERR_DENIED)
-		on_refused(r, status,
-		    "removed, or renewed elsewhere: the server refuses this node's certificate");
+		on_refused(r, status, "removed from the domain, or renewed elsewhere");
 	if (r->member.endpoint_count < 2 || r->stopping)
 		return;
 	r->endpoint = (r->endpoint + 1) % r->member.endpoint_count;
