@@ -222,9 +222,11 @@ put_nodes(struct cli *c, const struct json *cert)
 		else
 			cli_table_text(&t, "nothing");
 		cli_table_text(&t, cli_time(n, "since", time));
-		cli_table_text(&t, json_text(n, "error"));
+		cli_table_text(&t,
+		    json_member(n, "since") != NULL ? json_text(n, "error")
+						    : "it has not answered yet");
 	}
-	cli_table_end(c, &t, "No node has said that it serves it.");
+	cli_table_end(c, &t, "No node has to serve it, and none says that it does.");
 }
 
 static int
@@ -366,7 +368,7 @@ run_access(struct cli *c, struct err *err)
 	json_put_end(&w);
 	r = cli_call(c, "PUT", path, &body, &reply, err);
 	buf_fini(&body);
-	return r < 0 ? r : cli_wait_served(c, reply, "has other readers", err);
+	return r < 0 ? r : cli_wait_served(c, reply, "has its new access", err);
 }
 
 /* ------------------------------------------------------------------------- archive, delete */

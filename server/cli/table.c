@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define CELL_MAX 200
+#define CELL_MIDDLE 64 /* of one with others behind it: a long name is no reason for long lines */
 #define NAMES_SHOWN 4
 #define GAP 2
 
@@ -25,8 +26,10 @@ void
 cli_table_text(struct cli_table *t, const char *text)
 {
 	struct buf cell = BUF_INIT(5 * CELL_MAX);
+	bool last = t->count % t->columns == t->columns - 1;
 
-	str_put_printable(&cell, span_str(text != NULL && *text != '\0' ? text : "-"), CELL_MAX);
+	str_put_printable(&cell, span_str(text != NULL && *text != '\0' ? text : "-"),
+	    last ? CELL_MAX : CELL_MIDDLE);
 	t->cells = mem_grow(t->cells, t->count + 1, sizeof(*t->cells));
 	t->cells[t->count++] = mem_strdup(buf_str(&cell));
 	buf_fini(&cell);

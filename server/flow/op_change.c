@@ -39,6 +39,7 @@ look_new_access(struct flow_op *op, const struct index_record *c, bool *taken, s
 {
 	struct id add[LIMIT_ACCESS], remove[LIMIT_ACCESS];
 	size_t added = 0, removed = 0;
+	char name[LIMIT_NAME + 2];
 	int rc = index_resolve_access(op->flow->index, op->in.access, add, &added, err);
 
 	if (rc == 0)
@@ -47,8 +48,13 @@ look_new_access(struct flow_op *op, const struct index_record *c, bool *taken, s
 		return rc;
 	look_access(op, c->access);
 	*taken = false;
-	for (size_t i = 0; i < removed; i++)
-		*taken = take_out(op, &remove[i]) || *taken;
+	for (size_t i = 0; i < removed; i++) {
+		if (take_out(op, &remove[i]))
+			*taken = true;
+		else
+			flow_op_warn(op, "'%s' had no access before, either",
+			    index_access_name(op->flow->index, &remove[i], name));
+	}
 	for (size_t i = 0; rc == 0 && i < added; i++)
 		rc = put_in(op, &add[i], err);
 	return rc;

@@ -95,8 +95,8 @@ refuse_foreign_key(const struct flow_op *op, const char *name, const struct inde
 	if (key_hash(op->in.certs[0], &hash) == 0)
 		hash_hex(&hash, got);
 	return err_set(err, ERR_INVALID,
-	    "no certificate is for the key of '%.100s': its SHA-256 is %s, that of the first "
-	    "certificate %s; %s",
+	    "no certificate is for the key of '%.100s': its SHA-256 is %.16s..., that of the first "
+	    "certificate %.16s...; %s",
 	    name, hash_hex(&expected->generation->key, want), got, hint);
 }
 

@@ -190,6 +190,10 @@ static const struct {
 	"faß.de    draft  -"},
     {"cert show faß.de", "GET /v1/certs/fa%C3%9F.de", "",
 	"{\"names\":[\"a.de\",\"xn--fa-hia.de\"]}", "names         a.de, faß.de (xn--fa-hia.de)\n"},
+    {"ca list", "GET /v1/cas", "",
+	"{\"cas\":[{\"name\":"
+	"\"a12345678901234567890123456789012345678901234567890123456789012345\"}]}",
+	"a123456789012345678901234567890123456789012345678901234567890123...  -"},
     {"cert show *.a.org", "GET /v1/certs/%2A.a.org", "",
 	"{\"name\":\"*.a.org\",\"served\":37,\"expected\":40,\"generation\":12,"
 	"\"nodes\":[{\"node\":\"w\",\"generation\":null,\"error\":\"no\\u001b[2Jway\"}]}",
