@@ -144,6 +144,12 @@ struct serving {
 	size_t expected, served;
 };
 void serving_count(const struct api *a, const struct index_record *credential, struct serving *out);
+/*
+ * One object for each node: first those that should serve it, also when they have said nothing;
+ * then whoever else has.
+ */
+void api_put_serving(
+    const struct api *a, struct json_writer *w, const struct index_record *credential);
 /* The state of a credential at this moment, in one word. */
 const char *api_state(const struct api *a, const struct index_record *credential);
 /* One node's receipt as members of an object: generation (its number), fingerprint, error, since.

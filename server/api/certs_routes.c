@@ -13,44 +13,6 @@
 
 #define PAGE_DEFAULT 200
 
-/* ------------------------------------------------------------------------- who serves it */
-
-/* Everybody with access, in the order of their names; nobody when it is served by none of them. */
-static void
-find_readers(
-    const struct api *a, const struct index_record *credential, struct access_list *readers)
-{
-	const struct index_record *active = index_active(a->p.index, credential);
-	struct access_lookup lookup = index_access_lookup(a->p.index);
-
-	if (active != NULL && !credential->credential->archived &&
-	    profile_serves(credential->credential->profile))
-		access_expand(&lookup, active->access, NULL, readers);
-}
-
-void
-serving_count(const struct api *a, const struct index_record *credential, struct serving *out)
-{
-	const struct index_record *active = index_active(a->p.index, credential);
-	struct access_list readers = {NULL, 0, 0};
-
-	*out = (struct serving){0, 0};
-	find_readers(a, credential, &readers);
-	for (size_t i = 0; i < readers.count; i++) {
-		const struct receipt *receipt;
-
-		/* Managers and the recovery key can open it, and serve nothing. */
-		if (readers.items[i].node.role != ROLE_REPLICA)
-			continue;
-		out->expected++;
-		receipt = publish_receipt(a->p.publish, &readers.items[i].node.id, &credential->id);
-		if (receipt != NULL && receipt->has_generation &&
-		    id_equal(&receipt->generation, &active->id))
-			out->served++;
-	}
-	access_list_fini(&readers);
-}
-
 const char *
 api_state(const struct api *a, const struct index_record *credential)
 {
@@ -237,7 +199,6 @@ struct put_arg {
 	const struct api *api;
 	struct json_writer *w;
 	const struct index_record *active;
-	const struct access_list *readers; /* told already */
 };
 
 static bool
@@ -260,49 +221,6 @@ put_generation(void *arg, const struct index_record *r)
 	json_put_bool(p->w, "waits", g->waits);
 	json_put_end(p->w);
 	return true;
-}
-
-static void
-put_node_receipt(void *arg, const struct id *node, const struct receipt *receipt)
-{
-	struct put_arg *p = arg;
-	char name[LIMIT_NAME + 2];
-
-	for (size_t i = 0; i < p->readers->count; i++)
-		if (id_equal(&p->readers->items[i].node.id, node))
-			return;
-	json_put_object(p->w, NULL);
-	json_put_text(p->w, "node", index_access_name(p->api->p.index, node, name));
-	api_put_receipt(p->api, p->w, receipt);
-	json_put_end(p->w);
-}
-
-/* First those that should serve it, also when they have said nothing; then whoever else has. */
-static void
-put_nodes(struct put_arg *put, const struct index_record *c)
-{
-	const struct api *a = put->api;
-	struct access_list readers = {NULL, 0, 0};
-
-	find_readers(a, c, &readers);
-	put->readers = &readers;
-	for (size_t i = 0; i < readers.count; i++) {
-		const struct receipt *receipt;
-
-		if (readers.items[i].node.role != ROLE_REPLICA)
-			continue;
-		receipt = publish_receipt(a->p.publish, &readers.items[i].node.id, &c->id);
-		json_put_object(put->w, NULL);
-		json_put_text(put->w, "node", readers.items[i].node.name);
-		if (receipt != NULL)
-			api_put_receipt(a, put->w, receipt);
-		else
-			json_put_null(put->w, "generation");
-		json_put_end(put->w);
-	}
-	publish_receipts(a->p.publish, &c->id, put_node_receipt, put);
-	put->readers = NULL;
-	access_list_fini(&readers);
 }
 
 void
@@ -328,7 +246,7 @@ handle_cert(struct httpd_request *req, void *arg)
 	index_generations(a->p.index, &c->id, put_generation, &put);
 	json_put_end(&r.w);
 	json_put_array(&r.w, "nodes");
-	put_nodes(&put, c);
+	api_put_serving(a, &r.w, c);
 	json_put_end(&r.w);
 	api_send(req, &r);
 }
