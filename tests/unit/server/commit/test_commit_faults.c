@@ -116,7 +116,7 @@ test_disk_full(void **state)
 	assert_int_equal(m.beats, beats + 2);
 	assert_non_null(trouble());
 	/* Many refused mutations use up the reserved numbers; then there is a clear answer too. */
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 45; i++) {
 		struct mutation *mu = mutation_new("a", "b", "c");
 
 		for (uint64_t k = 0; k < LIMIT_MUTATION; k++) {
