@@ -1,0 +1,101 @@
+"""What the API answers is what docs/openapi.yaml says."""
+
+import pathlib
+
+import yaml
+from api import Api
+from process import wait_for
+
+SPEC = yaml.safe_load((pathlib.Path(__file__).resolve().parents[2] / "docs/openapi.yaml").read_text())
+CERT = "www.test.example"
+TYPES = {bool: "boolean", int: "integer", str: "string", type(None): "null"}
+
+# Each address and method that answers with one object, in an order in which they can be asked.
+CALLS = [
+    ("GET", "/v1/root", "/v1/root", None),
+    ("GET", "/v1/status", "/v1/status", None),
+    ("POST", "/v1/tokens", "/v1/tokens", {"name": "web9"}),
+    ("GET", "/v1/tokens", "/v1/tokens", None),
+    ("GET", "/v1/nodes", "/v1/nodes", None),
+    ("GET", "/v1/nodes/{name}", "/v1/nodes/web1", None),
+    ("POST", "/v1/groups", "/v1/groups", {"name": "g", "members": ["web1"]}),
+    ("GET", "/v1/groups", "/v1/groups", None),
+    ("GET", "/v1/groups/{name}", "/v1/groups/g", None),
+    ("PUT", "/v1/groups/{name}/members/{node}", "/v1/groups/g/members/web2", None),
+    ("DELETE", "/v1/groups/{name}/members/{node}", "/v1/groups/g/members/web2", None),
+    ("DELETE", "/v1/groups/{name}", "/v1/groups/g", None),
+    ("POST", "/v1/certs", "/v1/certs", {"names": [CERT], "access": ["web1", "web2"]}),
+    ("POST", "/v1/certs", "/v1/certs", {"names": ["m.example"], "issuer": "manual"}),
+    ("GET", "/v1/certs", "/v1/certs", None),
+    ("GET", "/v1/certs/{name}", "/v1/certs/" + CERT, None),
+    ("GET", "/v1/certs/{name}", "/v1/certs/m.example", None),
+    ("GET", "/v1/certs/{name}/chain", f"/v1/certs/{CERT}/chain", None),
+    ("GET", "/v1/certs/{name}/csr", "/v1/certs/m.example/csr", None),
+    ("POST", "/v1/certs/{name}/submit", "/v1/certs/m.example/submit", {"new_key": True}),
+    ("POST", "/v1/certs/{name}/renew", f"/v1/certs/{CERT}/renew", {}),
+    ("PUT", "/v1/certs/{name}/access", f"/v1/certs/{CERT}/access", {"remove": ["web2"]}),
+    ("GET", "/v1/explain", f"/v1/explain?name={CERT}&node=web1", None),
+    ("GET", "/v1/who-can-read", f"/v1/who-can-read?cert={CERT}", None),
+    ("GET", "/v1/why-not", f"/v1/why-not?cert={CERT}&node=web1", None),
+    ("POST", "/v1/certs/{name}/archive", f"/v1/certs/{CERT}/archive", {"archived": True}),
+    ("DELETE", "/v1/certs/{name}", f"/v1/certs/{CERT}", None),
+    ("POST", "/v1/cas", "/v1/cas", {"name": "inner"}),
+    ("GET", "/v1/cas", "/v1/cas", None),
+    ("GET", "/v1/cas/{name}", "/v1/cas/default", None),
+    ("PUT", "/v1/settings/default-access", "/v1/settings/default-access", {"access": ["web1"]}),
+    ("GET", "/v1/settings/default-access", "/v1/settings/default-access", None),
+    ("DELETE", "/v1/nodes/{name}", "/v1/nodes/web2", None),
+]
+# A stream, and those that need the work of another side.
+OTHERS = {("GET", "/v1/watch"), ("POST", "/v1/join"), ("POST", "/v1/certs/{name}/paste")}
+
+
+def resolve(schema):
+    while "$ref" in schema:
+        found = SPEC
+        for step in schema["$ref"].lstrip("#/").split("/"):
+            found = found[step]
+        schema = found
+    if "allOf" not in schema:
+        return schema
+    parts = [resolve(part) for part in schema["allOf"]]
+    return {"properties": {k: v for part in parts for k, v in part["properties"].items()}}
+
+
+def differences(schema, value, at):
+    """Members that are not documented, and values of another type or outside their enum."""
+    schema = resolve(schema)
+    if isinstance(value, dict):
+        known, rest = schema.get("properties", {}), schema.get("additionalProperties")
+        for key, member in value.items():
+            if key in known or rest is not None:
+                yield from differences(known.get(key, rest), member, f"{at}.{key}")
+            else:
+                yield f"{at}.{key} is not documented"
+    elif isinstance(value, list):
+        for item in value:
+            yield from differences(schema.get("items", {}), item, at + "[]")
+    elif value is None:
+        if not schema.get("nullable"):
+            yield f"{at} is null"
+    elif TYPES[type(value)] != schema.get("type", TYPES[type(value)]):
+        yield f"{at} is a {TYPES[type(value)]}"
+    elif value not in schema.get("enum", [value]):
+        yield f"{at} is {value}"
+
+
+def test_every_answer_is_documented(pair):
+    api = Api(str(pair.data / "server/api.sock"))
+    wrong = []
+    wait_for(lambda: pair.json("status")["nodes"]["connected"] == 2, 10, "both replicas")
+    for method, address, path, body in CALLS:
+        answer = SPEC["paths"][address][method.lower()]["responses"]["200"]
+        schema = resolve(answer)["content"]["application/json"]["schema"]
+        wrong += differences(schema, api.ask(method, path, body), f"{method} {address}")
+    assert not wrong, "\n".join(sorted(set(wrong)))
+
+
+def test_every_address_is_asked():
+    documented = {(method.upper(), address) for address, methods in SPEC["paths"].items()
+                  for method in methods if method in ("get", "post", "put", "delete")}
+    assert documented == {(method, address) for method, address, _, _ in CALLS} | OTHERS
