@@ -170,12 +170,12 @@ def test_renewal_by_hand(pair, ca):
 class Script:
     """The example's carry-csr in the background, with a log of its own."""
 
-    def __init__(self, domain, ca, *options):
+    def __init__(self, domain, ca, *options, command=None):
         self.log = domain.folder / "carry.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [EXAMPLE / "carry-csr", "--certherd", program("certherd"), "--data", domain.data,
-                 *options, "--", EXAMPLE / "sign-with-openssl-ca", ca.folder],
+                 *options, "--", *(command or [EXAMPLE / "sign-with-openssl-ca", ca.folder])],
                 stdout=log, stderr=log, env=os.environ, start_new_session=True)
 
     def end(self):
@@ -205,6 +205,24 @@ def test_script_carries(pair, ca, carry):
         pair.cli("cert", "add", f"n{i}.test.example", *MANUAL)
     for i in range(5):
         pair.wait_served("web1", f"n{i}.test.example")
+
+
+def test_script_tries_again(pair, ca, tmp_path):
+    """A CA that is away for a while: nobody has to start anything anew."""
+    open_file = tmp_path / "open"
+    sign = tmp_path / "sign"
+    sign.write_text(f"#!/bin/sh\nset -eu\n[ -e '{open_file}' ] || {{ echo closed >&2; exit 1; }}\n"
+                    f"exec '{EXAMPLE / 'sign-with-openssl-ca'}' '{ca.folder}'\n")
+    sign.chmod(0o755)
+    script = Script(pair, ca, "--again", "0.5", command=[sign])
+    try:
+        pair.cli("cert", "add", NAME, *MANUAL)
+        wait_for(lambda: "closed" in script.log.read_text(), 20, "the first try")
+        assert show(pair)["state"] == "waiting"
+        open_file.touch()
+        pair.wait_served("web1", NAME)
+    finally:
+        script.end()
 
 
 def test_script_finds_what_waits(pair, ca):
