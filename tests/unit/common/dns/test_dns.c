@@ -248,15 +248,23 @@ test_answers(void **state)
 static void
 test_deadline(void **state)
 {
-	static const char *const hosts[] = {"silent.test.example", "garbage.test.example"};
+	/* c-ares 1.18 goes on waiting after an answer that is none, 1.34 says so. */
+	static const struct {
+		const char *host, *newer;
+	} cases[] = {
+	    {"silent.test.example", "no answer within 200 ms"},
+	    {"garbage.test.example", "Misformatted DNS reply"},
+	};
 	struct result r;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
-		look_up(hosts[i], 200, &r);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		look_up(cases[i].host, 200, &r);
 		assert_int_equal(r.status, ERR_UNAVAIL);
 		assert_int_equal(r.count, 0);
-		assert_non_null(strstr(r.text, "no answer within 200 ms"));
+		if (strstr(r.text, "no answer within 200 ms") == NULL &&
+		    strstr(r.text, cases[i].newer) == NULL)
+			fail_msg("%s: %s", cases[i].host, r.text);
 	}
 	assert_true(server.questions >= 2);
 }
