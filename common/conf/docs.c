@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define INDENT 28
+#define LINE_MOST 100
+#define HELP_MAX 4096
 
 const char *
 conf_argument(const struct conf_key *key)
@@ -77,7 +79,12 @@ put_facts(const struct conf_key *key, struct buf *out)
 		buf_put_str(out, " Required");
 	else if (key->value != NULL && key->value[0] != '\0')
 		buf_putf(out, " Default %s", key->value);
-	if (key->type == CONF_CHOICE || key->min != 0 || key->max != 0) {
+	if (key->type == CONF_LIST || key->type == CONF_SECTION) {
+		/* How few there may be is said by Required and Default. */
+		if (key->max != 0)
+			buf_putf(out, "%s %lld", out->len > before ? "; at most" : " At most",
+			    (long long)key->max);
+	} else if (key->type == CONF_CHOICE || key->min != 0 || key->max != 0) {
 		buf_put_str(out, out->len > before ? "; " : " ");
 		conf_put_range(key, out);
 	}
@@ -91,17 +98,49 @@ is_option(const struct conf_key *key)
 	return key->type != CONF_SECTION && (key->flags & CONF_FILE_ONLY) == 0;
 }
 
+/* Words behind an indent that is there already, in lines that end before LINE_MOST. */
+static void
+put_wrapped(struct buf *out, size_t indent, const char *text)
+{
+	size_t column = indent;
+
+	while (*text != '\0') {
+		size_t n = strcspn(text, " ");
+
+		if (column > indent && column + 1 + n > LINE_MOST) {
+			buf_putf(out, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column > indent) {
+			buf_put_u8(out, ' ');
+			column++;
+		}
+		buf_put_span(out, SPAN(text, n));
+		column += n;
+		text += n + strspn(text + n, " ");
+	}
+	buf_put_u8(out, '\n');
+}
+
+/* A long name stands alone, so that the texts stay below each other. */
 static void
 put_option(struct buf *out, const char *left, const char *help)
 {
-	buf_putf(out, "  %-*s%s%s", INDENT, left, strlen(left) >= INDENT ? "  " : "", help);
+	if (strlen(left) >= INDENT)
+		buf_putf(out, "  %s\n%*s", left, INDENT + 2, "");
+	else
+		buf_putf(out, "  %-*s", INDENT, left);
+	put_wrapped(out, INDENT + 2, help);
 }
 
 void
 conf_put_help(const struct conf_schema *schema, struct buf *out)
 {
-	buf_putf(out, "usage: %s %s\n\n%s\n\noptions:\n", schema->program,
-	    schema->usage != NULL ? schema->usage : "[OPTION...]", schema->about);
+	struct buf text = BUF_INIT(HELP_MAX);
+
+	buf_putf(out, "usage: %s %s\n\n", schema->program,
+	    schema->usage != NULL ? schema->usage : "[OPTION...]");
+	put_wrapped(out, 0, schema->about);
+	buf_put_str(out, "\noptions:\n");
 	for (size_t i = 0; i < schema->key_count; i++) {
 		const struct conf_key *k = &schema->keys[i];
 		AUTO(mem_freep)
@@ -111,18 +150,21 @@ conf_put_help(const struct conf_schema *schema, struct buf *out)
 			continue;
 		left = k->type == CONF_BOOL ? mem_printf("--[no-]%s", k->name)
 					    : mem_printf("--%s %s", k->name, conf_argument(k));
-		put_option(out, left, k->help);
-		put_facts(k, out);
-		buf_put_str(out, "\n");
+		buf_clear(&text);
+		buf_put_str(&text, k->help);
+		put_facts(k, &text);
+		put_option(out, left, buf_str(&text));
 	}
-	put_option(out, "--config FILE", "Configuration file.");
+	buf_clear(&text);
+	buf_put_str(&text, "Configuration file.");
 	if (schema->file != NULL)
-		buf_putf(out, " Default %s, if it is there.", schema->file);
-	buf_put_str(out, "\n");
-	put_option(out, "--check-config", "Read everything, say what is wrong, and end.\n");
-	put_option(out, "--print-example", "Print a commented configuration file.\n");
-	put_option(out, "--version", "Print the version.\n");
-	put_option(out, "--help", "Print this.\n");
+		buf_putf(&text, " Default %s, if it is there.", schema->file);
+	put_option(out, "--config FILE", buf_str(&text));
+	buf_fini(&text);
+	put_option(out, "--check-config", "Read everything, say what is wrong, and end.");
+	put_option(out, "--print-example", "Print a commented configuration file.");
+	put_option(out, "--version", "Print the version.");
+	put_option(out, "--help", "Print this.");
 }
 
 /* A vertical bar would end the cell of a table. */
