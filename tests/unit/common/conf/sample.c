@@ -84,7 +84,9 @@ static const struct conf_key keys[] = {
 	AT(peers),
 	.value = "a:1,b:2",
 	.max = 3,
-	.help = "Whom to ask.",
+	.help = "Whom to ask. All are told about everything, in the order in which they stand "
+		"here, and "
+		"whoever does not answer is asked again later.",
 	.check = check_address},
     {.name = "port",
 	.type = CONF_SECTION,

@@ -262,6 +262,10 @@ test_documents(void **state)
 	assert_non_null(strstr(buf_str(out), "Default 8m; 1m to 1g."));
 	assert_non_null(strstr(buf_str(out), "Default info; one of error, info, debug."));
 	assert_null(strstr(buf_str(out), "--port"));
+	/* Nothing runs out of a terminal; what is cut goes on below itself. */
+	for (const char *line = buf_str(out); *line != '\0'; line += strcspn(line, "\n") + 1)
+		assert_in_range(strcspn(line, "\n"), 0, 100);
+	assert_non_null(strstr(buf_str(out), "\n                              "));
 	buf_clear(out);
 	conf_put_markdown(&sample_schema, out);
 	assert_non_null(
