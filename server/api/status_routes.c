@@ -15,6 +15,7 @@ struct counts {
 	/* the first certificate to run out if nobody renews anything any more */
 	int64_t first_end;
 	const struct index_record *first;
+	size_t without_access;
 };
 
 static bool
@@ -40,6 +41,7 @@ count_credential(void *arg, const struct index_record *r)
 	c->states[index_state(c->api->p.index, r, c->now)]++;
 	if (r->credential->archived)
 		return true;
+	c->without_access += r->access.count == 0;
 	if (active != NULL && (c->first == NULL || active->generation->not_after < c->first_end)) {
 		c->first = r;
 		c->first_end = active->generation->not_after;
@@ -91,6 +93,7 @@ put_counts(const struct api *a, struct json_writer *w)
 	for (unsigned i = 0; i < SHOWN__COUNT; i++)
 		put_state_count(w, i, c.states[i]);
 	json_put_end(w);
+	json_put_uint(w, "certs_without_access", c.without_access);
 	json_put_object(w, "runway");
 	json_put_time(w, "until", c.first_end);
 	if (c.first != NULL)

@@ -151,9 +151,17 @@ put_counts(struct cli *c, const struct json *s)
 	const struct json *renewals = json_member(s, "renewals");
 	char time[CLI_TIME_MAX];
 
-	cli_printf(c, "%-14s%lld of %lld connected\n", "nodes",
-	    (long long)json_number(nodes, "connected"), (long long)json_number(nodes, "total"));
+	if (json_number(nodes, "total") > 0)
+		cli_printf(c, "%-14s%lld of %lld connected\n", "nodes",
+		    (long long)json_number(nodes, "connected"),
+		    (long long)json_number(nodes, "total"));
+	else
+		cli_printf(c, "%-14snone but this server\n", "nodes");
 	put_states(c, certs);
+	if (json_number(s, "certs_without_access") > 0)
+		cli_printf(c,
+		    "%-14s%lld of them may be opened by no server: 'certherd cert list'\n", "",
+		    (long long)json_number(s, "certs_without_access"));
 	if (json_number(renewals, "waiting") > 0)
 		cli_printf(c, "%-14s%lld planned, the next %s\n", "renewals",
 		    (long long)json_number(renewals, "waiting"),

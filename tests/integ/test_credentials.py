@@ -188,6 +188,8 @@ def test_nobody_may_open_it(domain):
     """A credential without access is made, with a warning that says so."""
     result = domain.cli("cert", "add", *ROOT, "--access", "", "--json")
     assert result.json["change"]["warnings"], result
+    assert domain.json("status")["certs_without_access"] == 1
+    assert "by no server" in domain.cli("status").out
 
 
 def test_groups(pair):

@@ -412,7 +412,7 @@ test_looks(void **state)
 	    {"/v1/status",
 		{"\"role\":\"manager\"", "\"seq\":9",
 		    "\"troubles\":[\"nothing can be changed: disk full\"]",
-		    "\"nodes\":{\"total\":1,\"connected\":1}", "\"issued\":1",
+		    "\"nodes\":{\"total\":1,\"connected\":1}", "\"certs_without_access\":0",
 		    "\"because\":\"credential 'www.example.org' runs out then\""}},
 	    {"/v1/nodes",
 		{"\"name\":\"manager\",\"role\":\"manager\",\"self\":true",

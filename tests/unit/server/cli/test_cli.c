@@ -240,8 +240,10 @@ static const struct {
 	"{\"certs\":{\"total\":0},\"renewals\":{\"waiting\":0,\"next_at\":null}}",
 	"credentials   none\nrenewals      none planned\n"},
     {"status", "GET /v1/status", "",
-	"{\"certs\":{\"total\":3,\"issued\":2,\"draft\":1,\"failed\":0}}",
-	"credentials   3: 2 issued, 1 in draft\n"},
+	"{\"certs\":{\"total\":3,\"issued\":2,\"draft\":1,\"failed\":0},\"certs_without_access\":"
+	"2}",
+	"credentials   3: 2 issued, 1 in draft\n              2 of them may be opened by no "
+	"server"},
     {"status", "GET /v1/status", "",
 	"{\"domain\":\"example.org\",\"troubles\":[\"disk full\"],\"public\":[\"h:1\"],"
 	"\"nodes\":{\"total\":3,\"connected\":2}}",
