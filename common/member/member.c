@@ -89,6 +89,29 @@ take_domain_file(const struct domain_file *f, struct member *m, struct err *err)
 	return 0;
 }
 
+/* What init has made lies one folder below the directory that it was given. */
+static int
+not_here(const char *dir, struct err *err)
+{
+	static const char *const below[] = {"server", "replica"};
+
+	for (size_t i = 0; i < ARRAY_LEN(below); i++) {
+		AUTO(mem_freep)
+		char *path = mem_printf("%s/%s/domain.json", dir, below[i]);
+
+		if (file_exists(path))
+			return err_set(err, ERR_NOTFOUND,
+			    "'%.80s' holds no member of a domain, its folders do: give "
+			    "'%.80s/server' "
+			    "to certherd-server, '%.80s/replica' to certherd-replica",
+			    dir, dir, dir);
+	}
+	return err_set(err, ERR_NOTFOUND,
+	    "'%.120s' holds no member of a domain; make one with 'certherd init' or "
+	    "'certherd-replica join'",
+	    dir);
+}
+
 static int
 load_domain_file(const char *dir, struct member *m, struct err *err)
 {
@@ -102,10 +125,7 @@ load_domain_file(const char *dir, struct member *m, struct err *err)
 	int r = file_read(path, MEMBER_FILE_MAX, text, err);
 
 	if (r == ERR_NOTFOUND)
-		return err_set(err, ERR_NOTFOUND,
-		    "'%s' holds no member of a domain; make one with 'certherd init' or "
-		    "'certherd-replica join'",
-		    dir);
+		return not_here(dir, err);
 	if (r < 0)
 		return r;
 	if ((r = json_parse(buf_span(text), MEMBER_FILE_MAX, &root, err)) < 0 ||

@@ -219,6 +219,10 @@ on_first_load(void *arg, int status, const struct err *load_err)
 	log_notice("replica", "ready: node=%s domain=%s credentials=%zu names=%zu ports=%zu",
 	    r->member.name, r->member.domain_name, stats.serving.credentials, stats.serving.names,
 	    p.count);
+	if (p.count == 0)
+		log_notice("replica",
+		    "no port is configured: it follows, and nobody can connect; see "
+		    "--print-example");
 	service_notify("READY=1");
 	replica_watch_status(r);
 	replica_watch_identity(r);

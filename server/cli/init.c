@@ -331,7 +331,11 @@ print_result(struct init *in)
 		cli_printf(c, " --advertise %s", in->advertise.items[i]);
 	cli_printf(c, "\n");
 	if (!cli_flag(c, "no-replica"))
-		cli_printf(c, "  certherd-replica --data %s\n", in->replica_dir);
+		cli_printf(c,
+		    "  certherd-replica --data %s\n"
+		    "What the replica listens on is for its configuration file to say: see "
+		    "'certherd-replica --print-example'.\n",
+		    in->replica_dir);
 	cli_printf(c,
 	    "\nThen, for a first certificate and a further server:\n"
 	    "  certherd cert add www.%s --data %s\n"

@@ -109,6 +109,9 @@ def test_output_is_in_order(make_domain):
     places = [result.out.index(part) for part in
               ("is made", "replica is its node first", "Start the manager", "Then,")]
     assert places == sorted(places)
+    # Who gives init's directory to the server itself is told what was meant.
+    answer = domain.run("certherd-server", "--data", domain.data)
+    assert answer.status == 1 and f"'{domain.data}/server' to certherd-server" in answer.err, answer
 
 
 def test_killed(make_domain):
