@@ -95,6 +95,9 @@ check_value(const struct attribute *a, struct span value, struct err *err)
 
 	if (!utf8_is_text(value))
 		return err_set(err, ERR_INVALID, "part %s of a subject is not UTF-8", a->name);
+	if (a->least == a->most && n != (size_t)a->most)
+		return err_set(err, ERR_INVALID, "part %s of a subject has %zu characters, not %d",
+		    a->name, n, a->most);
 	if (n < a->least || n > a->most)
 		return err_set(err, ERR_INVALID,
 		    "part %s of a subject has %zu characters; %d to %d are possible", a->name, n,

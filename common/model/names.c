@@ -27,7 +27,9 @@ show(char c, char out[static 8])
 {
 	unsigned char u = (unsigned char)c;
 
-	if (u > 0x20 && u < 0x7f && u != '\'')
+	if (u == ' ')
+		snprintf(out, 8, "a blank");
+	else if (u > 0x20 && u < 0x7f && u != '\'')
 		snprintf(out, 8, "'%c'", c);
 	else
 		snprintf(out, 8, "\\x%02x", u);

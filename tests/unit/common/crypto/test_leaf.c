@@ -36,7 +36,7 @@ test_subject_parts(void **state)
 	    {"X=1", NULL, "'X=1'"},
 	    {"OO=1", NULL, "the attributes are"},
 	    {"X\n=1", NULL, "X\\x0a=1"},
-	    {"C=DEU", NULL, "3 characters; 2 to 2"},
+	    {"C=DEU", NULL, "3 characters, not 2"},
 	    {"C=D\xc3\xa4", NULL, "cannot stand there"},
 	    {"C=D*", NULL, "byte 2 (\\x2a)"},
 	    {"O=a\x94", NULL, "not UTF-8"},
