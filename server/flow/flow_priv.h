@@ -164,6 +164,8 @@ NODISCARD int look_ca_of(struct flow_op *op, const struct credential_public *c,
     const struct index_record **out, struct err *err);
 /* Copies ids into op->access, those left out behind which no live node or group stands. */
 void look_access(struct flow_op *op, struct ids ids);
+/* Warns when op->access, groups taken apart, holds no replica: then nobody serves what is made. */
+void look_readers(struct flow_op *op);
 /* Begin and end of a certificate of that lifetime, within the CA's; may warn. */
 NODISCARD int look_times(
     struct flow_op *op, const struct index_record *ca, int64_t lifetime, struct err *err);

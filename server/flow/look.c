@@ -107,6 +107,23 @@ look_access(struct flow_op *op, struct ids ids)
 	}
 }
 
+void
+look_readers(struct flow_op *op)
+{
+	struct access_lookup lookup = index_access_lookup(op->flow->index);
+	struct access_list readers = {NULL, 0, 0};
+	size_t replicas = 0;
+
+	access_expand(&lookup, (struct ids){op->access, op->access_count}, NULL, &readers);
+	for (size_t i = 0; i < readers.count; i++)
+		replicas += readers.items[i].node.role == ROLE_REPLICA;
+	access_list_fini(&readers);
+	if (replicas == 0)
+		flow_op_warn(op,
+		    "no server may open it, managers apart: 'certherd cert access NAME --add NODE' "
+		    "gives it to one");
+}
+
 int
 look_times(struct flow_op *op, const struct index_record *ca, int64_t lifetime, struct err *err)
 {

@@ -71,10 +71,7 @@ look_access_change(struct flow_op *op, struct err *err)
 		rc = look_new_access(op, c, &taken, err);
 	if (rc < 0)
 		return rc;
-	if (op->access_count == 0)
-		flow_op_warn(op,
-		    "no server may open it now: 'certherd cert access NAME --add NODE' gives it to "
-		    "one");
+	look_readers(op);
 	active = index_active(op->flow->index, c);
 	if (active == NULL)
 		return 0;

@@ -95,10 +95,7 @@ look_add(struct flow_op *op, struct err *err)
 		rc = look_add_ca(op, err);
 	if (rc < 0)
 		return rc;
-	if (op->access_count == 0)
-		flow_op_warn(op,
-		    "no server may open it yet: 'certherd cert access NAME --add NODE' gives it to "
-		    "one");
+	look_readers(op);
 	warn_scripts(op);
 	/* Fresh ids at each look: the last ones may have been committed by a lost attempt. */
 	new_id(op->flow, &op->credential);

@@ -172,10 +172,7 @@ look_paste(struct flow_op *op, struct err *err)
 	if (rc < 0)
 		return rc;
 	look_access(op, c->access);
-	if (op->access_count == 0)
-		flow_op_warn(op,
-		    "no server may open it yet: 'certherd cert access NAME --add NODE' gives it to "
-		    "one");
+	look_readers(op);
 	op->not_after = cert_not_after(op->in.certs[op->leaf]);
 	op->calls = 1;
 	return 0;

@@ -13,6 +13,7 @@ static const char *const web1[] = {"web1", NULL};
 static const char *const web2[] = {"web2", NULL};
 static const char *const mail[] = {"@mail", NULL};
 static const char *const nobody[] = {NULL};
+static const char *const manager[] = {"manager", NULL};
 
 #define WWW "www.example.org"
 
@@ -225,6 +226,15 @@ test_access_change(void **state)
 	FAILS(ERR_NOTFOUND, change_access(o, mail, NULL, false));
 	OK(change_access(o, NULL, web1, true));
 	assert_non_null(strstr(o->warning, "no server may open it"));
+	/* A group without anybody is nobody, and a manager serves nothing. */
+	OK(nodes_group_create(
+	    o->nodes, "mail", (struct texts){0}, "test", office_on_nodes, o, &o->err));
+	OK(change_access(o, mail, NULL, true));
+	assert_non_null(strstr(o->warning, "no server may open it"));
+	OK(change_access(o, manager, NULL, true));
+	assert_non_null(strstr(o->warning, "no server may open it"));
+	OK(change_access(o, web1, NULL, true));
+	assert_string_equal(o->warning, "");
 }
 
 static void
