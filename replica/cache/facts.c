@@ -5,6 +5,7 @@
 #include "common/wire/public_wire.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void
 facts_init(struct facts *f)
@@ -104,6 +105,23 @@ learn_credential(struct facts *f, const struct record *record, struct err *err)
 	return 0;
 }
 
+/* A certificate ends in its signature, so that its end tells it apart without hashing it. */
+static uint64_t
+mark_of(struct spans chain)
+{
+	uint64_t mark = chain.count;
+
+	for (size_t i = 0; i < chain.count; i++) {
+		struct span s = chain.items[i];
+		uint64_t end = 0;
+		size_t n = s.len < sizeof(end) ? s.len : sizeof(end);
+
+		memcpy(&end, s.data + s.len - n, n);
+		mark = mark * 31 + end;
+	}
+	return mark;
+}
+
 static int
 learn_generation(
     struct facts *f, const struct record *record, struct id *credential, struct err *err)
@@ -125,6 +143,7 @@ learn_generation(
 	g->withdrawn = p.withdrawn || p.revoked || p.chain.count == 0;
 	if (p.chain.count > 0)
 		hash_of(p.chain.items[0], &g->fingerprint);
+	g->chain_mark = mark_of(p.chain);
 	*credential = p.credential;
 	generation_public_fini(&p);
 	generation_free(map_put(f->generations, g->id.bytes, ID_LEN, g));

@@ -29,7 +29,8 @@ struct generation_fact {
 	size_t access_count;
 	int64_t not_before, not_after, activated_at_ms;
 	struct hash fingerprint;
-	bool withdrawn; /* or revoked */
+	uint64_t chain_mark; /* another one: another chain for the same leaf */
+	bool withdrawn;      /* or revoked */
 };
 
 struct facts {

@@ -21,6 +21,7 @@ struct served {
 	int64_t activated_at_ms;
 	int64_t not_before, not_after;
 	struct hash fingerprint; /* of the leaf */
+	uint64_t chain_mark;     /* of the issuers behind it, as in struct generation_fact */
 	unsigned can;            /* the TLS_CAN_ bit that a client needs */
 	char **names;            /* in normal form */
 	size_t name_count;

@@ -48,6 +48,7 @@ cache_make_served(
 	s->not_before = generation->not_before;
 	s->not_after = generation->not_after;
 	s->fingerprint = generation->fingerprint;
+	s->chain_mark = generation->chain_mark;
 	return s;
 }
 
@@ -56,7 +57,7 @@ same(const struct served *s, const struct credential_fact *credential,
     const struct generation_fact *g)
 {
 	if (!id_equal(&s->generation, &g->id) || s->name_count != credential->name_count ||
-	    !hash_equal(&s->fingerprint, &g->fingerprint) ||
+	    !hash_equal(&s->fingerprint, &g->fingerprint) || s->chain_mark != g->chain_mark ||
 	    s->activated_at_ms != g->activated_at_ms)
 		return false;
 	for (size_t i = 0; i < s->name_count; i++)

@@ -300,7 +300,7 @@ put_generation(struct test_node *n, struct test_credential *c)
 	    .credential = c->id,
 	    .number = c->generations,
 	    .key = buf_span(spki),
-	    .chain = {chain, 2},
+	    .chain = {chain, c->leaf_alone ? 1 : 2},
 	    .not_before = cert_not_before(c->leaf),
 	    .not_after = cert_not_after(c->leaf),
 	    .activated_at_ms = c->activated_at_ms,

@@ -28,6 +28,7 @@ struct test_credential {
 	/* for the next test_node_put */
 	bool archived, withdrawn, removed, foreign; /* foreign: sealed to somebody else */
 	bool wrong_key;                             /* what is sealed is another key */
+	bool leaf_alone;                            /* its chain is without the issuer */
 };
 
 struct test_node {

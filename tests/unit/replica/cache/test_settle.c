@@ -95,6 +95,33 @@ test_late_failure(void **state)
 	test_credential_fini(&c);
 }
 
+/* A chain that was completed is sent from then on, with the same leaf; sealing anew changes
+ * nothing. */
+static void
+test_other_chain(void **state)
+{
+	struct test_node *n = *state;
+	struct test_credential c = {
+	    .names = {"www.example.org"}, .type = KEY_EC_P256, .leaf_alone = true};
+	struct cache_stats before, after;
+
+	test_node_issue(n, &c);
+	test_node_put(n, &c);
+	test_node_apply(n);
+	cache_stats(n->cache, &before);
+	test_node_put(n, &c);
+	test_node_apply(n);
+	cache_stats(n->cache, &after);
+	assert_int_equal(after.opened, before.opened);
+	c.leaf_alone = false;
+	test_node_put(n, &c);
+	test_node_apply(n);
+	cache_stats(n->cache, &after);
+	assert_int_equal(after.opened, before.opened + 1);
+	assert_true(serves(n, "www.example.org", &c));
+	test_credential_fini(&c);
+}
+
 /* What was being prepared for a credential that was removed is void when it comes back. */
 static void
 test_removed_and_back(void **state)
@@ -316,6 +343,7 @@ settle_run(void)
 	    cmocka_unit_test_setup_teardown(test_withdrawn_without_successor, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_error_is_taken_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_late_failure, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_other_chain, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_removed_and_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_forged_membership, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_passing_trouble, setup, teardown),
