@@ -77,6 +77,7 @@
 
 /* the search for a chain */
 #define LIMIT_CHAIN_CANDIDATES 2048 /* certificates looked at */
+#define LIMIT_TRUSTED_ROOTS 1000    /* of a domain, intermediates included: each search sees them */
 #define LIMIT_CHAIN_SIGNATURES 2000 /* checked */
 
 #endif

@@ -54,6 +54,34 @@ static const char *const state_names[] = {
 };
 _Static_assert(ARRAY_LEN(state_names) == CREDENTIAL__COUNT, "every state has a name");
 
+static const struct {
+	uint32_t category;
+	const char *name;
+} category_names[] = {
+    {TRUST_COMPLETION, "completion"},
+    {TRUST_CLIENT, "client"},
+    {TRUST_OUTGOING, "outgoing"},
+    {TRUST_INTERMEDIATE, "intermediate"},
+};
+
+const char *
+trust_category_name(uint32_t category)
+{
+	for (size_t i = 0; i < ARRAY_LEN(category_names); i++)
+		if (category_names[i].category == category)
+			return category_names[i].name;
+	return NULL;
+}
+
+uint32_t
+trust_category_parse(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(category_names); i++)
+		if (strcmp(category_names[i].name, name) == 0)
+			return category_names[i].category;
+	return 0;
+}
+
 static const char *
 name_of(const char *const *names, size_t count, uint32_t value)
 {
@@ -142,5 +170,6 @@ DEFINE_FINI(membership_public)
 DEFINE_FINI(credential_public)
 DEFINE_FINI(generation_public)
 DEFINE_FINI(ca_public)
+DEFINE_FINI(trusted_root_public)
 DEFINE_FINI(setting_public)
 DEFINE_FINI(ticket_key_public)

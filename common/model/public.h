@@ -165,6 +165,27 @@ struct ca_public {
 	struct arena *memory;
 };
 
+/* What a certificate of a CA outside is stored for; bits. */
+enum trust_category {
+	TRUST_COMPLETION = 1,   /* chains may end in it */
+	TRUST_CLIENT = 2,       /* client certificates may come from it */
+	TRUST_OUTGOING = 4,     /* servers that this domain asks may come from it */
+	TRUST_INTERMEDIATE = 8, /* alone: it completes chains, and is not trusted */
+	TRUST__ALL = 15,
+};
+
+/* "completion", "client", "outgoing", "intermediate"; NULL for anything else than one bit. */
+const char *trust_category_name(uint32_t category);
+/* By its name; 0: there is no such category. */
+uint32_t trust_category_parse(const char *name);
+
+struct trusted_root_public {
+	struct span certificate;
+	const char *label;
+	uint32_t categories; /* enum trust_category, and bits of later versions */
+	struct arena *memory;
+};
+
 struct setting_public {
 	const char *value;
 	struct ids records;
@@ -188,6 +209,7 @@ void membership_public_fini(struct membership_public *p);
 void credential_public_fini(struct credential_public *p);
 void generation_public_fini(struct generation_public *p);
 void ca_public_fini(struct ca_public *p);
+void trusted_root_public_fini(struct trusted_root_public *p);
 void setting_public_fini(struct setting_public *p);
 void ticket_key_public_fini(struct ticket_key_public *p);
 

@@ -230,6 +230,7 @@ DEFINE_CHECK(membership)
 DEFINE_CHECK(credential)
 DEFINE_CHECK(generation)
 DEFINE_CHECK(ca)
+DEFINE_CHECK(trusted_root)
 DEFINE_CHECK(setting)
 DEFINE_CHECK(ticket_key)
 
@@ -245,6 +246,7 @@ wire_public_check(uint32_t kind, struct span in, struct err *err)
 	    [KIND_CREDENTIAL] = check_credential,
 	    [KIND_GENERATION] = check_generation,
 	    [KIND_CA] = check_ca,
+	    [KIND_TRUSTED_ROOT] = check_trusted_root,
 	    [KIND_SETTING] = check_setting,
 	    [KIND_TICKET_KEY] = check_ticket_key,
 	};

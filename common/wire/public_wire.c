@@ -1,4 +1,5 @@
-/* Public parts of the kinds that administrators name: credentials, generations, CAs, settings. */
+/* Public parts of the kinds that administrators name: credentials, generations, CAs, roots,
+ * settings. */
 
 #include "common/wire/public_wire.h"
 
@@ -188,6 +189,42 @@ wire_ca_public_encode(const struct ca_public *p, struct buf *out, struct err *er
 	m.not_after = p->not_after;
 	m.enabled = p->enabled;
 	m.is_default = p->is_default;
+	return pack(&m.base, LIMIT_PUBLIC, out, err);
+}
+
+int
+wire_trusted_root_public_decode(struct span in, struct trusted_root_public *out, struct err *err)
+{
+	AUTO(fields_fini)
+	struct fields f;
+	struct trusted_root_public p = {0};
+	Certherd__TrustedRootPublic *m;
+	void *message;
+	int rc = fields_open(
+	    &f, &certherd__trusted_root_public__descriptor, in, LIMIT_PUBLIC, true, &message, err);
+
+	if (rc < 0)
+		return rc;
+	m = message;
+	p.certificate = get_bytes(&f, "certificate", m->certificate, 1, LIMIT_CERT);
+	p.label = get_text(&f, "label", m->label, LIMIT_NAME);
+	p.categories = m->categories;
+	if (f.error < 0)
+		return f.error;
+	p.memory = MOVE(f.arena);
+	*out = p;
+	return 0;
+}
+
+int
+wire_trusted_root_public_encode(
+    const struct trusted_root_public *p, struct buf *out, struct err *err)
+{
+	Certherd__TrustedRootPublic m = CERTHERD__TRUSTED_ROOT_PUBLIC__INIT;
+
+	m.certificate = put_span(p->certificate);
+	m.label = put_text(p->label);
+	m.categories = p->categories;
 	return pack(&m.base, LIMIT_PUBLIC, out, err);
 }
 

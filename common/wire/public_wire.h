@@ -37,6 +37,10 @@ NODISCARD int wire_generation_public_decode(
     struct span in, struct generation_public *out, struct err *err);
 NODISCARD int wire_ca_public_encode(const struct ca_public *p, struct buf *out, struct err *err);
 NODISCARD int wire_ca_public_decode(struct span in, struct ca_public *out, struct err *err);
+NODISCARD int wire_trusted_root_public_encode(
+    const struct trusted_root_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_trusted_root_public_decode(
+    struct span in, struct trusted_root_public *out, struct err *err);
 NODISCARD int wire_setting_public_encode(
     const struct setting_public *p, struct buf *out, struct err *err);
 NODISCARD int wire_setting_public_decode(

@@ -1,5 +1,6 @@
 /* What the index keeps of a record, by its kind. */
 
+#include "common/crypto/cert.h"
 #include "common/crypto/envelope.h"
 #include "common/crypto/sign.h"
 #include "common/wire/public_wire.h"
@@ -66,6 +67,37 @@ generation_new(struct index *ix, struct index_record *out, const struct record *
 		mem_free(p);                                                                       \
 	}
 
+static int
+root_new(struct index *ix, struct index_record *out, const struct record *r, struct err *err)
+{
+	struct trusted_root_public p;
+	struct index_root *root;
+	struct cert *cert = NULL;
+	int rc = wire_trusted_root_public_decode(r->public_part, &p, err);
+
+	if (rc < 0)
+		return rc;
+	(void)ix;
+	/* One that cannot be read is of no use, and must not keep the others from being loaded. */
+	(void)!cert_parse(p.certificate, &cert, NULL);
+	root = mem_zalloc(sizeof(*root));
+	root->cert = cert;
+	root->label = mem_strdup(p.label);
+	root->categories = p.categories;
+	hash_of(p.certificate, &root->fingerprint);
+	trusted_root_public_fini(&p);
+	out->root = root;
+	return 0;
+}
+
+static void
+root_free(struct index_record *r)
+{
+	cert_unref((struct cert *)(uintptr_t)r->root->cert);
+	mem_free((void *)(uintptr_t)r->root->label);
+	mem_free((void *)(uintptr_t)r->root);
+}
+
 DEFINE_NEW(node)
 DEFINE_NEW(group)
 DEFINE_NEW(membership)
@@ -93,6 +125,7 @@ static const struct part {
     [KIND_MEMBERSHIP] = {membership_new, membership_free, true},
     [KIND_CREDENTIAL] = {credential_new, credential_free, false},
     [KIND_GENERATION] = {generation_new, generation_free, false},
+    [KIND_TRUSTED_ROOT] = {root_new, root_free, false},
     [KIND_CA] = {ca_new, ca_free, true},
     [KIND_SETTING] = {setting_new, setting_free, false},
 };

@@ -13,6 +13,7 @@
 #include "common/model/state.h"
 #include "server/commit/commit.h"
 
+struct cert;
 struct index;
 struct index_issuers;
 
@@ -27,6 +28,14 @@ struct index_generation {
 	bool revoked, withdrawn;
 	bool is_rsa;                   /* by the credential's key type */
 	struct index_issuers *issuers; /* of its chain, shared; NULL: none */
+};
+
+/* A certificate of a CA outside. */
+struct index_root {
+	const struct cert *cert; /* NULL when this version cannot read it */
+	struct hash fingerprint;
+	const char *label;
+	uint32_t categories; /* enum trust_category */
 };
 
 /* A live record. The member of the union is that of its kind; NULL for kinds without one here. */
@@ -48,6 +57,7 @@ struct index_record {
 		const struct index_generation *generation;
 		const struct ca_public *ca;
 		const struct setting_public *setting;
+		const struct index_root *root;
 	};
 	/* NODE, GROUP, MEMBERSHIP, CA, ROOT, DESIGNATION: as signed. Others: empty. */
 	struct signed_bytes signed_record;
@@ -111,6 +121,19 @@ void index_with_access(const struct index *ix, const struct id *id, index_each_c
 const struct index_record *index_managers(const struct index *ix);
 const struct index_record *index_default_ca(const struct index *ix);
 const struct setting_public *index_setting(const struct index *ix, const char *name);
+
+/*
+ * Certificates of TRUSTED_ROOT records of at least one of these categories, borrowed as the records
+ * are. Returns how many. out has room for LIMIT_TRUSTED_ROOTS.
+ */
+size_t index_roots(const struct index *ix, uint32_t categories,
+    const struct cert *out[static LIMIT_TRUSTED_ROOTS]);
+/*
+ * A TRUSTED_ROOT by its label, or by the beginning of its SHA-256 in hexadecimal (8 digits at
+ * least, colons allowed). ERR_NOTFOUND, ERR_INVALID when several fit.
+ */
+NODISCARD int index_root_find(
+    const struct index *ix, const char *text, const struct index_record **out, struct err *err);
 
 /*
  * A whole record from the store: body and signature as well. status 0: record is borrowed for the

@@ -140,6 +140,93 @@ index_default_ca(const struct index *ix)
 	return s.found;
 }
 
+struct root_list {
+	uint32_t categories;
+	const struct cert **out;
+	size_t count;
+};
+
+static bool
+on_root(void *arg, const struct index_record *r)
+{
+	struct root_list *l = arg;
+
+	if ((r->root->categories & l->categories) != 0 && r->root->cert != NULL)
+		l->out[l->count++] = r->root->cert;
+	return l->count < LIMIT_TRUSTED_ROOTS;
+}
+
+size_t
+index_roots(
+    const struct index *ix, uint32_t categories, const struct cert *out[static LIMIT_TRUSTED_ROOTS])
+{
+	struct root_list l = {categories, out, 0};
+
+	index_each(ix, KIND_TRUSTED_ROOT, on_root, &l);
+	return l.count;
+}
+
+#define ROOT_PREFIX_LEAST 8
+
+struct root_search {
+	const char *label;
+	char prefix[HASH_HEX_MAX]; /* hexadecimal in lower case; "": it is none */
+	const struct index_record *found, *other;
+};
+
+/* The beginning of a fingerprint as tools write it. */
+static void
+read_prefix(const char *text, char out[static HASH_HEX_MAX])
+{
+	size_t n = 0;
+
+	for (; *text != '\0' && n < HASH_HEX_MAX - 1; text++) {
+		char c = *text >= 'A' && *text <= 'F' ? (char)(*text - 'A' + 'a') : *text;
+
+		if (c == ':')
+			continue;
+		if ((c < '0' || c > '9') && (c < 'a' || c > 'f'))
+			break;
+		out[n++] = c;
+	}
+	out[*text == '\0' && n >= ROOT_PREFIX_LEAST ? n : 0] = '\0';
+}
+
+static bool
+on_searched_root(void *arg, const struct index_record *r)
+{
+	struct root_search *s = arg;
+	bool fits = strcmp(r->root->label, s->label) == 0 ||
+	    (s->prefix[0] != '\0' && strncmp(r->name, s->prefix, strlen(s->prefix)) == 0);
+
+	if (fits && s->found != NULL)
+		s->other = r;
+	else if (fits)
+		s->found = r;
+	return s->other == NULL;
+}
+
+int
+index_root_find(
+    const struct index *ix, const char *text, const struct index_record **out, struct err *err)
+{
+	struct root_search s = {.label = text};
+
+	read_prefix(text, s.prefix);
+	index_each(ix, KIND_TRUSTED_ROOT, on_searched_root, &s);
+	if (s.found == NULL)
+		return err_set(err, ERR_NOTFOUND,
+		    "there is no trusted root '%.100s'; 'certherd trust list' shows labels and "
+		    "fingerprints",
+		    text);
+	if (s.other != NULL)
+		return err_set(err, ERR_INVALID,
+		    "several trusted roots fit '%.80s'; give its SHA-256 (%.16s... or %.16s...)",
+		    text, s.found->name, s.other->name);
+	*out = s.found;
+	return 0;
+}
+
 const struct index_record *
 index_credential(const struct index *ix, const char *typed)
 {

@@ -215,6 +215,15 @@ encode_ca_public(struct buf *out, struct err *err)
 }
 
 static int
+encode_trusted_root_public(struct buf *out, struct err *err)
+{
+	const struct trusted_root_public p = {
+	    .certificate = BYTES("certificate"), .label = "Example Root", .categories = 5};
+
+	return wire_trusted_root_public_encode(&p, out, err);
+}
+
+static int
 encode_setting_public(struct buf *out, struct err *err)
 {
 	const struct setting_public p = {.value = "text", .records = TWO_IDS};
@@ -250,6 +259,7 @@ RECODE(membership_public)
 RECODE(credential_public)
 RECODE(generation_public)
 RECODE(ca_public)
+RECODE(trusted_root_public)
 RECODE(setting_public)
 RECODE(ticket_key_public)
 
@@ -269,6 +279,7 @@ static const struct sample items[] = {
     {"public/credential", encode_credential_public, recode_credential_public},
     {"public/generation", encode_generation_public, recode_generation_public},
     {"public/ca", encode_ca_public, recode_ca_public},
+    {"public/trusted_root", encode_trusted_root_public, recode_trusted_root_public},
     {"public/setting", encode_setting_public, recode_setting_public},
     {"public/ticket_key", encode_ticket_key_public, recode_ticket_key_public},
 };

@@ -50,6 +50,8 @@ static const struct limit {
     {"public/generation", {{4}}, LENGTH, LIMIT_CERT, "GenerationPublic.chain"},
     {"public/generation", {{11}}, LENGTH, LIMIT_CSR, "GenerationPublic.csr"},
     {"public/ca", {{3}}, COUNT, LIMIT_CHAIN, "CaPublic.chain"},
+    {"public/trusted_root", {{1}}, LENGTH, LIMIT_CERT, "TrustedRootPublic.certificate"},
+    {"public/trusted_root", {{2}}, LENGTH, LIMIT_NAME, "TrustedRootPublic.label"},
     {"payload/private_key", {{1}}, LENGTH, LIMIT_KEY, "PrivateKey.pkcs8"},
     {"payload/group_keys", {{1}}, COUNT, LIMIT_GROUP_KEYS, "GroupKeys.pkcs8"},
     {"payload/group_keys", {{1}}, LENGTH, LIMIT_KEY, "GroupKeys.pkcs8"},
