@@ -71,27 +71,53 @@ warn_names(struct flow_op *op, const struct cert *leaf, struct texts names)
 }
 
 /*
- * A root is no news for who has asked its CA, and there are no trusted ones yet; names are compared
- * with those of the credential.
+ * A root is no news for who has asked its CA and trusts none here; names are compared with those of
+ * the credential.
  */
 static bool
-is_worth_saying(const struct chain_reason *r)
+is_worth_saying(const struct flow_trust *trust, const struct chain_reason *r)
 {
-	return r->code != CHAIN_ROOT_UNTRUSTED && r->code != CHAIN_NO_NAMES;
+	return r->code == CHAIN_ROOT_UNTRUSTED ? trust->trusted > 0 : r->code != CHAIN_NO_NAMES;
 }
 
 void
 answer_chain(struct flow_op *op, const struct answer_params *p, struct chain *out)
 {
-	const struct chain_params params = {.leaf = p->leaf,
+	struct flow_trust *trust = mem_zalloc(sizeof(*trust));
+	struct chain_params params = {.leaf = p->leaf,
 	    .given = p->given,
-	    .known = p->known,
 	    .now = runtime_wall_s(op->flow->rt),
 	    .purpose = p->purpose};
 
+	flow_trust_init(trust, op->flow->index, p->credential);
+	params.known = (struct certs){trust->known, trust->known_count};
+	params.roots = (struct certs){trust->roots, trust->root_count};
 	chain_find(&params, out);
 	warn_names(op, p->leaf, p->names);
 	for (size_t i = 0; i < out->reason_count; i++)
-		if (is_worth_saying(&out->reasons[i]))
+		if (is_worth_saying(trust, &out->reasons[i]))
 			flow_op_warn(op, "%s", out->reasons[i].text);
+	flow_trust_fini(trust);
+	mem_free(trust);
+}
+
+/* --- what comes from outside --- */
+
+int
+answer_take(struct flow_op *op, struct spans certificates, struct err *err)
+{
+	if (certificates.count == 0)
+		return err_set(err, ERR_INVALID, "there is no certificate in the answer");
+	if (certificates.count > FLOW_PASTE_MOST)
+		return err_set(err, ERR_LIMIT, "%zu certificates in one answer; at most %d",
+		    certificates.count, FLOW_PASTE_MOST);
+	op->in.certs = mem_array(certificates.count, sizeof(*op->in.certs));
+	for (size_t i = 0; i < certificates.count; i++) {
+		int rc = cert_parse(certificates.items[i], &op->in.certs[op->in.cert_count], err);
+
+		if (rc < 0)
+			return err_wrap(err, "certificate %zu", i + 1);
+		op->in.cert_count++;
+	}
+	return 0;
 }

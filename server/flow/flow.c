@@ -222,9 +222,9 @@ flow_credential_add(struct flow *f, const struct credential_spec *spec, flow_don
 }
 
 /* An operation about a credential that there is. */
-static int
-start_named(struct flow *f, const struct flow_op_type *type, const char *name, const char *author,
-    flow_done_cb *done, void *arg, struct flow_op **out, struct err *err)
+int
+flow_start_named(struct flow *f, const struct flow_op_type *type, const char *name,
+    const char *author, flow_done_cb *done, void *arg, struct flow_op **out, struct err *err)
 {
 	struct flow_op *op;
 	int rc = flow_check_open(f, err);
@@ -244,7 +244,7 @@ flow_credential_renew(struct flow *f, const char *name, bool new_key, const char
     flow_done_cb *done, void *arg, struct err *err)
 {
 	struct flow_op *op;
-	int rc = start_named(f, &flow_op_credential_renew, name, author, done, arg, &op, err);
+	int rc = flow_start_named(f, &flow_op_credential_renew, name, author, done, arg, &op, err);
 
 	if (rc == 0)
 		op->in.new_key = new_key;
@@ -256,7 +256,7 @@ flow_credential_submit(struct flow *f, const char *name, bool new_key, const cha
     flow_done_cb *done, void *arg, struct err *err)
 {
 	struct flow_op *op;
-	int rc = start_named(f, &flow_op_credential_submit, name, author, done, arg, &op, err);
+	int rc = flow_start_named(f, &flow_op_credential_submit, name, author, done, arg, &op, err);
 
 	if (rc == 0)
 		op->in.new_key = new_key;
@@ -268,7 +268,7 @@ flow_credential_access(struct flow *f, const struct access_change *change, flow_
     void *arg, struct err *err)
 {
 	struct flow_op *op;
-	int rc = start_named(
+	int rc = flow_start_named(
 	    f, &flow_op_credential_access, change->name, change->author, done, arg, &op, err);
 
 	if (rc < 0)
@@ -284,7 +284,8 @@ flow_credential_archive(struct flow *f, const char *name, bool archived, const c
     flow_done_cb *done, void *arg, struct err *err)
 {
 	struct flow_op *op;
-	int rc = start_named(f, &flow_op_credential_archive, name, author, done, arg, &op, err);
+	int rc =
+	    flow_start_named(f, &flow_op_credential_archive, name, author, done, arg, &op, err);
 
 	if (rc == 0)
 		op->in.archived = archived;
@@ -297,7 +298,7 @@ flow_credential_delete(struct flow *f, const char *name, const char *author, flo
 {
 	struct flow_op *op;
 
-	return start_named(f, &flow_op_credential_delete, name, author, done, arg, &op, err);
+	return flow_start_named(f, &flow_op_credential_delete, name, author, done, arg, &op, err);
 }
 
 /* --- a renewal that nobody asked for --- */

@@ -8,6 +8,7 @@
  * that nothing was started. Inputs are copied before the call returns. Loop thread only.
  */
 
+#include "common/chain/chain.h"
 #include "server/commit/commit.h"
 #include "server/index/index.h"
 
@@ -32,7 +33,8 @@ struct flow_result {
 	uint64_t generation; /* number of the newest; 0: none */
 	struct id generation_id;
 	int64_t not_after;
-	bool waits; /* for a certificate from outside: there is a CSR */
+	bool waits;     /* for a certificate from outside: there is a CSR */
+	bool unchanged; /* what was asked for is there already, and nothing was committed */
 	struct commit_result commit;
 	struct texts warnings; /* what the administrator should know */
 };
@@ -124,6 +126,38 @@ struct ca_spec {
 };
 NODISCARD int flow_ca_create(
     struct flow *f, const struct ca_spec *spec, flow_done_cb *done, void *arg, struct err *err);
+
+/*
+ * Certificates of CAs outside, DER each: the roots that are trusted, and intermediates that
+ * complete chains. One that is there already gets the categories and the label that are given. In
+ * the result, generation is how many were written, and name the SHA-256 of the first.
+ */
+struct trust_spec {
+	struct spans certificates; /* at most FLOW_PASTE_MOST */
+	uint32_t categories; /* enum trust_category; 0: completion for roots, else intermediate */
+	const char *label;   /* NULL: from the subject; only of one certificate */
+	const char *author;
+};
+NODISCARD int flow_trust_add(
+    struct flow *f, const struct trust_spec *spec, flow_done_cb *done, void *arg, struct err *err);
+/* By its label or the beginning of its SHA-256. */
+NODISCARD int flow_trust_remove(struct flow *f, const char *name, const char *author,
+    flow_done_cb *done, void *arg, struct err *err);
+
+/*
+ * What is to be said of the chain of a generation, by what is trusted now: as it is stored, and the
+ * best that can be made of it. ERR_NOTFOUND without a certificate.
+ */
+struct chain_health {
+	struct chain stored, best;
+	bool can_complete; /* best is another one, and no worse */
+};
+NODISCARD int flow_chain_judge(const struct index *ix, int64_t now,
+    const struct generation_public *g, struct chain_health *out, struct err *err);
+void chain_health_fini(struct chain_health *h);
+/* Puts that best chain into the generation in force. ERR_INVALID when it is there already. */
+NODISCARD int flow_credential_complete(struct flow *f, const char *name, const char *author,
+    flow_done_cb *done, void *arg, struct err *err);
 
 struct flow_stats {
 	uint64_t issued, failed, resealed;

@@ -59,6 +59,8 @@ struct flow_op_input {
 	bool has_access;
 	struct texts subject;
 	const char *key_type, *profile, *ca, *failure;
+	const char *label;   /* of a trusted root */
+	uint32_t categories; /* of trusted roots */
 	enum issuer_type issuer;
 	struct cert **certs; /* pasted; owned by the operation */
 	size_t cert_count;
@@ -85,7 +87,8 @@ struct flow_op {
 	bool fetches;
 	bool new_key;
 	bool has_ca;
-	bool waits; /* a CSR is made, whose certificate comes later */
+	bool waits;     /* a CSR is made, whose certificate comes later */
+	bool unchanged; /* what was asked for is there already */
 	struct id fetch;
 	unsigned calls;
 	struct id credential;        /* or the CA, or the record that is sealed anew */
@@ -138,7 +141,8 @@ struct flow {
 extern const struct flow_op_type flow_op_credential_add, flow_op_credential_renew,
     flow_op_credential_submit, flow_op_credential_due, flow_op_credential_failed,
     flow_op_credential_paste, flow_op_credential_access, flow_op_credential_archive,
-    flow_op_credential_delete, flow_op_ca_create, flow_op_reseal;
+    flow_op_credential_delete, flow_op_credential_complete, flow_op_ca_create, flow_op_trust_add,
+    flow_op_trust_remove, flow_op_reseal;
 
 /* op.c. The input is filled in by the caller; texts lie in op->memory. */
 struct flow_op *flow_op_new(
@@ -215,11 +219,37 @@ NODISCARD int mutation_csr(struct flow_op *op, struct mutation *m, struct err *e
  */
 struct answer_params {
 	const struct cert *leaf;
-	struct certs given, known; /* with the leaf, and what was there before */
-	struct texts names;        /* of the credential */
+	struct certs given;                    /* with the leaf */
+	const struct index_record *credential; /* NULL: there is none yet */
+	struct texts names;                    /* of the credential */
 	enum leaf_profile purpose;
 };
 void answer_chain(struct flow_op *op, const struct answer_params *p, struct chain *out);
+/* Parses what was given into op->in.certs. */
+NODISCARD int answer_take(struct flow_op *op, struct spans certificates, struct err *err);
+
+/*
+ * op_chain.c: what chains may be completed with and end in, borrowed from the index; large, so that
+ * it lives on the heap.
+ */
+#define TRUST_PARSED_MAX 320
+struct flow_trust {
+	const struct cert *roots[LIMIT_TRUSTED_ROOTS + TRUST_PARSED_MAX];
+	/* Stored intermediates, and issuers that came with certificates: they are not trusted. */
+	const struct cert *known[LIMIT_TRUSTED_ROOTS + TRUST_PARSED_MAX];
+	size_t root_count, known_count;
+	size_t trusted; /* of the roots: all but the domain's own CAs */
+	struct cert *parsed[TRUST_PARSED_MAX];
+	size_t parsed_count;
+};
+/* credential: whose issuers go first, or NULL. */
+void flow_trust_init(
+    struct flow_trust *t, const struct index *ix, const struct index_record *credential);
+void flow_trust_fini(struct flow_trust *t);
+
+/* flow.c: an operation about something that there is, by its name. */
+NODISCARD int flow_start_named(struct flow *f, const struct flow_op_type *type, const char *name,
+    const char *author, flow_done_cb *done, void *arg, struct flow_op **out, struct err *err);
 /* A name of a certificate in the form in which credentials have theirs; false: they cannot. */
 bool answer_name(const char *name, char out[static NAME_TEXT_MAX]);
 

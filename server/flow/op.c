@@ -87,6 +87,7 @@ forget(struct flow_op *op)
 	op->new_key = false;
 	op->has_ca = false;
 	op->waits = false;
+	op->unchanged = false;
 	op->calls = 0;
 	op->at_call = 0;
 	op->access_count = 0;
@@ -130,6 +131,7 @@ finish(struct flow_op *op, int status, const struct commit_result *commit, const
 	    .generation_id = op->generation,
 	    .not_after = op->not_after,
 	    .waits = op->waits,
+	    .unchanged = op->unchanged,
 	    .warnings = {op->warnings, op->warning_count}};
 
 	sm_move(&op->sm, OP_DONE);
@@ -309,6 +311,8 @@ look(struct flow_op *op)
 	}
 	if (rc < 0) {
 		finish(op, rc, NULL, &err);
+	} else if (op->unchanged) {
+		finish(op, 0, NULL, NULL);
 	} else if (op->fetches) {
 		sm_move(&op->sm, OP_FETCH);
 		index_fetch(op->flow->index, &op->fetch, on_fetched, op);

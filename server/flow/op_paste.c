@@ -10,8 +10,6 @@
 #include <string.h>
 
 /* So many are looked at on the loop: a few milliseconds. */
-#define KNOWN_MOST 128
-
 /* --- which of them, and for which generation --- */
 
 static int
@@ -180,48 +178,6 @@ look_paste(struct flow_op *op, struct err *err)
 
 /* --- the new public part --- */
 
-/* What completes a chain: issuers that came with other certificates. They are not trusted for it.
- */
-struct known {
-	struct cert *certs[KNOWN_MOST];
-	size_t count;
-};
-
-static bool
-add_known(void *arg, struct span certificate)
-{
-	struct known *k = arg;
-
-	for (size_t i = 0; i < k->count; i++)
-		if (span_equal(cert_der(k->certs[i]), certificate))
-			return true;
-	if (k->count < KNOWN_MOST && cert_parse(certificate, &k->certs[k->count], NULL) == 0)
-		k->count++;
-	return k->count < KNOWN_MOST;
-}
-
-/* Those of the certificate in force first, then those of all other credentials. */
-static void
-find_known(const struct flow_op *op, const struct index_record *credential, struct known *out)
-{
-	const struct index_record *active = index_active(op->flow->index, credential);
-	struct spans own = {NULL, 0};
-
-	out->count = 0;
-	if (active != NULL)
-		own = index_issuers_of(active);
-	for (size_t i = 0; i < own.count; i++)
-		(void)add_known(out, own.items[i]);
-	index_each_issuer(op->flow->index, add_known, out);
-}
-
-static void
-known_fini(struct known *k)
-{
-	while (k->count > 0)
-		cert_unref(k->certs[--k->count]);
-}
-
 struct name_list {
 	struct flow_op *op;
 	const char **items;
@@ -243,11 +199,11 @@ write_public(struct flow_op *op, const struct index_record *c,
     const struct generation_public *before, struct err *err)
 {
 	const struct cert *leaf = op->in.certs[op->leaf];
-	struct known known;
 	struct span ders[LIMIT_CHAIN];
 	struct name_list names = {.op = op};
 	struct answer_params params = {.leaf = leaf,
 	    .given = {(const struct cert *const *)op->in.certs, op->in.cert_count},
+	    .credential = c,
 	    .names = c->credential->names};
 	struct chain chain;
 	int rc;
@@ -259,8 +215,6 @@ write_public(struct flow_op *op, const struct index_record *c,
 	if (rc < 0)
 		return rc;
 	cert_each_name(leaf, on_leaf_name, &names);
-	find_known(op, c, &known);
-	params.known = (struct certs){(const struct cert *const *)known.certs, known.count};
 	answer_chain(op, &params, &chain);
 	for (size_t i = 0; i < chain.count; i++)
 		ders[i] = cert_der(chain.path[i]);
@@ -275,7 +229,6 @@ write_public(struct flow_op *op, const struct index_record *c,
 	op->public_part = buf_new(LIMIT_PUBLIC);
 	rc = wire_generation_public_encode(&after, op->public_part, err);
 	chain_fini(&chain);
-	known_fini(&known);
 	return rc;
 }
 
@@ -336,25 +289,6 @@ mutation_paste(struct flow_op *op, struct mutation *m, struct err *err)
 const struct flow_op_type flow_op_credential_paste = {
     "cert.paste", look_paste, request_paste, mutation_paste};
 
-static int
-take_certificates(struct flow_op *op, struct spans certificates, struct err *err)
-{
-	if (certificates.count == 0)
-		return err_set(err, ERR_INVALID, "there is no certificate in the answer");
-	if (certificates.count > FLOW_PASTE_MOST)
-		return err_set(err, ERR_LIMIT, "%zu certificates in one answer; at most %d",
-		    certificates.count, FLOW_PASTE_MOST);
-	op->in.certs = mem_array(certificates.count, sizeof(*op->in.certs));
-	for (size_t i = 0; i < certificates.count; i++) {
-		int rc = cert_parse(certificates.items[i], &op->in.certs[op->in.cert_count], err);
-
-		if (rc < 0)
-			return err_wrap(err, "certificate %zu", i + 1);
-		op->in.cert_count++;
-	}
-	return 0;
-}
-
 int
 flow_credential_paste(struct flow *f, const char *name, struct spans certificates,
     const char *author, flow_done_cb *done, void *arg, struct err *err)
@@ -365,7 +299,7 @@ flow_credential_paste(struct flow *f, const char *name, struct spans certificate
 	if (rc < 0)
 		return rc;
 	op = flow_op_new(f, &flow_op_credential_paste, done, arg);
-	rc = take_certificates(op, certificates, err);
+	rc = answer_take(op, certificates, err);
 	if (rc < 0) {
 		flow_op_free(op);
 		return rc;

@@ -1,0 +1,236 @@
+/* Chains that are stored: judged by what is trusted now, and completed when a root came later. */
+
+#include "common/wire/public_wire.h"
+#include "server/flow/flow_priv.h"
+
+#include <string.h>
+
+/* --- what is known --- */
+
+#define OWN_CAS_MAX 64 /* of parsed; what is left is for issuers */
+
+/* A reference that lives as long as t; NULL when it cannot be read, or there are too many. */
+static const struct cert *
+parse(struct flow_trust *t, struct span der)
+{
+	struct cert *c = NULL;
+
+	if (t->parsed_count == TRUST_PARSED_MAX || cert_parse(der, &c, NULL) < 0)
+		return NULL;
+	t->parsed[t->parsed_count++] = c;
+	return c;
+}
+
+static bool
+on_ca(void *arg, const struct index_record *r)
+{
+	struct flow_trust *t = arg;
+	struct spans chain = r->ca->chain;
+	const struct cert *c = chain.count > 0 ? parse(t, chain.items[chain.count - 1]) : NULL;
+
+	if (c != NULL)
+		t->roots[t->root_count++] = c;
+	return t->parsed_count < OWN_CAS_MAX;
+}
+
+static bool
+add_known(void *arg, struct span certificate)
+{
+	struct flow_trust *t = arg;
+	const struct cert *c;
+
+	for (size_t i = 0; i < t->known_count; i++)
+		if (span_equal(cert_der(t->known[i]), certificate))
+			return true;
+	c = parse(t, certificate);
+	if (c != NULL)
+		t->known[t->known_count++] = c;
+	return t->parsed_count < TRUST_PARSED_MAX;
+}
+
+void
+flow_trust_init(struct flow_trust *t, const struct index *ix, const struct index_record *credential)
+{
+	const struct index_record *active =
+	    credential != NULL ? index_active(ix, credential) : NULL;
+
+	memset(t, 0, sizeof(*t));
+	t->trusted = index_roots(ix, TRUST_COMPLETION, t->roots);
+	t->root_count = t->trusted;
+	t->known_count = index_roots(ix, TRUST_INTERMEDIATE, t->known);
+	/* The domain's own CAs: who uses them has decided to trust them. */
+	index_each(ix, KIND_CA, on_ca, t);
+	/* Those of the certificate in force first, then those of all other credentials. */
+	for (size_t i = 0; active != NULL && i < index_issuers_of(active).count; i++)
+		(void)add_known(t, index_issuers_of(active).items[i]);
+	index_each_issuer(ix, add_known, t);
+}
+
+void
+flow_trust_fini(struct flow_trust *t)
+{
+	while (t->parsed_count > 0)
+		cert_unref(t->parsed[--t->parsed_count]);
+}
+
+/* --- judging --- */
+
+static void
+find(const struct flow_trust *t, const struct cert *const *stored, size_t count, bool complete,
+    enum leaf_profile purpose, int64_t now, struct chain *out)
+{
+	const struct chain_params p = {.leaf = stored[0],
+	    .given = {stored + 1, count - 1},
+	    .known = {t->known, complete ? t->known_count : 0},
+	    .roots = {t->roots, t->root_count},
+	    .now = now,
+	    .purpose = purpose};
+
+	chain_find(&p, out);
+}
+
+static bool
+is_same(const struct chain *c, struct spans stored)
+{
+	if (c->count != stored.count)
+		return false;
+	for (size_t i = 0; i < c->count; i++)
+		if (!span_equal(cert_der(c->path[i]), stored.items[i]))
+			return false;
+	return true;
+}
+
+int
+flow_chain_judge(const struct index *ix, int64_t now, const struct generation_public *g,
+    struct chain_health *out, struct err *err)
+{
+	const struct index_record *c = index_of_kind(ix, KIND_CREDENTIAL, &g->credential);
+	struct flow_trust *trust;
+	struct cert *stored[LIMIT_CHAIN];
+	const struct cert *const *list = (const struct cert *const *)stored;
+	enum leaf_profile purpose = LEAF_SERVER;
+	size_t count = 0;
+	int rc = 0;
+
+	if (g->chain.count == 0)
+		return err_set(err, ERR_NOTFOUND, "the generation has no certificate yet");
+	for (; rc == 0 && count < g->chain.count && count < LIMIT_CHAIN; count++)
+		rc = cert_parse(g->chain.items[count], &stored[count], err);
+	if (rc == 0) {
+		if (c != NULL)
+			(void)!leaf_profile_parse(
+			    c->credential->profile != NULL ? c->credential->profile : "", &purpose,
+			    NULL);
+		trust = mem_zalloc(sizeof(*trust));
+		flow_trust_init(trust, ix, c);
+		find(trust, list, count, false, purpose, now, &out->stored);
+		find(trust, list, count, true, purpose, now, &out->best);
+		out->can_complete =
+		    !is_same(&out->best, g->chain) && out->best.grade <= out->stored.grade;
+		flow_trust_fini(trust);
+		mem_free(trust);
+	} else {
+		count--;
+	}
+	while (count > 0)
+		cert_unref(stored[--count]);
+	return rc;
+}
+
+void
+chain_health_fini(struct chain_health *h)
+{
+	chain_fini(&h->stored);
+	chain_fini(&h->best);
+}
+
+/* --- completing --- */
+
+static int
+look_complete(struct flow_op *op, struct err *err)
+{
+	const struct index_record *c, *active;
+	int rc = look_credential(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	active = index_active(op->flow->index, c);
+	if (active == NULL)
+		return err_set(
+		    err, ERR_CONFLICT, "credential '%.150s' has no certificate yet", c->name);
+	look_access(op, active->access);
+	op->fetches = true;
+	op->fetch = active->id;
+	op->number = active->generation->number;
+	op->not_after = active->generation->not_after;
+	op->calls = 1;
+	return 0;
+}
+
+static int
+write_completed(struct flow_op *op, struct generation_public *g, struct err *err)
+{
+	struct span ders[LIMIT_CHAIN];
+	struct chain_health h;
+	int rc = flow_chain_judge(op->flow->index, runtime_wall_s(op->flow->rt), g, &h, err);
+
+	if (rc < 0)
+		return rc;
+	if (h.can_complete) {
+		for (size_t i = 0; i < h.best.count; i++)
+			ders[i] = cert_der(h.best.path[i]);
+		g->chain = (struct spans){ders, h.best.count};
+		for (size_t i = 0; i < h.best.reason_count; i++)
+			flow_op_warn(op, "%s", h.best.reasons[i].text);
+		op->public_part = buf_new(LIMIT_PUBLIC);
+		rc = wire_generation_public_encode(g, op->public_part, err);
+	} else {
+		rc = err_set(err, ERR_INVALID,
+		    "the chain of '%.80s' cannot be made any better from what is stored%s%.100s",
+		    op->in.name, h.stored.reason_count > 0 ? ": " : "",
+		    h.stored.reason_count > 0 ? h.stored.reasons[0].text : "");
+	}
+	chain_health_fini(&h);
+	return rc;
+}
+
+/* The seal covers the public part: it is made anew for the same servers. */
+static int
+request_complete(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
+{
+	const struct record_ref to = {op->fetched->id, op->fetched->version + 1};
+	struct generation_public g = {0};
+	int rc = wire_generation_public_decode(op->fetched->public_part, &g, err);
+
+	if (rc == 0)
+		rc = write_completed(op, &g, err);
+	generation_public_fini(&g);
+	if (rc < 0)
+		return rc;
+	return request_reseal_as(op, call, &to, buf_span(op->public_part), out, err);
+}
+
+static int
+mutation_complete(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	const struct index_record *c;
+	int rc = draft_current(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	mutation_expect(m, &c->id, c->version);
+	op->generation = op->fetched->id;
+	return draft_answered(op, m, op->fetched->version, 0, err);
+}
+
+const struct flow_op_type flow_op_credential_complete = {
+    "cert.complete-chain", look_complete, request_complete, mutation_complete};
+
+int
+flow_credential_complete(struct flow *f, const char *name, const char *author, flow_done_cb *done,
+    void *arg, struct err *err)
+{
+	struct flow_op *op;
+
+	return flow_start_named(f, &flow_op_credential_complete, name, author, done, arg, &op, err);
+}
