@@ -62,6 +62,18 @@ api_texts(const struct json_texts *t)
 	return (struct texts){(const char *const *)t->items, t->count};
 }
 
+/*
+ * Base64 of DER each, decoded into buffers that api_ders_fini frees; items are borrowed from them.
+ */
+struct api_ders {
+	struct buf *bufs;
+	struct span *items;
+	size_t count;
+};
+NODISCARD int api_decode_ders(
+    const struct json_texts *texts, struct api_ders *out, struct err *err);
+void api_ders_fini(struct api_ders *d);
+
 /* Common members. */
 void api_put_id(struct json_writer *w, const char *name, const struct id *id);
 void api_put_hash(struct json_writer *w, const char *name, const struct hash *hash);
@@ -123,6 +135,8 @@ httpd_handler handle_default_access, handle_default_access_set;
 httpd_handler handle_certs, handle_cert, handle_cert_chain, handle_cert_add, handle_cert_renew;
 httpd_handler handle_cert_access, handle_cert_archive, handle_cert_delete;
 httpd_handler handle_cert_submit, handle_cert_csr, handle_cert_paste;
+httpd_handler handle_trust, handle_trust_one, handle_trust_add, handle_trust_remove;
+httpd_handler handle_cert_complete;
 httpd_handler handle_cas, handle_ca, handle_ca_create;
 httpd_handler handle_status, handle_watch;
 httpd_handler handle_explain, handle_who_can_read, handle_why_not;
@@ -135,9 +149,17 @@ const struct index_record *api_find_cert(const struct api *a, struct httpd_reque
  * Starts to fetch a GENERATION record for the request; answer writes into the reply what it needs
  * of it.
  */
-typedef void api_generation_cb(struct json_writer *w, const struct generation_public *g);
+typedef void api_generation_cb(
+    const struct api *a, struct json_writer *w, const struct generation_public *g);
 void api_fetch_generation(
     struct api *a, struct httpd_request *req, const struct id *id, api_generation_cb *answer);
+
+/* Subject, issuer, times, fingerprint. */
+void api_put_facts(struct json_writer *w, const struct cert *c);
+/* What is to be said of its chain, as member health; and the certificates of it, with what ends it.
+ */
+void api_put_health(const struct api *a, struct json_writer *w, const struct generation_public *g,
+    bool with_certificates);
 
 /* The replicas that should serve a credential, and those that do serve its active generation. */
 struct serving {

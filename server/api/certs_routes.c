@@ -223,107 +223,50 @@ put_generation(void *arg, const struct index_record *r)
 	return true;
 }
 
+/* All that is known of it, in the reply of a request that may have fetched its generation. */
+static void
+put_whole(const struct api *a, struct json_writer *w, const struct index_record *c)
+{
+	struct put_arg put = {.api = a, .w = w, .active = index_active(a->p.index, c)};
+
+	put_cert(a, w, c);
+	api_put_texts(w, "subject", c->credential->subject);
+	json_put_time(w, "created_at", c->credential->created_at);
+	json_put_int(w, "lifetime", c->credential->lifetime);
+	json_put_bool(w, "new_key", c->credential->new_key);
+	json_put_int(w, "stale_after", c->credential->stale_after);
+	json_put_array(w, "generations");
+	index_generations(a->p.index, &c->id, put_generation, &put);
+	json_put_end(w);
+	json_put_array(w, "nodes");
+	api_put_serving(a, w, c);
+	json_put_end(w);
+}
+
+static void
+put_with_health(const struct api *a, struct json_writer *w, const struct generation_public *g)
+{
+	put_whole(a, w, index_of_kind(a->p.index, KIND_CREDENTIAL, &g->credential));
+	api_put_health(a, w, g, false);
+}
+
 void
 handle_cert(struct httpd_request *req, void *arg)
 {
-	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
-	const struct index_record *c = api_find_cert(a, req);
-	struct put_arg put = {.api = a};
-	struct api_reply r;
-
-	if (c == NULL)
-		return;
-	api_begin(&r);
-	put.w = &r.w;
-	put.active = index_active(a->p.index, c);
-	put_cert(a, &r.w, c);
-	api_put_texts(&r.w, "subject", c->credential->subject);
-	json_put_time(&r.w, "created_at", c->credential->created_at);
-	json_put_int(&r.w, "lifetime", c->credential->lifetime);
-	json_put_bool(&r.w, "new_key", c->credential->new_key);
-	json_put_int(&r.w, "stale_after", c->credential->stale_after);
-	json_put_array(&r.w, "generations");
-	index_generations(a->p.index, &c->id, put_generation, &put);
-	json_put_end(&r.w);
-	json_put_array(&r.w, "nodes");
-	api_put_serving(a, &r.w, c);
-	json_put_end(&r.w);
-	api_send(req, &r);
-}
-
-struct fetching {
-	struct answer *answer;
-	api_generation_cb *put;
-};
-
-static void
-on_generation_fetched(void *arg, int status, const struct record *record,
-    struct signed_bytes signed_record, const struct err *err)
-{
-	struct fetching *f = arg;
-	api_generation_cb *put = f->put;
-	struct httpd_request *req = answer_end(f->answer);
-	struct generation_public g = {0};
-	struct err bad;
-	struct api_reply r;
-
-	(void)signed_record;
-	mem_free(f);
-	if (req == NULL)
-		return;
-	if (status < 0) {
-		api_fail(req, err);
-		return;
-	}
-	if (wire_generation_public_decode(record->public_part, &g, &bad) < 0) {
-		api_fail(req, &bad);
-		return;
-	}
-	api_begin(&r);
-	json_put_uint(&r.w, "generation", g.number);
-	put(&r.w, &g);
-	api_send(req, &r);
-	generation_public_fini(&g);
-}
-
-void
-api_fetch_generation(
-    struct api *a, struct httpd_request *req, const struct id *id, api_generation_cb *answer)
-{
-	struct fetching *f = mem_zalloc(sizeof(*f));
-
-	*f = (struct fetching){answer_new(a, req), answer};
-	answer_started(f->answer, 0, NULL);
-	index_fetch(a->p.index, id, on_generation_fetched, f);
-}
-
-static void
-put_chain(struct json_writer *w, const struct generation_public *g)
-{
-	struct buf pem = BUF_INIT(LIMIT_PEM_FILE);
-
-	for (size_t i = 0; i < g->chain.count; i++)
-		cert_put_pem(g->chain.items[i], &pem);
-	json_put_span(w, "chain", buf_span(&pem));
-	buf_fini(&pem);
-}
-
-void
-handle_cert_chain(struct httpd_request *req, void *arg)
-{
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
 	const struct index_record *c = api_find_cert(a, req), *active;
-	struct err err;
+	struct api_reply r;
 
 	if (c == NULL)
 		return;
 	active = index_active(a->p.index, c);
-	if (active == NULL) {
-		err_set(&err, ERR_NOTFOUND, "credential '%.200s' has no certificate yet", c->name);
-		api_fail(req, &err);
+	if (active != NULL && httpd_query(req, "health") != NULL) {
+		api_fetch_generation(a, req, &active->id, put_with_health);
 		return;
 	}
-	api_fetch_generation(a, req, &active->id, put_chain);
+	api_begin(&r);
+	put_whole(a, &r.w, c);
+	api_send(req, &r);
 }
 
 /* ------------------------------------------------------------------------- changes */

@@ -42,6 +42,7 @@ hint_of(int code, const char *path)
 	    {ERR_NOTFOUND, "/v1/groups",
 		"'certherd group list' and 'certherd node list' show the names"},
 	    {ERR_NOTFOUND, "/v1/cas", "'certherd ca list' shows the Micro CAs"},
+	    {ERR_NOTFOUND, "/v1/trust", "'certherd trust list' shows labels and fingerprints"},
 	    {ERR_NOTFOUND, "/v1/settings",
 		"'certherd node list' and 'certherd group list' show the names"},
 	    {ERR_EXISTS, "/v1/certs",
@@ -98,6 +99,40 @@ api_decode(const struct httpd_request *req, const struct json_field *fields, siz
 	int r = json_parse(body.len > 0 ? body : span_str("{}"), BODY_MAX, &root, err);
 
 	return r < 0 ? r : json_decode(root, fields, count, out, err);
+}
+
+/* What is in them is for the flow to judge. */
+int
+api_decode_ders(const struct json_texts *texts, struct api_ders *out, struct err *err)
+{
+	struct api_ders d = {.bufs = mem_array(texts->count + 1, sizeof(*d.bufs)),
+	    .items = mem_array(texts->count + 1, sizeof(*d.items))};
+
+	for (size_t i = 0; i < texts->count; i++) {
+		struct buf *der = &d.bufs[i];
+		int r;
+
+		*der = BUF_INIT(LIMIT_CERT);
+		d.count++;
+		r = base64_decode(span_str(texts->items[i]), der, err);
+		if (r < 0) {
+			api_ders_fini(&d);
+			return err_wrap(err, "certificate %zu", i + 1);
+		}
+		d.items[i] = buf_span(der);
+	}
+	*out = d;
+	return 0;
+}
+
+void
+api_ders_fini(struct api_ders *d)
+{
+	for (size_t i = 0; i < d->count; i++)
+		buf_fini(&d->bufs[i]);
+	mem_free(d->bufs);
+	mem_free(d->items);
+	*d = (struct api_ders){NULL, NULL, 0};
 }
 
 int

@@ -214,6 +214,57 @@ flow_credential_delete(struct flow *f, const char *name, const char *author, flo
 }
 
 int
+flow_trust_add(
+    struct flow *f, const struct trust_spec *s, flow_done_cb *done, void *arg, struct err *err)
+{
+	(void)f;
+	note("trust %zu %.*s for=%u label=%s", s->certificates.count,
+	    (int)s->certificates.items[0].len, (const char *)s->certificates.items[0].data,
+	    s->categories, s->label != NULL ? s->label : "-");
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
+flow_trust_remove(struct flow *f, const char *name, const char *author, flow_done_cb *done,
+    void *arg, struct err *err)
+{
+	(void)f;
+	(void)author;
+	note("trust- %s", name);
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
+flow_credential_complete(struct flow *f, const char *name, const char *author, flow_done_cb *done,
+    void *arg, struct err *err)
+{
+	(void)f;
+	(void)author;
+	note("complete %s", name);
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
+flow_chain_judge(const struct index *ix, int64_t now, const struct generation_public *g,
+    struct chain_health *out, struct err *err)
+{
+	(void)ix;
+	(void)now;
+	(void)g;
+	(void)out;
+	return err_set(err, ERR_NOTFOUND, "nothing to judge");
+}
+
+void
+chain_health_fini(struct chain_health *h)
+{
+	(void)h;
+}
+
+int
 flow_ca_create(
     struct flow *f, const struct ca_spec *s, flow_done_cb *done, void *arg, struct err *err)
 {

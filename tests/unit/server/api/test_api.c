@@ -9,16 +9,14 @@
 #include "common/wire/record_wire.h"
 #include "server/api/api.h"
 #include "tests/support/wait.h"
+#include "tests/unit/server/api/api_tests.h"
 
 #include <errno.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define TERM (UINT64_C(1) << 32)
 #define NOW INT64_C(1790000000)
@@ -132,6 +130,11 @@ fill(void)
 	    .enabled = true,
 	    .is_default = true};
 
+	struct trusted_root_public root = {
+	    .certificate = chain, .label = "Root", .categories = TRUST_COMPLETION | TRUST_OUTGOING};
+
+	assert_int_equal(wire_trusted_root_public_encode(&root, b, &err), 0);
+	put(KIND_TRUSTED_ROOT, 6, "0123456789abcdef", b, NULL);
 	assert_int_equal(wire_node_public_encode(&manager, b, &err), 0);
 	put(KIND_NODE, 1, "manager", b, NULL);
 	assert_int_equal(wire_node_public_encode(&replica, b, &err), 0);
@@ -145,7 +148,7 @@ fill(void)
 	put(KIND_CREDENTIAL, 3, "www.example.org", b, &web1);
 }
 
-static int
+int
 setup(void **state)
 {
 	AUTO(pkey_unrefp)
@@ -187,7 +190,7 @@ setup(void **state)
 	return 0;
 }
 
-static int
+int
 teardown(void **state)
 {
 	(void)state;
@@ -217,7 +220,7 @@ has_come(void *arg)
 	return strstr(buf_str(&f.answer), f.wanted) != NULL;
 }
 
-static void
+void
 connect_local(void)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -238,7 +241,7 @@ connect_public(void)
 }
 
 /* The whole answer, behind which every body has a newline. */
-static const char *
+const char *
 ask(const char *method, const char *path, const char *body)
 {
 	char head[1024];
@@ -311,6 +314,14 @@ test_changes(void **state)
 	    {"PUT", "/v1/groups/mail/members/web1", "", "member+ mail web1", done},
 	    {"DELETE", "/v1/groups/mail/members/web1", "", "member- mail web1", done},
 	    {"PUT", "/v1/settings/default-access", "{\"access\":[\"web1\"]}", "default web1", done},
+	    {"POST", "/v1/trust",
+		"{\"certificates\":[\"bGVhZg==\",\"Y2E=\"],\"categories\":[\"client\","
+		"\"outgoing\"],\"label\":\"R\"}",
+		"trust 2 leaf for=6 label=R", "\"written\":"},
+	    {"POST", "/v1/trust", "{\"certificates\":[\"Y2E=\"]}", "trust 1 ca for=0 label=-",
+		"\"unchanged\":false"},
+	    {"DELETE", "/v1/trust/R", "", "trust- R", done},
+	    {"POST", "/v1/certs/x/chain", "", "complete x", done},
 	};
 
 	(void)state;
@@ -322,83 +333,6 @@ test_changes(void **state)
 		    strstr(answer, cases[i].answer) == NULL)
 			fail_msg("%s %s: %s", cases[i].method, cases[i].path, answer);
 		assert_string_equal(fakes.called, cases[i].called);
-	}
-}
-
-static void
-test_bad_requests(void **state)
-{
-	static const struct {
-		const char *method, *path, *body, *answer;
-	} cases[] = {
-	    {"POST", "/v1/certs", "{", "not valid JSON"},
-	    {"POST", "/v1/certs", "{}", "member 'names' is missing"},
-	    {"POST", "/v1/certs", "{\"names\":[]}", "'names'"},
-	    {"POST", "/v1/certs", "{\"names\":[\"a\"],\"nmae\":\"x\"}", "unknown member 'nmae'"},
-	    {"POST", "/v1/certs", "{\"names\":[\"a\"],\"issuer\":\"acme\"}", "one of: micro"},
-	    {"POST", "/v1/certs", "{\"names\":[\"a\"],\"profile\":\"mail\"}", "smime"},
-	    {"POST", "/v1/certs/x/paste", "", "member 'certificates' is missing"},
-	    {"POST", "/v1/certs/x/paste", "{\"certificates\":[]}", "'certificates'"},
-	    {"POST", "/v1/certs/x/paste", "{\"certificates\":[\"bGVhZg==\",\"?\"]}",
-		"certificate 2: "},
-	    {"GET", "/v1/certs/www.example.org/csr", "", "needs no CSR"},
-	    {"POST", "/v1/certs", "{\"names\":[\"a\"],\"lifetime\":\"1s\"}", "'lifetime'"},
-	    {"PUT", "/v1/certs/x/access", "{}", "names anybody"},
-	    {"POST", "/v1/tokens", "{\"name\":\"a\",\"ttl\":\"1y\"}", "'ttl'"},
-	    {"POST", "/v1/groups", "{\"members\":[]}", "'name' is missing"},
-	    {"PUT", "/v1/settings/default-access", "{}", "'access' is missing"},
-	    {"GET", "/v1/explain", "", "'name' is missing"},
-	    {"GET", "/v1/explain?name=a..b", "", "\"code\":\"invalid\""},
-	    {"GET", "/v1/who-can-read", "", "'cert' is missing"},
-	    {"GET", "/v1/why-not?cert=x", "", "'node' is missing"},
-	    {"GET", "/v1/certs?limit=0", "", "between 1 and 1000"},
-	    {"GET", "/v1/certs?limit=x", "", "is not a number"},
-	    {"POST", "/v1/join", "{\"token\":\"x\"}", "'token'"},
-	};
-
-	(void)state;
-	connect_local();
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const char *answer = ask(cases[i].method, cases[i].path, cases[i].body);
-
-		if (strstr(answer, "HTTP/1.1 400 ") == NULL ||
-		    strstr(answer, cases[i].answer) == NULL)
-			fail_msg("%s %s: %s", cases[i].method, cases[i].path, answer);
-		assert_string_equal(fakes.called, "");
-	}
-}
-
-/* What the other parts say becomes a status, a code, a text and a hint. */
-static void
-test_errors_of_others(void **state)
-{
-	static const struct {
-		int code;
-		const char *status, *part;
-	} cases[] = {
-	    {ERR_NOTFOUND, "HTTP/1.1 404 ",
-		"{\"error\":{\"code\":\"not-found\",\"text\":\"why\",\"hint\":\"'certherd cert "
-		"list' shows"},
-	    {ERR_EXISTS, "HTTP/1.1 409 ", "'certherd cert renew'"},
-	    {ERR_DENIED, "HTTP/1.1 403 ", "\"text\":\"why\"}"},
-	    {ERR_NOSPACE, "HTTP/1.1 507 ", "make room"},
-	    {ERR_UNAVAIL, "HTTP/1.1 503 ", "nothing was changed"},
-	    {ERR_CONFLICT, "HTTP/1.1 409 ", "changed meanwhile"},
-	};
-
-	(void)state;
-	connect_local();
-	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
-		const char *answer;
-
-		/* At once, and later. */
-		fakes.text = "why";
-		fakes.refuse = i % 2 == 0 ? cases[i / 2].code : 0;
-		fakes.status = i % 2 == 0 ? 0 : cases[i / 2].code;
-		answer = ask("POST", "/v1/certs/x/renew", "");
-		if (strstr(answer, cases[i / 2].status) == NULL ||
-		    strstr(answer, cases[i / 2].part) == NULL)
-			fail_msg("%s", answer);
 	}
 }
 
@@ -436,6 +370,12 @@ test_looks(void **state)
 		    "\"error\":\"old one stays\""}},
 	    {"/v1/cas", {"\"name\":\"default\"", "\"state\":\"enabled\",\"default\":true"}},
 	    {"/v1/cas/default", {"-----BEGIN CERTIFICATE-----\\n"}},
+	    {"/v1/trust",
+		{"\"label\":\"Root\",\"categories\":[\"completion\",\"outgoing\"]",
+		    "\"subject\":\"CN=ca\"", "\"more\":false"}},
+	    {"/v1/trust?category=client", {"{\"trust\":[]"}},
+	    {"/v1/trust?category=outgoing&pem=1", {"-----BEGIN CERTIFICATE-----\\n"}},
+	    {"/v1/trust/Root", {"-----BEGIN CERTIFICATE-----\\n"}},
 	    {"/v1/settings/default-access", {"{\"access\":[]}"}},
 	    {"/v1/explain?name=a.example.org&node=web1",
 		{"\"node\":\"web1\"", "\"match\":\"wildcard\",\"serves\":true"}},
@@ -467,23 +407,6 @@ test_looks(void **state)
 	}
 }
 
-static void
-test_not_there(void **state)
-{
-	static const char *const paths[] = {"/v1/certs/none", "/v1/certs/none/chain",
-	    "/v1/nodes/none", "/v1/groups/none", "/v1/cas/none", "/v1/who-can-read?cert=none",
-	    "/v1/explain?name=a.org&node=none", "/v1/why-not?node=web1&cert=none"};
-
-	(void)state;
-	connect_local();
-	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-		const char *answer = ask("GET", paths[i], "");
-
-		if (strstr(answer, "HTTP/1.1 404 ") == NULL || strstr(answer, "'none'") == NULL)
-			fail_msg("%s: %s", paths[i], answer);
-	}
-}
-
 /* On the public port: join and root, nothing else, whatever the method. */
 static void
 test_public_port(void **state)
@@ -498,6 +421,7 @@ test_public_port(void **state)
 	    {"POST", "/v1/tokens"},
 	    {"GET", "/v1/watch"},
 	    {"GET", "/v1/certs/x/chain"},
+	    {"POST", "/v1/trust"},
 	};
 	static const char join[] =
 	    "{\"token\":\"cc000000000000000000000000000000\",\"secret\":"
@@ -579,21 +503,16 @@ test_answers_to_nobody(void **state)
 	fakes_answer();
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_changes),
-	    TEST(test_bad_requests),
-	    TEST(test_errors_of_others),
 	    TEST(test_looks),
-	    TEST(test_not_there),
 	    TEST(test_public_port),
 	    TEST(test_watch),
 	    TEST(test_answers_to_nobody),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL) + refusals_run();
 }
