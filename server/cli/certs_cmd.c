@@ -247,7 +247,7 @@ static int
 run_show(struct cli *c, struct err *err)
 {
 	AUTO(mem_freep)
-	char *path = cli_path("/v1/certs/%s", c->words[0], NULL);
+	char *path = cli_path("/v1/certs/%s?health=1", c->words[0], NULL);
 	AUTO(json_freep)
 	struct json *cert = NULL;
 	char time[CLI_TIME_MAX], stale[DURATION_TEXT_MAX];
@@ -287,6 +287,7 @@ run_show(struct cli *c, struct err *err)
 		    (long long)json_number(cert, "generation"));
 	else
 		put_line(c, "served", "by no node");
+	cli_put_health(c, cert);
 	put_generations(c, cert);
 	put_nodes(c, cert);
 	return 0;

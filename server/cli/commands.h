@@ -4,6 +4,7 @@
 /* The commands, one file for a noun or a few; commands.c has them in the order of help. */
 
 #include "server/cli/cli.h"
+#include "server/cli/reader.h"
 
 extern const struct cli_command command_init;
 extern const struct cli_command command_status, command_watch, command_version;
@@ -13,8 +14,10 @@ extern const struct cli_command command_group_list, command_group_create, comman
     command_group_remove, command_group_delete;
 extern const struct cli_command command_cert_add, command_cert_list, command_cert_show,
     command_cert_submit, command_cert_csr, command_cert_paste, command_cert_renew,
-    command_cert_access, command_cert_archive, command_cert_delete;
+    command_cert_access, command_cert_archive, command_cert_delete, command_cert_chain;
 extern const struct cli_command command_ca_create, command_ca_list, command_ca_show;
+extern const struct cli_command command_trust_add, command_trust_list, command_trust_show,
+    command_trust_remove, command_trust_export;
 extern const struct cli_command command_access_show, command_access_set;
 extern const struct cli_command command_explain, command_who_can_read, command_why_not;
 
@@ -24,6 +27,18 @@ extern const struct cli_command command_explain, command_who_can_read, command_w
 		"no-wait", NULL, "Do not wait."                                                    \
 	}
 #define CLI_KEY_TYPES "ec-p256 (default), ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096, ed25519."
+
+/* The member health of a credential: green, yellow or red, and each reason on a line. */
+void cli_put_health(struct cli *c, const struct json *cert);
+
+/*
+ * Reads the files of these names ("-" and none at all: standard input) in the reader's process.
+ * what: "the root", for whoever types it.
+ */
+NODISCARD int cli_foreign_read(enum reader_wish wish, const char *what, const char *const *names,
+    size_t count, struct reader_answer *out, struct err *err);
+/* Prints what was left out; keys: why private keys were. */
+void cli_foreign_remarks(struct cli *c, const struct reader_answer *a, const char *keys);
 
 /* Before it: is --wait a duration? */
 NODISCARD int cli_wait_check(const struct cli *c, struct err *err);

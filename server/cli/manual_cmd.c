@@ -2,14 +2,7 @@
 
 #include "server/cli/commands.h"
 
-#include "common/base/str.h"
-#include "common/sys/file.h"
 #include "server/cli/reader.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 static int
 run_submit(struct cli *c, struct err *err)
@@ -33,91 +26,15 @@ run_csr(struct cli *c, struct err *err)
 
 /* ------------------------------------------------------------------------- paste */
 
-static int
-read_input(struct buf *out, struct err *err)
-{
-	uint8_t block[16384];
-	ssize_t n;
-
-	if (isatty(STDIN_FILENO))
-		fprintf(stderr, "paste what the CA has answered, then Ctrl-D\n");
-	while ((n = read(STDIN_FILENO, block, sizeof(block))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(err, errno, "read standard input");
-		buf_put(out, block, (size_t)n);
-		if (out->error != 0)
-			break;
-	}
-	return buf_error(out, "standard input", err);
-}
-
-/* The contents of the files that the command names, standard input when it names none. */
-struct inputs {
-	struct reader_file files[CLI_WORDS_MAX];
-	struct buf bytes[CLI_WORDS_MAX];
-	size_t count;
-};
-
-static void
-inputs_fini(struct inputs *in)
-{
-	for (size_t i = 0; i < in->count; i++)
-		buf_fini(&in->bytes[i]);
-	mem_free(in);
-}
-
-static int
-add_input(struct inputs *in, const char *name, struct err *err)
-{
-	bool standard = name == NULL || str_equal(name, "-");
-	struct buf *bytes = &in->bytes[in->count++];
-	int r;
-
-	*bytes = BUF_INIT(LIMIT_IMPORT_FILE);
-	r = standard ? read_input(bytes, err) : file_read(name, LIMIT_IMPORT_FILE, bytes, err);
-	in->files[in->count - 1] =
-	    (struct reader_file){standard ? "standard input" : name, buf_span(bytes)};
-	return r;
-}
-
-static void
-put_certificate(struct json_writer *w, struct span der)
-{
-	struct buf text = BUF_INIT(2 * LIMIT_CERT);
-
-	base64_put(&text, der);
-	json_put_span(w, NULL, buf_span(&text));
-	buf_fini(&text);
-}
-
-/* What else was in it is said, so that nobody wonders: a key above all. */
-static void
-remark(struct cli *c, const struct reader_answer *a)
-{
-	for (size_t i = 0; !c->json && i < a->count; i++) {
-		const struct span text = a->items[i].bytes;
-
-		if (a->items[i].kind == READER_KEY)
-			cli_printf(c,
-			    "left out: a private key (%.*s); the key of this credential was made "
-			    "here\n",
-			    (int)text.len, (const char *)text.data);
-		else if (a->items[i].kind == READER_REMARK)
-			cli_printf(c, "left out: %.*s\n", (int)text.len, (const char *)text.data);
-	}
-}
-
 static void
 put_answer(struct cli *c, const struct reader_answer *a, struct json_writer *w)
 {
-	remark(c, a);
+	cli_foreign_remarks(c, a, "the key of this credential was made here");
 	json_put_object(w, NULL);
 	json_put_array(w, "certificates");
 	for (size_t i = 0; i < a->count; i++)
 		if (a->items[i].kind == READER_CERT)
-			put_certificate(w, a->items[i].bytes);
+			json_put_base64(w, NULL, a->items[i].bytes);
 	json_put_end(w);
 	json_put_end(w);
 }
@@ -126,15 +43,10 @@ put_answer(struct cli *c, const struct reader_answer *a, struct json_writer *w)
 static int
 read_answer(struct cli *c, struct json_writer *w, struct err *err)
 {
-	struct inputs *in = mem_zalloc(sizeof(*in));
 	struct reader_answer answer = {.items = NULL};
-	int r = c->word_count == 1 ? add_input(in, NULL, err) : 0;
+	int r = cli_foreign_read(READER_LEAVES, "what the CA has answered", c->words + 1,
+	    c->word_count - 1, &answer, err);
 
-	for (size_t i = 1; r == 0 && i < c->word_count; i++)
-		r = add_input(in, c->words[i], err);
-	if (r == 0)
-		r = reader_read(in->files, in->count, &answer, err);
-	inputs_fini(in);
 	if (r < 0)
 		return r;
 	if (reader_count(&answer, READER_CERT) > 0) {

@@ -93,11 +93,14 @@ read_all(int fd, struct buf *out, struct err *err)
 }
 
 static int
-make_input(const struct reader_file *files, size_t count, struct buf *out, struct err *err)
+make_input(enum reader_wish wish, const struct reader_file *files, size_t count, struct buf *out,
+    struct err *err)
 {
 	if (count > READER_FILES_MAX)
 		return err_set(
 		    err, ERR_LIMIT, "%zu files; at most %d at once", count, READER_FILES_MAX);
+	if (wish == READER_ALL)
+		reader_put(out, 'a', SPAN(NULL, 0));
 	for (size_t i = 0; i < count; i++) {
 		reader_put(out, 'n', span_str(files[i].name));
 		reader_put(out, 'b', files[i].bytes);
@@ -155,8 +158,8 @@ take_frame(struct reader_answer *a, uint8_t kind, struct span bytes, struct err 
 }
 
 int
-reader_read(
-    const struct reader_file *files, size_t count, struct reader_answer *out, struct err *err)
+reader_read(enum reader_wish wish, const struct reader_file *files, size_t count,
+    struct reader_answer *out, struct err *err)
 {
 	struct reader_answer a = {.bytes = BUF_INIT(READER_ANSWER_MAX)};
 	struct buf input = BUF_INIT(READER_INPUT_MAX);
@@ -165,7 +168,7 @@ reader_read(
 	struct span rest, bytes;
 	uint8_t kind;
 	bool bad = false;
-	int r = make_input(files, count, &input, err);
+	int r = make_input(wish, files, count, &input, err);
 
 	if (r == 0)
 		r = talk(buf_span(&input), &a.bytes, &end, err);

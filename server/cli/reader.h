@@ -49,9 +49,15 @@ struct reader_answer {
 	struct err problem;
 };
 
+/* Of many certificates: */
+enum reader_wish {
+	READER_LEAVES, /* leaves, and what has issued them */
+	READER_ALL,
+};
+
 /* ERR_IO, ERR_LIMIT, ERR_PROTO (it died, or answered nonsense): nothing is to be believed. */
-NODISCARD int reader_read(
-    const struct reader_file *files, size_t count, struct reader_answer *out, struct err *err);
+NODISCARD int reader_read(enum reader_wish wish, const struct reader_file *files, size_t count,
+    struct reader_answer *out, struct err *err);
 void reader_answer_fini(struct reader_answer *a);
 size_t reader_count(const struct reader_answer *a, enum reader_kind kind);
 

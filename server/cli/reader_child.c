@@ -103,9 +103,9 @@ is_wanted(const struct lift *l, const bool *kept, const struct cert *issuer)
 
 /* Leaves, and in rounds whatever they and their issuers name. */
 static void
-choose(const struct lift *l, bool *kept)
+choose(const struct lift *l, bool all, bool *kept)
 {
-	bool few = lift_count_of(l, LIFT_CERT) <= READER_CERTS_MANY, more = !few;
+	bool few = all || lift_count_of(l, LIFT_CERT) <= READER_CERTS_MANY, more = !few;
 
 	for (size_t i = 0; i < lift_count(l); i++) {
 		const struct lift_item *item = lift_at(l, i);
@@ -137,13 +137,13 @@ put_problem(struct buf *out, const struct err *problem)
 }
 
 static void
-put_items(struct buf *out, const struct lift *l)
+put_items(struct buf *out, const struct lift *l, bool all)
 {
 	bool *kept = mem_array(lift_count(l) + 1, sizeof(*kept));
 	size_t found = lift_count_of(l, LIFT_CERT), given = 0;
 	struct err none;
 
-	choose(l, kept);
+	choose(l, all, kept);
 	for (size_t i = 0; i < lift_count(l); i++) {
 		const struct lift_item *item = lift_at(l, i);
 
@@ -177,7 +177,7 @@ lift_all(struct span input, struct buf *out, struct err *err)
 	struct span bytes;
 	struct err problem;
 	uint8_t kind;
-	bool bad;
+	bool bad, all = false;
 
 	while (reader_take(&input, &kind, &bytes, &bad)) {
 		if (kind == 'n') {
@@ -185,13 +185,15 @@ lift_all(struct span input, struct buf *out, struct err *err)
 			name = mem_zalloc(bytes.len + 1);
 			if (bytes.len > 0)
 				memcpy(name, bytes.data, bytes.len);
+		} else if (kind == 'a') {
+			all = true;
 		} else {
 			lift_add(l, name != NULL ? name : "", bytes);
 		}
 	}
 	if (bad)
 		return err_set(err, ERR_PROTO, "the files were cut off");
-	put_items(out, l);
+	put_items(out, l, all);
 	if (lift_check(l, &problem) < 0)
 		put_problem(out, &problem);
 	return buf_error(out, "what was in the files", err);

@@ -44,7 +44,7 @@ read_one(const char *name, struct reader_answer *out, struct err *err)
 	snprintf(path, sizeof(path), "%s/%s", vectors, name);
 	assert_int_equal(file_read(path, LIMIT_IMPORT_FILE, &bytes, NULL), 0);
 	file.bytes = buf_span(&bytes);
-	r = reader_read(&file, 1, out, err);
+	r = reader_read(READER_LEAVES, &file, 1, out, err);
 	buf_fini(&bytes);
 	return r;
 }
@@ -103,16 +103,16 @@ test_large(void **state)
 
 	(void)state;
 	memset(zeros, 'x', sizeof(zeros));
-	assert_int_equal(reader_read(files, 2, &a, &err), 0);
+	assert_int_equal(reader_read(READER_LEAVES, files, 2, &a, &err), 0);
 	assert_int_equal(reader_count(&a, READER_CERT), 0);
 	assert_true(a.problem.code < 0);
 	reader_answer_fini(&a);
-	assert_int_equal(reader_read(files, 0, &a, &err), 0);
+	assert_int_equal(reader_read(READER_LEAVES, files, 0, &a, &err), 0);
 	assert_int_equal(a.count, 0);
 	reader_answer_fini(&a);
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		files[i] = (struct reader_file){"a", SPAN(zeros, 1)};
-	assert_int_equal(reader_read(files, ARRAY_LEN(files), &a, &err), ERR_LIMIT);
+	assert_int_equal(reader_read(READER_LEAVES, files, ARRAY_LEN(files), &a, &err), ERR_LIMIT);
 }
 
 /* Whatever kills it, this process goes on and says so. */
@@ -165,10 +165,15 @@ test_many(void **state)
 	for (int with_leaf = 0; with_leaf < 2; with_leaf++) {
 		struct reader_file file = {"bundle", buf_span(&pem)};
 
-		assert_int_equal(reader_read(&file, 1, &a, &err), 0);
+		assert_int_equal(reader_read(READER_LEAVES, &file, 1, &a, &err), 0);
 		assert_int_equal(reader_count(&a, READER_CERT), with_leaf == 1 ? 3 : 0);
 		assert_int_equal(reader_count(&a, READER_REMARK), with_leaf);
 		assert_int_equal(a.problem.code, with_leaf == 1 ? 0 : ERR_NOTFOUND);
+		reader_answer_fini(&a);
+		assert_int_equal(reader_read(READER_ALL, &file, 1, &a, &err), 0);
+		assert_int_equal(
+		    reader_count(&a, READER_CERT), 2 * READER_CERTS_MANY + (unsigned)with_leaf);
+		assert_int_equal(a.problem.code, 0);
 		reader_answer_fini(&a);
 		cert_put_pem(cert_der(leaf), &pem);
 	}

@@ -1,0 +1,238 @@
+"""Trusted roots from files and servers, what they complete, and the health of chains (S000-9,
+S000-19, S001-27, S004-5)."""
+
+import datetime
+import pathlib
+import socket
+import ssl
+import threading
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from process import wait_for
+
+NAME = "shop.test.example"
+DAY = datetime.timedelta(days=1)
+SYSTEM = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def pem(*certs):
+    return "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in certs)
+
+
+def sha256(cert):
+    return cert.fingerprint(hashes.SHA256()).hex()
+
+
+class Outside:
+    """A CA that nobody here knows: a root, an intermediate below it."""
+
+    def __init__(self, name="Outside Root"):
+        self.now = datetime.datetime.now(datetime.timezone.utc)
+        self.root_key, self.issuer_key = (ec.generate_private_key(ec.SECP256R1()) for _ in "12")
+        self.root = self.sign(name, self.root_key.public_key(), None, self.root_key, ca=True)
+        self.issuer = self.sign("Outside Issuer", self.issuer_key.public_key(), self.root,
+                                self.root_key, ca=True)
+
+    def sign(self, name, key, above, signing, ca=False, names=()):
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        made = (x509.CertificateBuilder().subject_name(subject)
+                .issuer_name(above.subject if above else subject).public_key(key)
+                .serial_number(x509.random_serial_number())
+                .not_valid_before(self.now - DAY).not_valid_after(self.now + 90 * DAY)
+                .add_extension(x509.BasicConstraints(ca, None), critical=True))
+        if names:
+            made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return made.sign(signing, hashes.SHA256())
+
+    def leaf(self, key, name=NAME):
+        return self.sign(name, key, self.issuer, self.issuer_key, names=[x509.DNSName(name)])
+
+
+@pytest.fixture
+def outside():
+    return Outside()
+
+
+@pytest.fixture
+def server(outside, tmp_path):
+    """A TLS server with a chain of the outside CA: call it with the certificates to send."""
+    open_sockets = []
+
+    def start(*chain, with_leaf=True):
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = outside.leaf(key.public_key(), "localhost")
+        file = tmp_path / "server.pem"
+        file.write_text(key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption()).decode() + pem(leaf, *chain))
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(file)
+        listener = socket.create_server(("127.0.0.1", 0))
+        open_sockets.append(listener)
+
+        def serve():
+            while True:
+                try:
+                    one, _ = listener.accept()
+                except OSError:
+                    return
+                try:
+                    tls.wrap_socket(one, server_side=True).close()
+                except OSError:
+                    pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        return "127.0.0.1:%d" % listener.getsockname()[1]
+
+    yield start
+    for s in open_sockets:
+        s.close()
+
+
+def health(domain, name=NAME):
+    return domain.json("cert", "show", name)["health"]
+
+
+def codes(domain, name=NAME):
+    return [r["code"] for r in health(domain, name)["reasons"]]
+
+
+def manual(domain, outside):
+    domain.cli("cert", "add", NAME, "--issuer", "manual", "--access", "web1")
+    csr = x509.load_pem_x509_csr(domain.cli("cert", "csr", NAME).out.encode())
+    return outside.leaf(csr.public_key())
+
+
+def sent(domain):
+    return domain.fetch("web1", NAME).chain
+
+
+def test_leaf_alone_is_completed(pair, outside, tmp_path):
+    """What is stored before the answer comes completes it: the leaf alone is enough."""
+    bundle = tmp_path / "outside.pem"
+    bundle.write_text("some text\n" + pem(outside.issuer, outside.root))
+    assert "2 of 2" in pair.cli("trust", "add", bundle).out
+    assert "stored already" in pair.cli("trust", "add", bundle).out
+    leaf = manual(pair, outside)
+    pair.cli("cert", "paste", NAME, stdin=pem(leaf))
+    pair.wait_served("web1", NAME)
+    stored = pair.json("cert", "show", NAME, "--chain")
+    assert stored["chain"] == pem(leaf, outside.issuer, outside.root)
+    assert [x509.load_der_x509_certificate(c) for c in sent(pair)] == [leaf, outside.issuer]
+    assert health(pair) == {"grade": "green", "can_complete": False, "reasons": []}
+    assert "chain         green\n" in pair.cli("cert", "show", NAME).out
+
+
+def test_root_that_comes_later(pair, outside, tmp_path):
+    """A stored chain is completed by one command, without a new certificate."""
+    leaf = manual(pair, outside)
+    warned = pair.cli("cert", "paste", NAME, stdin=pem(leaf)).out
+    assert "warning" in warned
+    pair.wait_served("web1", NAME)
+    before = pair.json("cert", "show", NAME)
+    assert before["health"]["grade"] == "yellow" and codes(pair) == ["incomplete"]
+    assert "nothing better" in pair.cli("cert", "chain", NAME, "--complete").out
+    assert len(sent(pair)) == 1
+    (tmp_path / "root.pem").write_text(pem(outside.root))
+    (tmp_path / "issuer.der").write_bytes(outside.issuer.public_bytes(serialization.Encoding.DER))
+    pair.cli("trust", "add", tmp_path / "root.pem", tmp_path / "issuer.der")
+    assert health(pair)["can_complete"]
+    assert "--complete" in pair.cli("cert", "show", NAME).out
+    pair.cli("cert", "chain", NAME, "--complete")
+    wait_for(lambda: len(sent(pair)) == 2, 15, "web1 to send the issuer")
+    after = pair.json("cert", "show", NAME)
+    assert after["health"]["grade"] == "green"
+    assert [after[m] for m in ("generation", "fingerprint")] == \
+        [before[m] for m in ("generation", "fingerprint")]
+    table = pair.cli("cert", "chain", NAME).out
+    assert "CN=Outside Issuer" in table and "green" in table
+    # Trusted no longer: the chain stays, and is yellow.
+    pair.cli("trust", "remove", "Outside Root")
+    assert codes(pair) == ["root-untrusted"] and len(sent(pair)) == 2
+
+
+def test_list_show_export(pair, outside, tmp_path):
+    (tmp_path / "root.pem").write_text(pem(outside.root))
+    pair.cli("trust", "add", tmp_path / "root.pem", "--label", "Corporate Root", "--for",
+             "completion,client")
+    listed = pair.json("trust", "list")["trust"]
+    assert [(r["label"], r["categories"], r["fingerprint"]) for r in listed] == \
+        [("Corporate Root", ["completion", "client"], sha256(outside.root))]
+    assert pair.json("trust", "show", sha256(outside.root)[:12])["certificate"] == \
+        pem(outside.root)
+    assert "CN=Outside Root" in pair.cli("trust", "show", "Corporate Root").out
+    assert pair.cli("trust", "export", "--for", "client").out == \
+        "# Corporate Root\n" + pem(outside.root)
+    assert "no trusted root" in pair.cli("trust", "export", "--for", "outgoing", status=1).err
+    # Another category, and the label stays.
+    pair.cli("trust", "add", tmp_path / "root.pem", "--for", "outgoing")
+    changed = pair.json("trust", "list", "--for", "outgoing")["trust"][0]
+    assert changed["label"] == "Corporate Root" and changed["categories"] == ["outgoing"]
+    pair.cli("trust", "remove", "Corporate Root")
+    assert "no trusted root" in pair.cli("trust", "remove", "Corporate Root", status=1).err
+    assert pair.json("trust", "list")["trust"] == []
+
+
+def test_refusals(pair, outside, tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    cases = {
+        "leaf.pem": (pem(outside.leaf(key)), [], "not the certificate of a CA"),
+        "issuer.pem": (pem(outside.issuer), ["--for", "completion"], "--for intermediate"),
+        "root.pem": (pem(outside.root), ["--for", "client,intermediate"], "no other"),
+        "nothing.pem": ("no certificate at all\n", [], "nothing.pem"),
+        "category.pem": (pem(outside.root), ["--for", "everything"], "one of completion"),
+    }
+    for name, (text, options, says) in cases.items():
+        (tmp_path / name).write_text(text)
+        err = pair.cli("trust", "add", tmp_path / name, *options, status=None).err
+        assert says in err, (name, err)
+    assert pair.json("trust", "list")["trust"] == []
+
+
+def test_from_a_server(pair, outside, server):
+    """Nothing is believed: not without the fingerprint, not with another one."""
+    address = server(outside.issuer, outside.root)
+    refused = pair.cli("trust", "add", "--from", address, status=2)
+    assert f"--yes {sha256(outside.root)}" in refused.err
+    wrong = pair.cli("trust", "add", "--from", address, "--yes", "00" * 32, status=1)
+    assert "nothing was stored" in wrong.err and sha256(outside.root) in wrong.err
+    assert pair.json("trust", "list")["trust"] == []
+    typed = ":".join(sha256(outside.root)[i:i + 2] for i in range(0, 64, 2)).upper()
+    out = pair.cli("trust", "add", "--from", address, "--yes", typed).out
+    assert "CN=localhost" in out and sha256(outside.root) in out and "2 of 2" in out
+    assert {r["label"]: r["categories"] for r in pair.json("trust", "list")["trust"]} == \
+        {"Outside Root": ["completion"], "Outside Issuer": ["intermediate"]}
+
+
+def test_from_a_server_without_root(pair, outside, server):
+    address = server(outside.issuer)
+    out = pair.cli("trust", "add", "--from", address, "--yes", sha256(outside.issuer)).out
+    assert "does not send its root" in out
+    assert [r["categories"] for r in pair.json("trust", "list")["trust"]] == [["intermediate"]]
+    alone = pair.cli("trust", "add", "--from", server(), "--yes", "00", status=1).err
+    assert "no certificate of a CA" in alone
+    gone = pair.cli("trust", "add", "--from", "127.0.0.1:1", "--yes", "00", status=1).err
+    assert "127.0.0.1:1" in gone
+
+
+def test_micro_ca(pair):
+    """In one command; its own credentials are green without that."""
+    pair.add("www.test.example", ["web1"])
+    assert health(pair, "www.test.example")["grade"] == "green"
+    assert "1 of 1" in pair.cli("trust", "add", "--ca", "default", "--for", "client").out
+    exported = pair.cli("trust", "export", "--for", "client").out
+    assert pair.json("ca", "show", "default")["certificate"] in exported
+
+
+@pytest.mark.skipif(not SYSTEM.exists(), reason="ca-certificates is not installed")
+def test_bundle_of_the_system(pair):
+    """All roots of the public Internet, over several requests and a restart of the server."""
+    count = SYSTEM.read_text().count("BEGIN CERTIFICATE")
+    assert f"{count} of {count}" in pair.cli("trust", "add", SYSTEM).out
+    pair.restart_server()
+    assert len(pair.json("trust", "list")["trust"]) == count
+    assert pair.cli("trust", "export").out.count("BEGIN CERTIFICATE") == count
