@@ -4,6 +4,7 @@
 /* What the files of this program share: an API over a small domain, and one connection to it. */
 
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
