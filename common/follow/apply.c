@@ -96,11 +96,15 @@ follow_apply_done(struct follow *f)
 {
 	struct take *t = &f->take;
 	bool complete = f->sync == SYNC_DELTA && !f->staging && !f->retell;
+	bool news;
 
 	if (t->status < 0) {
 		follow_trouble(f, &t->err);
 		return;
 	}
+	/* What was fetched anew may be the state that there was, under the head that it had. */
+	news = position_compare(head_position(&t->head), f->place.at) > 0 ||
+	    t->head.beat > f->place.beat;
 	f->place = next_place(f, t);
 	take_over_digest(f);
 	f->root = t->root;
@@ -112,7 +116,7 @@ follow_apply_done(struct follow *f)
 	log_debug("follow", "applied=%zu seq=%" PRIu64 " beat=%" PRIu64, t->count, f->place.at.seq,
 	    f->place.beat);
 	tell(f, t, complete);
-	follow_applied(f);
+	follow_applied(f, news);
 }
 
 static void

@@ -162,12 +162,12 @@ follow_receipts_done(struct follow *f)
 
 /* A head that fits the state here; one of a beat that was not seen before says: still now. */
 static void
-confirm(struct follow *f, const struct head *head, bool new_beat)
+confirm(struct follow *f, const struct head *head, bool news)
 {
 	f->place.beat = head->beat;
 	f->status.last_error.code = 0;
 	backoff_reset(&f->backoff);
-	if (!new_beat && f->freshness != FRESH_UNKNOWN)
+	if (!news && f->freshness != FRESH_UNKNOWN)
 		return;
 	f->beat_seen_ms = runtime_mono_ms(f->p.runtime);
 	runtime_timer_start(f->p.runtime, &f->stale, FOLLOW_STALE_MS);
@@ -175,9 +175,9 @@ confirm(struct follow *f, const struct head *head, bool new_beat)
 }
 
 void
-follow_applied(struct follow *f)
+follow_applied(struct follow *f, bool news)
 {
-	confirm(f, &f->take.head, true);
+	confirm(f, &f->take.head, news);
 	f->cursor = f->place.at;
 	if (f->take.reply.delta.want_receipts)
 		receipts_want_all(f);

@@ -123,7 +123,7 @@ extern const struct sm_state follow_states[FOLLOW__COUNT];
 /* follow.c */
 void follow_begin(struct follow *f, enum sync sync);
 void follow_on_reply(void *arg, int status, struct span reply, const struct err *err);
-void follow_applied(struct follow *f);
+void follow_applied(struct follow *f, bool news);
 /* Whatever was noted of a sync that came to nothing is undone; tries again after a back-off. */
 void follow_trouble(struct follow *f, const struct err *err);
 /* The link failed: pages that are staged stay, and the sync goes on behind them. */

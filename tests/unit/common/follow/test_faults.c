@@ -400,6 +400,30 @@ test_answers_to_other_questions(void **state)
 	script_assert_state(s);
 }
 
+/* A head that was seen before is no news when everything has been fetched anew under it. */
+static void
+test_refetch_of_the_same_does_not_refresh(void **state)
+{
+	struct script_reply *r;
+
+	(void)state;
+	script_put(s, 1, false, false);
+	script_settle(s);
+	virtual_pass(&s->time, FOLLOW_STALE_MS - 10000);
+	r = script_answer(s, 100);
+	r->head.digest.bytes[0] ^= 1;
+	script_sign_head(s, r, 0);
+	script_send(s, r);
+	assert_true(script_wait_request(s));
+	assert_int_equal(status_now().refetched, 1);
+	s->beat -= 2; /* as it was when all was well */
+	script_send(s, script_answer(s, 100));
+	assert_true(script_wait_request(s));
+	assert_int_equal(s->applied, 2);
+	virtual_pass(&s->time, 15000);
+	assert_int_equal(s->freshness, FRESH_STALE);
+}
+
 int
 run_fault_tests(void)
 {
@@ -413,6 +437,8 @@ run_fault_tests(void)
 	    cmocka_unit_test_setup_teardown(test_damaged_place, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_two_designations_for_one_term, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_designation_beside_a_bad_head, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_refetch_of_the_same_does_not_refresh, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_back_when_purged, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_refetch_on_demand, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_identity_before_the_list, setup, teardown),
