@@ -1,33 +1,13 @@
 #include "tests/support/vfs_fault.h"
 
+#include "tests/support/vfs_file.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include <sqlite3.h>
 
-#define SECTOR 512
 #define FILES_MAX 16
-
-/* A sector as it was when it was last durable. */
-struct sector {
-	uint64_t number;
-	bool lost; /* a sync failed on it: no later one makes it durable */
-	uint8_t bytes[SECTOR];
-};
-
-struct memfile {
-	char *path;
-	uint8_t *data;
-	size_t len, cap;
-	struct sector *unsynced;
-	size_t unsynced_count, unsynced_cap;
-	uint32_t *slots; /* by sector: its place in unsynced + 1, or 0 */
-	size_t slot_count;
-	size_t synced_len;
-	bool durable;     /* its name survives a crash */
-	unsigned handles; /* open now */
-	bool unlinked;    /* freed with its last handle */
-};
 
 struct plan {
 	bool armed, sticky, hit;
@@ -43,28 +23,17 @@ struct vfs_fault {
 	uint64_t crashes; /* handles of before a crash are dead */
 	uint64_t counts[VFS__COUNT];
 	struct plan plans[VFS__COUNT];
-	struct memfile *files[FILES_MAX];
+	struct vfs_file *files[FILES_MAX];
 	size_t file_count;
 };
 
 struct handle {
 	sqlite3_file base;
 	struct vfs_fault *disk;
-	struct memfile *file;
+	struct vfs_file *file;
 	uint64_t born; /* disk->crashes when it was opened */
 	bool delete_on_close;
 };
-
-static uint64_t
-draw(struct vfs_fault *v)
-{
-	/* splitmix64: good enough for coins, and the same everywhere */
-	uint64_t z = v->random += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
 
 static bool
 strike(struct plan *p)
@@ -101,23 +70,13 @@ count(struct vfs_fault *v, enum vfs_op op, int eio)
 	return how == VFS_ENOSPC && op != VFS_SYNC ? SQLITE_FULL : eio;
 }
 
-static struct memfile *
+static struct vfs_file *
 find(struct vfs_fault *v, const char *path)
 {
 	for (size_t i = 0; i < v->file_count; i++)
 		if (!v->files[i]->unlinked && strcmp(v->files[i]->path, path) == 0)
 			return v->files[i];
 	return NULL;
-}
-
-static void
-memfile_free(struct memfile *f)
-{
-	mem_free(f->path);
-	mem_free(f->data);
-	mem_free(f->unsynced);
-	mem_free(f->slots);
-	mem_free(f);
 }
 
 /* Drops unlinked files that nobody has open. */
@@ -127,83 +86,25 @@ sweep(struct vfs_fault *v)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < v->file_count; i++) {
-		struct memfile *f = v->files[i];
+		struct vfs_file *f = v->files[i];
 
 		if (f->unlinked && f->handles == 0)
-			memfile_free(f);
+			vfs_file_free(f);
 		else
 			v->files[kept++] = f;
 	}
 	v->file_count = kept;
 }
 
-static struct memfile *
+static struct vfs_file *
 create(struct vfs_fault *v, const char *path)
 {
-	struct memfile *f = mem_zalloc(sizeof(*f));
+	struct vfs_file *f = mem_zalloc(sizeof(*f));
 
 	CHECK(v->file_count < FILES_MAX);
 	f->path = mem_strdup(path);
 	v->files[v->file_count++] = f;
 	return f;
-}
-
-static void
-resize(struct memfile *f, size_t len)
-{
-	if (len > f->cap) {
-		f->cap = len > 2 * f->cap ? len + 65536 : 2 * f->cap;
-		f->data = mem_grow(f->data, f->cap, 1);
-	}
-	if (len > f->len)
-		memset(f->data + f->len, 0, len - f->len);
-	f->len = len;
-}
-
-/* Keeps how the sector was before its first change since the last sync. */
-static void
-shadow(struct memfile *f, uint64_t number)
-{
-	size_t start = (size_t)number * SECTOR;
-	struct sector *s;
-
-	if (number >= f->slot_count) {
-		size_t more = (size_t)number * 2 + 64;
-
-		f->slots = mem_grow(f->slots, more, sizeof(*f->slots));
-		memset(f->slots + f->slot_count, 0, (more - f->slot_count) * sizeof(*f->slots));
-		f->slot_count = more;
-	}
-	if (f->slots[number] != 0) {
-		f->unsynced[f->slots[number] - 1].lost = false;
-		return;
-	}
-	if (f->unsynced_count == f->unsynced_cap) {
-		f->unsynced_cap = f->unsynced_cap > 0 ? 2 * f->unsynced_cap : 64;
-		f->unsynced = mem_grow(f->unsynced, f->unsynced_cap, sizeof(*f->unsynced));
-	}
-	s = &f->unsynced[f->unsynced_count++];
-	*s = (struct sector){.number = number};
-	f->slots[number] = (uint32_t)f->unsynced_count;
-	if (start < f->len)
-		memcpy(
-		    s->bytes, f->data + start, f->len - start < SECTOR ? f->len - start : SECTOR);
-}
-
-/* What was written is durable now, but for the sectors that a failed sync lost. */
-static void
-forget_shadows(struct memfile *f, bool keep_lost)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < f->unsynced_count; i++) {
-		f->slots[f->unsynced[i].number] = 0;
-		if (keep_lost && f->unsynced[i].lost) {
-			f->unsynced[kept++] = f->unsynced[i];
-			f->slots[f->unsynced[i].number] = (uint32_t)kept;
-		}
-	}
-	f->unsynced_count = kept;
 }
 
 static bool
@@ -252,14 +153,10 @@ on_write(sqlite3_file *file, const void *in, int amount, sqlite3_int64 offset)
 		return SQLITE_IOERR_WRITE;
 	rc = count(h->disk, VFS_WRITE, SQLITE_IOERR_WRITE);
 	if (rc != SQLITE_OK)
-		len = draw(h->disk) % (len + 1); /* what of it came through */
+		len = vfs_draw(&h->disk->random) % (len + 1); /* what of it came through */
 	if (len == 0)
 		return rc;
-	for (uint64_t s = at / SECTOR; s <= (at + len - 1) / SECTOR; s++)
-		shadow(h->file, s);
-	if (at + len > h->file->len)
-		resize(h->file, at + len);
-	memcpy(h->file->data + at, in, len);
+	vfs_file_write(h->file, at, in, len);
 	return rc;
 }
 
@@ -271,9 +168,7 @@ on_truncate(sqlite3_file *file, sqlite3_int64 size)
 
 	if (is_dead(h))
 		return SQLITE_IOERR_TRUNCATE;
-	for (uint64_t s = len / SECTOR; s * SECTOR < h->file->len; s++)
-		shadow(h->file, s);
-	resize(h->file, len);
+	vfs_file_truncate(h->file, len);
 	return SQLITE_OK;
 }
 
@@ -281,7 +176,7 @@ static int
 on_sync(sqlite3_file *file, int flags)
 {
 	struct handle *h = (struct handle *)file;
-	struct memfile *f = h->file;
+	struct vfs_file *f = h->file;
 	int rc;
 
 	(void)flags;
@@ -289,15 +184,12 @@ on_sync(sqlite3_file *file, int flags)
 		return SQLITE_IOERR_FSYNC;
 	rc = count(h->disk, VFS_SYNC, SQLITE_IOERR_FSYNC);
 	if (rc != SQLITE_OK) {
-		for (size_t i = 0; i < f->unsynced_count; i++)
-			f->unsynced[i].lost = true;
+		vfs_file_lose(f);
 		return rc;
 	}
 	if (h->disk->lies)
 		return SQLITE_OK;
-	forget_shadows(f, true);
-	f->synced_len = f->len;
-	f->durable = true;
+	vfs_file_sync(f);
 	return SQLITE_OK;
 }
 
@@ -398,7 +290,7 @@ static int
 on_delete(sqlite3_vfs *vfs, const char *path, int sync)
 {
 	struct vfs_fault *v = vfs->pAppData;
-	struct memfile *f = find(v, path);
+	struct vfs_file *f = find(v, path);
 
 	(void)sync; /* a removed name stays removed */
 	if (f == NULL)
@@ -427,8 +319,10 @@ on_full_path(sqlite3_vfs *vfs, const char *path, int size, char *out)
 static int
 on_randomness(sqlite3_vfs *vfs, int len, char *out)
 {
+	struct vfs_fault *v = vfs->pAppData;
+
 	for (int i = 0; i < len; i++)
-		out[i] = (char)draw(vfs->pAppData);
+		out[i] = (char)vfs_draw(&v->random);
 	return len;
 }
 
@@ -490,7 +384,7 @@ vfs_fault_free(struct vfs_fault *v)
 	sqlite3_vfs_unregister(&v->vfs);
 	for (size_t i = 0; i < v->file_count; i++) {
 		CHECK(v->files[i]->handles == 0);
-		memfile_free(v->files[i]);
+		vfs_file_free(v->files[i]);
 	}
 	mem_free(v->name);
 	mem_free(v);
@@ -501,7 +395,7 @@ static int
 rename_durable(void *arg, const char *from, const char *to, struct err *err)
 {
 	struct vfs_fault *v = arg;
-	struct memfile *f = find(v, from), *old = find(v, to);
+	struct vfs_file *f = find(v, from), *old = find(v, to);
 
 	if (count(v, VFS_WRITE, SQLITE_IOERR_WRITE) != SQLITE_OK)
 		return err_set(err, ERR_IO, "cannot rename '%s'", from);
@@ -558,39 +452,20 @@ vfs_fault_lie(struct vfs_fault *v, bool lie)
 	v->lies = lie;
 }
 
-static void
-crash_file(struct vfs_fault *v, struct memfile *f)
-{
-	resize(f, draw(v) % 2 == 0 ? f->len : f->synced_len);
-	for (size_t i = 0; i < f->unsynced_count; i++) {
-		const struct sector *s = &f->unsynced[i];
-		size_t start = (size_t)s->number * SECTOR;
-
-		if (start >= f->len || (!s->lost && draw(v) % 2 == 0))
-			continue;
-		memcpy(
-		    f->data + start, s->bytes, f->len - start < SECTOR ? f->len - start : SECTOR);
-	}
-	forget_shadows(f, false);
-	f->synced_len = f->len;
-	if (!f->durable)
-		f->unlinked = true;
-}
-
 void
 vfs_fault_crash(struct vfs_fault *v)
 {
 	v->crashes++;
 	for (size_t i = 0; i < v->file_count; i++)
 		if (!v->files[i]->unlinked)
-			crash_file(v, v->files[i]);
+			vfs_file_crash(v->files[i], &v->random);
 	sweep(v);
 }
 
 uint8_t *
 vfs_fault_bytes(struct vfs_fault *v, const char *path, size_t *len)
 {
-	struct memfile *f = find(v, path);
+	struct vfs_file *f = find(v, path);
 
 	*len = f != NULL ? f->len : 0;
 	return f != NULL ? f->data : NULL;
