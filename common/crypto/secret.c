@@ -165,7 +165,7 @@ secret_read_fd(int fd, size_t max, bool strip, struct secret **out, struct err *
 	if (strip && s->len > 0 && s->bytes[s->len - 1] == '\n')
 		secret_cut(s, s->len - 1);
 	if (s->len == 0)
-		return err_set(err, ERR_INVALID, "read a secret: there is nothing");
+		return err_set(err, ERR_INVALID, "nothing was given");
 	/* The room of max bytes is given back; the secure heap is small. */
 	return secret_copy(s, out, err);
 }

@@ -24,8 +24,10 @@ read_token(const char *path, struct secret **out, struct err *err)
 		return err_set(err, ERR_INVALID,
 		    "join needs --token-file FILE (- is standard input); 'certherd node token "
 		    "--name NAME' on the manager makes a token");
-	if (str_equal(path, "-"))
-		return secret_read_fd(STDIN_FILENO, LIMIT_JOIN_TOKEN, true, out, err);
+	if (str_equal(path, "-")) {
+		r = secret_read_fd(STDIN_FILENO, LIMIT_JOIN_TOKEN, true, out, err);
+		return r < 0 ? err_wrap(err, "join token on standard input") : 0;
+	}
 	/* Any permissions: a token is good once and for minutes, and shells make files for all. */
 	if ((r = file_read(path, LIMIT_JOIN_TOKEN, text, err)) < 0)
 		return r;
