@@ -162,8 +162,12 @@ cli_certs_each(struct cli *c, const char *verb, const char *done, struct err *er
 	if (r < 0)
 		return r;
 	cli_results_begin(c);
-	for (size_t i = 0; r == 0 && i < c->word_count; i++)
+	for (size_t i = 0; r == 0 && i < c->word_count; i++) {
 		r = ask_one(c, c->words[i], verb, done, err);
+		if (r < 0 && i + 1 < c->word_count && c->hint.len == 0)
+			cli_hint(c, "nothing was done for '%s' and what stands behind it",
+			    c->words[i + 1]);
+	}
 	cli_results_end(c);
 	return r;
 }

@@ -161,6 +161,22 @@ test_wait_ends(void **state)
 	cli_fini(&c);
 }
 
+/* The first that fails ends it, and the rest is said to be undone. */
+static void
+test_one_of_several_fails(void **state)
+{
+	struct cli c = cli_make();
+	struct err err = {0, ""};
+
+	(void)state;
+	server_start(404, "{\"error\":{\"code\":\"not-found\",\"text\":\"none\"}}", NULL);
+	assert_int_equal(run(&c, "cert renew a.org b.org c.org --no-wait", &err), ERR_NOTFOUND);
+	server_stop();
+	assert_int_equal(server.count, 1);
+	assert_non_null(strstr(buf_str(&c.hint), "nothing was done for 'b.org'"));
+	cli_fini(&c);
+}
+
 static int
 setup(void **state)
 {
@@ -178,6 +194,7 @@ main(void)
 	    cmocka_unit_test(test_how_far_the_nodes_are),
 	    cmocka_unit_test(test_several_names),
 	    cmocka_unit_test(test_wait_ends),
+	    cmocka_unit_test(test_one_of_several_fails),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
