@@ -32,9 +32,10 @@ def check(tree, build):
             found.append(f"{PAGE}: no row for {row}")
         elif not SPAN.search(rows[row]) and "later" not in rows[row]:
             found.append(f"{PAGE}: {row} names no test")
-    for limit in re.findall(r"^#define (LIMIT_\w+)", tree.text(LIMITS), re.M):
-        if not re.search(rf"`{limit}`", text):
-            found.append(f"{PAGE}: no row for {limit}")
+    limits = set(re.findall(r"^#define (LIMIT_\w+)", tree.text(LIMITS), re.M))
+    for named in re.finditer(r"`(LIMIT_\w+)`", text):
+        if named.group(1) not in limits:
+            found.append(f"{PAGE}:{line_of(text, named.start())}: no limit {named.group(1)}")
     return found
 
 
@@ -46,8 +47,8 @@ BAD = {
     **_TREE,
     PAGE: _ROWS.replace("| INV-3 |", "| INV-33 |").replace(
         "| AT-03 | x | `unit/a/test_a.c: test_one` |", "| AT-03 | x | trust me |")
-    + "`unit/a/test_a.c: test_one, test_two` `integ/test_c.py: test_x` `LIMIT_NAME`\n",
+    + "`unit/a/test_a.c: test_one, test_two` `integ/test_c.py: test_x` `LIMIT_GONE`\n",
 }
 EXPECTED = ["test_a.c has no test_two", "there is no tests/integ/test_c.py", "no row for INV-3",
-            "AT-03 names no test", "no row for LIMIT_TEXT"]
+            "AT-03 names no test", "no limit LIMIT_GONE"]
 GOOD = {**_TREE, PAGE: _ROWS + "`integ/test_b.py: World, look` `LIMIT_NAME` `LIMIT_TEXT`\n"}
