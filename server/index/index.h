@@ -10,6 +10,7 @@
  */
 
 #include "common/model/access.h"
+#include "common/model/settings.h"
 #include "common/model/state.h"
 #include "server/commit/commit.h"
 
@@ -121,6 +122,9 @@ void index_with_access(const struct index *ix, const struct id *id, index_each_c
 const struct index_record *index_managers(const struct index *ix);
 const struct index_record *index_default_ca(const struct index *ix);
 const struct setting_public *index_setting(const struct index *ix, const char *name);
+/* What is set, or what counts otherwise: as text, and as setting_parse gives it. */
+const char *index_setting_text(const struct index *ix, enum setting s);
+int64_t index_setting_number(const struct index *ix, enum setting s);
 
 /*
  * Certificates of TRUSTED_ROOT records of at least one of these categories, borrowed as the records

@@ -246,3 +246,24 @@ index_setting(const struct index *ix, const char *name)
 
 	return r != NULL ? r->setting : NULL;
 }
+
+const char *
+index_setting_text(const struct index *ix, enum setting s)
+{
+	const struct setting_public *p = index_setting(ix, setting_rule(s)->name);
+	int64_t number;
+
+	/* A value that another version has set, and this one does not know, is none. */
+	if (p != NULL && setting_parse(s, p->value, &number, NULL) == 0)
+		return p->value;
+	return setting_rule(s)->otherwise;
+}
+
+int64_t
+index_setting_number(const struct index *ix, enum setting s)
+{
+	int64_t number = 0;
+
+	CHECK(setting_parse(s, index_setting_text(ix, s), &number, NULL) == 0);
+	return number;
+}
