@@ -132,6 +132,7 @@ httpd_handler handle_nodes, handle_node, handle_node_remove;
 httpd_handler handle_groups, handle_group, handle_group_create, handle_group_delete;
 httpd_handler handle_member_add, handle_member_remove;
 httpd_handler handle_default_access, handle_default_access_set;
+httpd_handler handle_settings, handle_setting, handle_setting_set, handle_setting_reset;
 httpd_handler handle_certs, handle_cert, handle_cert_chain, handle_cert_add, handle_cert_renew;
 httpd_handler handle_cert_access, handle_cert_archive, handle_cert_delete;
 httpd_handler handle_cert_submit, handle_cert_csr, handle_cert_paste;

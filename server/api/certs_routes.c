@@ -274,7 +274,7 @@ handle_cert(struct httpd_request *req, void *arg)
 struct add_body {
 	char *name, *key_type, *ca;
 	struct json_texts names, access, subject;
-	bool has_access, new_key, draft;
+	bool has_access, has_issuer, has_new_key, new_key, draft;
 	int issuer, profile;
 	int64_t lifetime, renew_percent, stale_after;
 };
@@ -304,7 +304,8 @@ static const struct json_field add_fields[] = {
     {.name = "issuer",
 	.kind = JSON_CHOICE,
 	.offset = offsetof(struct add_body, issuer),
-	.choices = issuers},
+	.choices = issuers,
+	.given = offsetof(struct add_body, has_issuer)},
     {.name = "ca",
 	.kind = JSON_TEXT,
 	.offset = offsetof(struct add_body, ca),
@@ -326,7 +327,10 @@ static const struct json_field add_fields[] = {
 	.offset = offsetof(struct add_body, renew_percent),
 	.min = 1,
 	.max = 95},
-    {.name = "new_key", .kind = JSON_BOOL, .offset = offsetof(struct add_body, new_key)},
+    {.name = "new_key",
+	.kind = JSON_BOOL,
+	.offset = offsetof(struct add_body, new_key),
+	.given = offsetof(struct add_body, has_new_key)},
     {.name = "draft", .kind = JSON_BOOL, .offset = offsetof(struct add_body, draft)},
     {.name = "subject",
 	.kind = JSON_TEXTS,
@@ -367,6 +371,8 @@ handle_cert_add(struct httpd_request *req, void *arg)
 		    .lifetime = b.lifetime,
 		    .fraction_percent = (uint32_t)b.renew_percent,
 		    .new_key = b.new_key,
+		    .usual_issuer = !b.has_issuer,
+		    .usual_new_key = !b.has_new_key,
 		    .stale_after = b.stale_after,
 		    .author = api_author(req)};
 

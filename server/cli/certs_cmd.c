@@ -305,6 +305,8 @@ run_add(struct cli *c, struct err *err)
 	const char *percent = cli_option(c, "renew-percent");
 	int r = cli_wait_check(c, err);
 
+	if (r == 0 && cli_flag(c, "new-key") && cli_flag(c, "keep-key"))
+		r = err_set(err, ERR_INVALID, "--new-key and --keep-key contradict each other");
 	if (r < 0)
 		return r;
 	json_put_object(&w, NULL);
@@ -325,8 +327,8 @@ run_add(struct cli *c, struct err *err)
 		json_put_raw(&w, "renew_percent", span_str(percent));
 	else
 		cli_put_option(c, &w, "renew_percent", "renew-percent");
-	if (cli_flag(c, "new-key"))
-		json_put_bool(&w, "new_key", true);
+	if (cli_flag(c, "new-key") || cli_flag(c, "keep-key"))
+		json_put_bool(&w, "new_key", cli_flag(c, "new-key"));
 	if (cli_flag(c, "subject"))
 		cli_put_each(c, &w, "subject", "subject");
 	cli_put_option(c, &w, "profile", "profile");
@@ -438,6 +440,7 @@ static const struct cli_option add_options[] = {
     {"lifetime", "DURATION", "Of each certificate; 90d if not given."},
     {"renew-percent", "NUMBER", "Renew when so much of the lifetime is left; 33 if not given."},
     {"new-key", NULL, "A new key at each renewal."},
+    {"keep-key", NULL, "Keep the key at renewals; so it is anyway unless setting new-key is yes."},
     {"stale-after", "DURATION",
 	"A node without news for so long stops serving it; never if not given."},
     CLI_WAIT_OPTIONS,

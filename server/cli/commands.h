@@ -18,6 +18,8 @@ extern const struct cli_command command_cert_add, command_cert_list, command_cer
 extern const struct cli_command command_ca_create, command_ca_list, command_ca_show;
 extern const struct cli_command command_trust_add, command_trust_list, command_trust_show,
     command_trust_remove, command_trust_export;
+extern const struct cli_command command_setting_list, command_setting_get, command_setting_set,
+    command_setting_reset;
 extern const struct cli_command command_access_show, command_access_set;
 extern const struct cli_command command_explain, command_who_can_read, command_why_not;
 

@@ -153,7 +153,9 @@ check_manual(const struct credential_spec *s, struct err *err)
 static int
 take_lifetime(struct flow_op *op, const struct credential_spec *s, struct err *err)
 {
-	int64_t usual = s->issuer == ISSUER_MANUAL ? 0 : FLOW_LIFETIME_DEFAULT;
+	int64_t usual = s->issuer == ISSUER_MANUAL
+	    ? 0
+	    : index_setting_number(op->flow->index, SETTING_LIFETIME);
 
 	op->in.lifetime = s->lifetime > 0 ? s->lifetime : usual;
 	if (op->in.lifetime > 0 &&
@@ -165,10 +167,28 @@ take_lifetime(struct flow_op *op, const struct credential_spec *s, struct err *e
 	return 0;
 }
 
+/* What is left open is as the settings say; a Micro CA by name says who issues. */
+static struct credential_spec
+with_settings(const struct index *ix, const struct credential_spec *asked)
+{
+	static const enum issuer_type issuers[] = {ISSUER_MICRO, ISSUER_MANUAL};
+	struct credential_spec s = *asked;
+	int64_t issuer = index_setting_number(ix, SETTING_ISSUER);
+
+	if (s.key_type == NULL)
+		s.key_type = index_setting_text(ix, SETTING_KEY_TYPE);
+	if (s.usual_issuer)
+		s.issuer = s.ca != NULL ? ISSUER_MICRO : issuers[issuer];
+	if (s.usual_new_key)
+		s.new_key = index_setting_number(ix, SETTING_NEW_KEY) != 0;
+	if (s.fraction_percent == 0)
+		s.fraction_percent = (uint32_t)index_setting_number(ix, SETTING_RENEW_PERCENT);
+	return s;
+}
+
 static int
 take_spec(struct flow_op *op, const struct credential_spec *s, struct err *err)
 {
-	const char *type_name = s->key_type != NULL ? s->key_type : FLOW_KEY_TYPE_DEFAULT;
 	enum leaf_profile profile;
 	enum key_type type;
 	int rc = leaf_profile_parse(s->profile != NULL ? s->profile : "", &profile, err);
@@ -180,7 +200,7 @@ take_spec(struct flow_op *op, const struct credential_spec *s, struct err *err)
 	if (rc == 0)
 		rc = take_subject(op, s->subject, err);
 	if (rc == 0)
-		rc = key_type_parse(type_name, &type, err);
+		rc = key_type_parse(s->key_type, &type, err);
 	if (rc == 0 && s->name != NULL)
 		rc = check_name(s->name, err);
 	if (rc == 0)
@@ -188,7 +208,7 @@ take_spec(struct flow_op *op, const struct credential_spec *s, struct err *err)
 	if (rc < 0)
 		return rc;
 	op->in.name = s->name != NULL ? flow_op_text(op, s->name) : op->in.names.items[0];
-	op->in.key_type = flow_op_text(op, type_name);
+	op->in.key_type = flow_op_text(op, s->key_type);
 	op->in.ca = flow_op_text(op, s->ca);
 	op->in.issuer = s->issuer;
 	op->in.profile = leaf_profile_name(profile);
@@ -206,13 +226,14 @@ int
 flow_credential_add(struct flow *f, const struct credential_spec *spec, flow_done_cb *done,
     void *arg, struct err *err)
 {
+	const struct credential_spec whole = with_settings(f->index, spec);
 	struct flow_op *op;
 	int rc = flow_check_open(f, err);
 
 	if (rc < 0)
 		return rc;
 	op = flow_op_new(f, &flow_op_credential_add, done, arg);
-	rc = take_spec(op, spec, err);
+	rc = take_spec(op, &whole, err);
 	if (rc < 0) {
 		flow_op_free(op);
 		return rc;

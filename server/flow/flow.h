@@ -41,27 +41,26 @@ struct flow_result {
 typedef void flow_done_cb(
     void *arg, int status, const struct flow_result *result, const struct err *err);
 
-#define FLOW_LIFETIME_DEFAULT (90 * INT64_C(86400))
 #define FLOW_LIFETIME_LEAST 60
 #define FLOW_LIFETIME_MOST (10 * 365 * INT64_C(86400))
-#define FLOW_CA_LIFETIME_DEFAULT (10 * 365 * INT64_C(86400))
-#define FLOW_KEY_TYPE_DEFAULT "ec-p256"
 #define FLOW_DEFAULT_CA "default" /* name of the CA that is made on demand */
 
 struct credential_spec {
 	const char *name;        /* NULL: the first of names */
 	struct texts names;      /* DNS names and IP addresses, as the administrator wrote them */
-	const char *key_type;    /* NULL: FLOW_KEY_TYPE_DEFAULT */
+	const char *key_type;    /* NULL: setting key-type */
 	enum issuer_type issuer; /* ISSUER_MICRO or ISSUER_MANUAL */
 	const char *ca; /* name of a Micro CA; NULL: the default one, made when there is none */
-	struct texts subject; /* parts as in common/crypto/subject.h */
-	const char *profile;  /* NULL: server */
-	bool draft;           /* nothing is made before flow_credential_submit */
-	bool has_access;      /* false: the domain's default access */
-	struct texts access;  /* names of nodes and @groups */
-	int64_t lifetime;     /* 0: FLOW_LIFETIME_DEFAULT */
-	uint32_t fraction_percent;
-	bool new_key; /* at each renewal */
+	struct texts subject;      /* parts as in common/crypto/subject.h */
+	const char *profile;       /* NULL: server */
+	bool draft;                /* nothing is made before flow_credential_submit */
+	bool has_access;           /* false: the domain's default access */
+	struct texts access;       /* names of nodes and @groups */
+	int64_t lifetime;          /* 0: setting lifetime */
+	uint32_t fraction_percent; /* 0: setting renew-percent */
+	bool new_key;              /* at each renewal */
+	/* As the settings say, whatever stands in the member. */
+	bool usual_issuer, usual_new_key;
 	int64_t stale_after;
 	const char *author;
 };
@@ -119,8 +118,8 @@ NODISCARD int flow_credential_delete(struct flow *f, const char *name, const cha
 
 struct ca_spec {
 	const char *name;
-	const char *key_type; /* NULL: FLOW_KEY_TYPE_DEFAULT */
-	int64_t lifetime;     /* 0: FLOW_CA_LIFETIME_DEFAULT */
+	const char *key_type; /* NULL: setting key-type */
+	int64_t lifetime;     /* 0: setting ca-lifetime */
 	bool is_default;
 	const char *author;
 };
@@ -158,6 +157,13 @@ void chain_health_fini(struct chain_health *h);
 /* Puts that best chain into the generation in force. ERR_INVALID when it is there already. */
 NODISCARD int flow_credential_complete(struct flow *f, const char *name, const char *author,
     flow_done_cb *done, void *arg, struct err *err);
+
+/*
+ * A setting of common/model/settings.h; value NULL: what counts without one. Credentials that there
+ * are keep what they were made with. Access is set by nodes_set_default_access.
+ */
+NODISCARD int flow_setting_set(struct flow *f, const char *name, const char *value,
+    const char *author, flow_done_cb *done, void *arg, struct err *err);
 
 struct flow_stats {
 	uint64_t issued, failed, resealed;

@@ -95,8 +95,11 @@ int
 flow_ca_create(
     struct flow *f, const struct ca_spec *spec, flow_done_cb *done, void *arg, struct err *err)
 {
-	const char *type_name = spec->key_type != NULL ? spec->key_type : FLOW_KEY_TYPE_DEFAULT;
-	int64_t lifetime = spec->lifetime > 0 ? spec->lifetime : FLOW_CA_LIFETIME_DEFAULT;
+	const char *type_name = spec->key_type != NULL
+	    ? spec->key_type
+	    : index_setting_text(f->index, SETTING_KEY_TYPE);
+	int64_t lifetime = spec->lifetime > 0 ? spec->lifetime
+					      : index_setting_number(f->index, SETTING_CA_LIFETIME);
 	enum key_type type;
 	struct flow_op *op;
 	int rc = check_name(spec->name, err);
@@ -146,8 +149,8 @@ flow_make_default_ca(struct flow *f)
 	op = flow_op_new(f, &flow_op_ca_create, on_default_ca, f);
 	op->in.name = FLOW_DEFAULT_CA;
 	op->in.author = "certherd";
-	op->in.key_type = FLOW_KEY_TYPE_DEFAULT;
-	op->in.lifetime = FLOW_CA_LIFETIME_DEFAULT;
+	op->in.key_type = flow_op_text(op, index_setting_text(f->index, SETTING_KEY_TYPE));
+	op->in.lifetime = index_setting_number(f->index, SETTING_CA_LIFETIME);
 	op->in.is_default = true;
 	f->ca_op = op;
 	flow_op_start(op);

@@ -14,7 +14,8 @@ COMMANDS = ["init", "node token", "node tokens", "node list", "node show", "node
             "cert add", "cert list", "cert show", "cert submit", "cert csr", "cert paste",
             "cert renew", "cert access", "cert archive",
             "cert delete", "ca create", "ca list", "ca show", "default-access show", "trust add", "trust list",
-            "trust show", "trust remove", "trust export", "cert chain",
+            "trust show", "trust remove", "trust export", "setting list", "setting get",
+            "setting set", "setting reset", "cert chain",
             "default-access set", "status", "watch", "explain", "who-can-read", "why-not",
             "version"]
 

@@ -36,6 +36,33 @@ def test_every_key_type(pair):
         assert leaf(pair, "web1", f"{key_type}.test.example").public_key().key_size == bits
 
 
+def test_settings(pair):
+    """Defaults of the domain, for what is made from then on; a restart keeps them."""
+    pair.cli("setting", "set", "key-type", "rsa-2048")
+    pair.cli("setting", "set", "lifetime", "7d")
+    pair.cli("setting", "set", "new-key", "yes")
+    pair.cli("setting", "set", "default-access", "web1")
+    assert "one of no, yes" in pair.cli("setting", "set", "new-key", "maybe", status=2).err
+    assert "no setting 'colour'" in pair.cli("setting", "set", "colour", "red", status=1).err
+    pair.restart_server()
+    assert pair.cli("setting", "get", "default-access").out == "web1\n"
+    pair.cli("cert", "add", *ROOT)
+    made = show(pair, *ROOT)
+    assert (made["key_type"], made["lifetime"], made["new_key"], made["access"]) == \
+        ("rsa-2048", 7 * 86400, True, ["web1"])
+    pair.cli("cert", "add", "kept.test.example", "--keep-key", "--key-type", "ec-p256")
+    kept = show(pair, "kept.test.example")
+    assert (kept["key_type"], kept["new_key"]) == ("ec-p256", False)
+    for name in ("key-type", "new-key", "default-access"):
+        pair.cli("setting", "reset", name)
+    values = {s["name"]: s["value"] for s in pair.json("setting", "list")["settings"]}
+    assert (values["key-type"], values["lifetime"], values["default-access"]) == \
+        ("ec-p256", "7d", "")
+    pair.cli("setting", "set", "issuer", "manual")
+    pair.cli("cert", "add", "outside.test.example", "--access", "web1")
+    assert show(pair, "outside.test.example")["state"] == "waiting"
+
+
 def test_names_of_other_scripts(pair):
     """Typed and shown as people read them; A-labels in the certificate."""
     pair.cli("cert", "add", "*.straße.example", "faß.de", "--access", "web1")

@@ -214,6 +214,17 @@ flow_credential_delete(struct flow *f, const char *name, const char *author, flo
 }
 
 int
+flow_setting_set(struct flow *f, const char *name, const char *value, const char *author,
+    flow_done_cb *done, void *arg, struct err *err)
+{
+	(void)f;
+	(void)author;
+	note("setting %s=%s", name, value != NULL ? value : "-");
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
 flow_trust_add(
     struct flow *f, const struct trust_spec *s, flow_done_cb *done, void *arg, struct err *err)
 {

@@ -30,6 +30,7 @@ test_bad_requests(void **state)
 	    {"POST", "/v1/tokens", "{\"name\":\"a\",\"ttl\":\"1y\"}", "'ttl'"},
 	    {"POST", "/v1/groups", "{\"members\":[]}", "'name' is missing"},
 	    {"PUT", "/v1/settings/default-access", "{}", "'access' is missing"},
+	    {"PUT", "/v1/settings/lifetime", "{}", "'value' is missing"},
 	    {"POST", "/v1/trust", "{}", "'certificates' is missing"},
 	    {"POST", "/v1/trust", "{\"certificates\":[\"?\"]}", "certificate 1: "},
 	    {"POST", "/v1/trust", "{\"certificates\":[\"Y2E=\"],\"categories\":[\"all\"]}",
@@ -95,7 +96,7 @@ test_not_there(void **state)
 {
 	static const char *const paths[] = {"/v1/certs/none", "/v1/certs/none/chain",
 	    "/v1/nodes/none", "/v1/groups/none", "/v1/cas/none", "/v1/trust/none",
-	    "/v1/who-can-read?cert=none", "/v1/explain?name=a.org&node=none",
+	    "/v1/settings/none", "/v1/who-can-read?cert=none", "/v1/explain?name=a.org&node=none",
 	    "/v1/why-not?node=web1&cert=none"};
 
 	(void)state;

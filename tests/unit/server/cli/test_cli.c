@@ -220,6 +220,20 @@ static const struct {
     {"ca show c", "GET /v1/cas/c", "", "{\"certificate\":\"PEM\\n\"}", "PEM\n"},
     {"ca show c --pem", "GET /v1/cas/c", "", "{\"name\":\"c\",\"certificate\":\"PEM\\n\"}",
 	"PEM\n"},
+    {"setting list", "GET /v1/settings", "",
+	"{\"settings\":[{\"name\":\"lifetime\",\"value\":\"30d\",\"otherwise\":\"90d\","
+	"\"help\":\"Of certificates.\"}]}",
+	"lifetime  30d    90d        Of certificates.\n"},
+    {"setting get lifetime", "GET /v1/settings/lifetime", "", "{\"value\":\"30d\"}", "30d\n"},
+    {"setting get default-access", "GET /v1/settings", "",
+	"{\"settings\":[{\"name\":\"x\",\"value\":\"y\"},{\"name\":\"default-access\","
+	"\"value\":\"w,@g\"}]}",
+	"w,@g\n"},
+    {"setting set lifetime 30d", "PUT /v1/settings/lifetime", "{\"value\":\"30d\"}", CHANGED,
+	"lifetime is set"},
+    {"setting set default-access w @g", "PUT /v1/settings/default-access",
+	"{\"access\":[\"w\",\"@g\"]}", CHANGED, "default-access is set"},
+    {"setting reset lifetime", "DELETE /v1/settings/lifetime", "", CHANGED, "as it was at first"},
     {"trust list --for client", "GET /v1/trust?category=client", "",
 	"{\"trust\":[{\"label\":\"Root\",\"categories\":[\"completion\",\"client\"],"
 	"\"not_after\":\"2027-01-15T08:00:00Z\",\"fingerprint\":\"0123456789abcdef0123\"}]}",

@@ -167,6 +167,47 @@ test_access_defaults(void **state)
 	assert_false(office_can_open(o, one, "c.example.org"));
 }
 
+static int
+set(struct office *o, const char *name, const char *value)
+{
+	return flow_setting_set(o->flow, name, value, "test", office_on_flow, o, &o->err);
+}
+
+/* Settings count for what is made from then on, and where nothing else is asked for. */
+static void
+test_settings(void **state)
+{
+	struct office *o = *state;
+	const char *name = "a.example.org", *other = "b.example.org";
+	struct credential_spec s = {
+	    .names = {&name, 1}, .usual_issuer = true, .usual_new_key = true, .author = "test"};
+	const struct credential_public *c;
+
+	OK(set(o, "key-type", "ec-p384"));
+	OK(set(o, "lifetime", "10d"));
+	OK(set(o, "renew-percent", "20"));
+	OK(set(o, "new-key", "yes"));
+	OK(set(o, "new-key", "yes"));
+	assert_true(o->result.unchanged);
+	OK(flow_credential_add(o->flow, &s, office_on_flow, o, &o->err));
+	c = credential(o, name)->credential;
+	assert_string_equal(c->key_type, "ec-p384");
+	assert_int_equal(c->lifetime, 10 * 86400);
+	assert_int_equal(c->fraction_percent, 20);
+	assert_true(c->new_key && c->issuer == ISSUER_MICRO);
+	OK(set(o, "issuer", "manual"));
+	OK(set(o, "new-key", NULL));
+	OK(set(o, "new-key", NULL));
+	assert_true(o->result.unchanged);
+	s.names.items = &other;
+	OK(flow_credential_add(o->flow, &s, office_on_flow, o, &o->err));
+	c = credential(o, other)->credential;
+	assert_true(!c->new_key && c->issuer == ISSUER_MANUAL && c->lifetime == 0);
+	FAILS(ERR_INVALID, set(o, "lifetime", "1s"));
+	FAILS(ERR_INVALID, set(o, "default-access", "web1"));
+	FAILS(ERR_NOTFOUND, set(o, "colour", "red"));
+}
+
 static void
 test_renew(void **state)
 {
@@ -529,6 +570,7 @@ main(void)
 	    WITH_OFFICE(test_add_refused),
 	    WITH_OFFICE(test_add_idn),
 	    WITH_OFFICE(test_access_defaults),
+	    WITH_OFFICE(test_settings),
 	    WITH_OFFICE(test_renew),
 	    WITH_OFFICE(test_access_change),
 	    WITH_OFFICE(test_archive_delete),
