@@ -17,6 +17,7 @@ flow_new(const struct flow_params *params, struct flow **out, struct err *err)
 	f->index = params->index;
 	f->commit = params->commit;
 	f->signer = params->signer;
+	f->domain_name = params->domain_name;
 	commit_observe(f->commit, reseal_observe, f);
 	reseal_start(f);
 	*out = f;

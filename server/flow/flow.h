@@ -20,6 +20,8 @@ struct flow_params {
 	struct index *index; /* loaded */
 	struct commit *commit;
 	struct signer *signer;
+	const char
+	    *domain_name; /* stands in the certificates of Micro CAs; lives as long as flow */
 };
 
 NODISCARD int flow_new(const struct flow_params *params, struct flow **out, struct err *err);

@@ -119,6 +119,7 @@ struct flow {
 	struct index *index;
 	struct commit *commit;
 	struct signer *signer;
+	const char *domain_name;
 	struct flow_op *ops;
 	bool closing;
 	void (*closed)(void *arg);

@@ -31,14 +31,28 @@ is_default(const struct flow_op *op)
 	return op->in.is_default || index_default_ca(op->flow->index) == NULL;
 }
 
+/*
+ * What people see in a list of trusted roots: two domains with a CA 'default' must differ there. A
+ * text that is too long for a common name is the name alone.
+ */
+static const char *
+ca_subject(const struct flow_op *op, char out[static CA_NAME_MAX + 1])
+{
+	int n =
+	    snprintf(out, CA_NAME_MAX + 1, "Micro CA %s of %s", op->in.name, op->flow->domain_name);
+
+	return n > CA_NAME_MAX ? op->in.name : out;
+}
+
 static int
 request_ca_create(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
 {
 	struct signer_request r = {.op = SIGNER_MAKE_CA};
+	char subject[CA_NAME_MAX + 1];
 
 	op->asked[call] = SIGNER_MAKE_CA;
 	r.make_ca.ca = (struct record_ref){op->credential, 1};
-	r.make_ca.name = op->in.name;
+	r.make_ca.name = ca_subject(op, subject);
 	r.make_ca.key_type = op->in.key_type;
 	r.make_ca.not_before = op->not_before;
 	r.make_ca.not_after = op->not_after;

@@ -189,7 +189,13 @@ on_nodes(void *arg, int status, const struct err *why)
 	    .start = server_start_renewal,
 	    .arg = s,
 	};
-	struct flow_params f = {s->runtime, s->index, s->commit, s->signer};
+	struct flow_params f = {
+	    .runtime = s->runtime,
+	    .index = s->index,
+	    .commit = s->commit,
+	    .signer = s->signer,
+	    .domain_name = s->member.domain_name,
+	};
 	struct err err;
 
 	if (s->stopping)

@@ -171,8 +171,12 @@ start_writers(struct office *o)
 	o->called = false;
 	must(nodes_new(&np, on_status, o, &o->nodes, &o->err), "nodes", &o->err);
 	must(office_wait(o, 0), "nodes", &o->err);
-	must(flow_new(&(struct flow_params){&o->time.rt, o->index, o->commit, o->signer}, &o->flow,
-		 &o->err),
+	must(flow_new(&(struct flow_params){.runtime = &o->time.rt,
+			  .index = o->index,
+			  .commit = o->commit,
+			  .signer = o->signer,
+			  .domain_name = "test.example"},
+		 &o->flow, &o->err),
 	    "flow", &o->err);
 	if (o->with_sched)
 		must(sched_new(&(struct sched_params){.runtime = &o->time.rt,
