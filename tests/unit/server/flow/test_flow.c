@@ -306,58 +306,6 @@ test_archive_delete(void **state)
 	assert_int_equal(office_add_credential(o, WWW, web1), 0);
 }
 
-/* Whether the certificate of a CA has this as a common name, by the bytes of its DER. */
-static bool
-is_called(struct office *o, const char *ca, const char *text)
-{
-	struct span der = index_named(o->index, KIND_CA, ca)->ca->chain.items[0];
-	char value[2 + 64 + 1];
-	int n = snprintf(value, sizeof(value), "\x0c%c%s", (char)strlen(text), text);
-
-	return memmem(der.data, der.len, value, (size_t)n) != NULL;
-}
-
-static void
-test_ca(void **state)
-{
-	struct office *o = *state;
-	static const char long_name[] = "a name to which no more than a word or two can be added";
-	struct ca_spec spec = {.name = "Short CA", .key_type = "ec-p384", .lifetime = 30 * DAY};
-	const char *name = WWW;
-	struct credential_spec c = {.names = {&name, 1}, .ca = "Short CA", .author = "test"};
-
-	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
-	assert_true(index_named(o->index, KIND_CA, "Short CA")->ca->is_default);
-	FAILS(ERR_EXISTS, flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
-	OK(flow_credential_add(o->flow, &c, office_on_flow, o, &o->err));
-	assert_non_null(strstr(o->warning, "no server"));
-	assert_int_equal(active(o, WWW)->generation->not_after,
-	    index_named(o->index, KIND_CA, "Short CA")->ca->not_after);
-	spec.name = "Next CA";
-	spec.is_default = true;
-	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
-	assert_string_equal(index_default_ca(o->index)->name, "Next CA");
-	/* Two domains may have a CA of one name; no text may be longer than 64 bytes. */
-	assert_true(is_called(o, "Short CA", "Micro CA Short CA of test.example"));
-	spec.name = long_name;
-	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
-	assert_true(is_called(o, long_name, long_name));
-	spec.name = "Next CA";
-#define BAD(change)                                                                                \
-	do {                                                                                       \
-		struct ca_spec s = spec;                                                           \
-		change;                                                                            \
-		FAILS(ERR_INVALID, flow_ca_create(o->flow, &s, office_on_flow, o, &o->err));       \
-	} while (0)
-	BAD(s.name = "");
-	BAD(s.name = " a");
-	BAD(s.name = "a\n");
-	BAD(s.name = "12345678901234567890123456789012345678901234567890123456789012345");
-	BAD(s.key_type = "dsa");
-	BAD(s.lifetime = 60);
-#undef BAD
-}
-
 /* Many at once, with no CA yet: one is made, and all are done. */
 struct crowd {
 	struct office *o;
@@ -592,7 +540,6 @@ main(void)
 	    WITH_OFFICE(test_renew),
 	    WITH_OFFICE(test_access_change),
 	    WITH_OFFICE(test_archive_delete),
-	    WITH_OFFICE(test_ca),
 	    WITH_OFFICE(test_crowd),
 	    WITH_OFFICE(test_race),
 	    WITH_OFFICE(test_close),
