@@ -94,6 +94,47 @@ take_texts(const struct json_field *f, const json_t *v, struct json_texts *out, 
 	return r;
 }
 
+static void *
+list_item(const struct json_field *f, const struct json_list *l, size_t i)
+{
+	return (char *)l->items + i * f->size;
+}
+
+static void
+list_free(const struct json_field *f, struct json_list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		json_release(f->fields, f->field_count, list_item(f, l, i));
+	mem_free(l->items);
+	*l = (struct json_list){NULL, 0};
+}
+
+static int
+take_objects(const struct json_field *f, const json_t *v, struct json_list *out, struct err *err)
+{
+	size_t n = json_array_size(v);
+	int r = 0;
+
+	if (!json_is_array(v))
+		return wrong_type(f, "an array of objects", err);
+	if ((int64_t)n < f->min || (int64_t)n > f->max)
+		return out_of_range(f, "the number of its items", err);
+	if (n == 0)
+		return 0;
+	out->items = mem_array(n, f->size);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = json_decode((const struct json *)(const void *)json_array_get(v, i), f->fields,
+		    f->field_count, list_item(f, out, i), err);
+		if (r == 0)
+			out->count++;
+		else
+			r = err_wrap(err, "item %zu of '%s'", i + 1, f->name);
+	}
+	if (r < 0)
+		list_free(f, out);
+	return r;
+}
+
 static int
 take_int(const struct json_field *f, const json_t *v, int64_t *out, struct err *err)
 {
@@ -159,6 +200,8 @@ take_field(const struct json_field *f, const json_t *v, void *out, struct err *e
 			return wrong_type(f, "true or false", err);
 		*(bool *)at = json_is_true(v);
 		return 0;
+	case JSON_OBJECTS:
+		return take_objects(f, v, at, err);
 	case JSON_MEMBERS:
 		if (!json_is_object(v))
 			return wrong_type(f, "an object", err);
@@ -246,6 +289,8 @@ json_release(const struct json_field *fields, size_t count, void *out)
 			text_free(at);
 		else if (fields[i].kind == JSON_TEXTS)
 			texts_free(at);
+		else if (fields[i].kind == JSON_OBJECTS)
+			list_free(&fields[i], at);
 		else if (fields[i].kind == JSON_MEMBERS)
 			json_release(fields[i].fields, fields[i].field_count, at);
 	}

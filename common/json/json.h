@@ -43,10 +43,17 @@ enum json_kind {
 	JSON_TEXTS,    /* struct json_texts; min and max are the number of items */
 	JSON_CHOICE,   /* int, index into choices */
 	JSON_MEMBERS,  /* a struct inside the struct, by its own fields */
+	JSON_OBJECTS,  /* struct json_list of structs, by their own fields; min and max as of texts
+			*/
 };
 
 struct json_texts {
 	char **items;
+	size_t count;
+};
+
+struct json_list {
+	void *items; /* an array of structs, owned */
 	size_t count;
 };
 
@@ -61,6 +68,7 @@ struct json_field {
 	const char *const *choices; /* JSON_CHOICE, ends with NULL */
 	const struct json_field *fields;
 	size_t field_count;
+	size_t size;     /* JSON_OBJECTS: of one struct */
 	ptrdiff_t given; /* offset of a bool that says whether the member was there; 0: none */
 };
 

@@ -52,10 +52,10 @@ struct domain_file {
 	struct json_texts endpoints;
 };
 
-#define FIELD(member, kind, max)                                                                   \
+#define FIELD(member, how, most)                                                                   \
 	{                                                                                          \
-#member, kind, JSON_REQUIRED, offsetof(struct domain_file, member), 1, max, NULL,  \
-		    NULL, 0, 0                                                                     \
+		.name = #member, .kind = (how), .flags = JSON_REQUIRED,                            \
+		.offset = offsetof(struct domain_file, member), .min = 1, .max = (most)            \
 	}
 static const struct json_field fields[] = {
     FIELD(domain, JSON_TEXT, LIMIT_NAME),
@@ -63,8 +63,10 @@ static const struct json_field fields[] = {
     FIELD(node, JSON_TEXT, 2 * ID_LEN),
     FIELD(name, JSON_TEXT, LIMIT_NAME),
     FIELD(root_fingerprint, JSON_TEXT, 2 * HASH_LEN),
-    {"endpoints", JSON_TEXTS, 0, offsetof(struct domain_file, endpoints), 0, MEMBER_ENDPOINTS_MAX,
-	NULL, NULL, 0, 0},
+    {.name = "endpoints",
+	.kind = JSON_TEXTS,
+	.offset = offsetof(struct domain_file, endpoints),
+	.max = MEMBER_ENDPOINTS_MAX},
 };
 
 static int

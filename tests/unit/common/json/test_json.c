@@ -21,6 +21,7 @@ struct sample {
 	struct json_texts names;
 	int choice;
 	struct inner inner;
+	struct json_list list;
 };
 
 static const char *const choices[] = {"ec-p256", "rsa-2048", NULL};
@@ -65,6 +66,13 @@ static const struct json_field fields[] = {
 	.offset = offsetof(struct sample, inner),
 	.fields = inner_fields,
 	.field_count = ARRAY_LEN(inner_fields)},
+    {.name = "list",
+	.kind = JSON_OBJECTS,
+	.offset = offsetof(struct sample, list),
+	.max = 2,
+	.fields = inner_fields,
+	.field_count = ARRAY_LEN(inner_fields),
+	.size = sizeof(struct inner)},
 };
 
 static int
@@ -89,7 +97,8 @@ test_decode_takes_every_kind(void **state)
 	(void)state;
 	assert_int_equal(decode("{\"name\":\"a\\u00e4\",\"enabled\":false,\"number\":-5,"
 				"\"life\":\"2h\",\"names\":[\"x\",\"y\"],\"key\":\"rsa-2048\","
-				"\"inner\":{\"count\":10,\"word\":null}}",
+				"\"inner\":{\"count\":10,\"word\":null},"
+				"\"list\":[{\"count\":3},{\"word\":\"w\"}]}",
 			     &s, &err),
 	    0);
 	assert_string_equal(s.name, "a\xc3\xa4");
@@ -102,9 +111,13 @@ test_decode_takes_every_kind(void **state)
 	assert_int_equal(s.choice, 1);
 	assert_int_equal(s.inner.count, 10);
 	assert_null(s.inner.word);
+	assert_int_equal(s.list.count, 2);
+	assert_int_equal(((struct inner *)s.list.items)[0].count, 3);
+	assert_string_equal(((struct inner *)s.list.items)[1].word, "w");
 	json_release(fields, ARRAY_LEN(fields), &s);
 	assert_null(s.name);
 	assert_int_equal(s.names.count, 0);
+	assert_int_equal(s.list.count, 0);
 }
 
 static void
@@ -144,6 +157,11 @@ test_refusals(void **state)
 	    {"{\"name\":\"a\",\"key\":\"dsa\"}", ERR_INVALID, "ec-p256, rsa-2048"},
 	    {"{\"name\":\"a\",\"inner\":{\"count\":11}}", ERR_LIMIT, "in 'inner': member 'count'"},
 	    {"{\"name\":\"a\",\"inner\":{\"word\":\"w\",\"other\":1}}", ERR_INVALID, "'other'"},
+	    {"{\"name\":\"a\",\"list\":{}}", ERR_INVALID, "'list' must be an array"},
+	    {"{\"name\":\"a\",\"list\":[{},{},{}]}", ERR_LIMIT, "'list'"},
+	    {"{\"name\":\"a\",\"list\":[{\"word\":\"w\"},{\"count\":11}]}", ERR_LIMIT,
+		"item 2 of 'list': member 'count'"},
+	    {"{\"name\":\"a\",\"list\":[7]}", ERR_INVALID, "item 1 of 'list'"},
 	    {"{\"name\":\"a\",\"inner\":[]}", ERR_INVALID, "'inner' must be an object"},
 	};
 
