@@ -97,7 +97,7 @@ lift_count_of(const struct lift *l, enum lift_kind kind)
 }
 
 int
-lift_check(const struct lift *l, struct err *err)
+lift_why_code(enum lift_why why)
 {
 	static const enum err_code codes[] = {
 	    [LIFT_DAMAGED] = ERR_PARSE,
@@ -111,9 +111,16 @@ lift_check(const struct lift *l, struct err *err)
 	};
 	_Static_assert(ARRAY_LEN(codes) == LIFT_IGNORED, "every problem has a code");
 
+	return (size_t)why < ARRAY_LEN(codes) ? (int)codes[why] : 0;
+}
+
+int
+lift_check(const struct lift *l, struct err *err)
+{
 	for (size_t i = 0; i < l->count; i++)
 		if (l->items[i].kind == LIFT_PROBLEM && l->items[i].why < LIFT_IGNORED)
-			return err_set(err, codes[l->items[i].why], "%s", l->items[i].text);
+			return err_set(err, (enum err_code)lift_why_code(l->items[i].why), "%s",
+			    l->items[i].text);
 	return 0;
 }
 

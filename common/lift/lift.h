@@ -34,6 +34,8 @@ enum lift_why {
 /* "damaged", "password-wrong", ...: stable, for programs. */
 const char *lift_why_name(enum lift_why why);
 const char *lift_kind_name(enum lift_kind kind);
+/* The code that lift_check gives a problem; 0 for a remark. */
+int lift_why_code(enum lift_why why);
 
 #define LIFT_NO_PAIR SIZE_MAX
 

@@ -119,6 +119,7 @@ wire_signer_done_encode(
 	case SIGNER_MAKE_MEMBERSHIP:
 		return encode_parts(d, out, err);
 	case SIGNER_RESEAL:
+	case SIGNER_TAKE_KEY:
 	case SIGNER_SEAL:
 		seal.sealed = put_span(d->sealed);
 		return pack(&seal.base, LIMIT_SIGNER_FRAME, out, err);
@@ -159,7 +160,7 @@ decode_op(struct fields *f, enum signer_op op, const void *message, struct signe
 		decode_batch(f, message, d);
 	} else if (op == SIGNER_SIGN_HEAD) {
 		d->head_signature = get_bytes(f, "signature", head->signature, 1, LIMIT_SIGNATURE);
-	} else if (op == SIGNER_RESEAL || op == SIGNER_SEAL) {
+	} else if (op == SIGNER_RESEAL || op == SIGNER_TAKE_KEY || op == SIGNER_SEAL) {
 		d->sealed = get_bytes(f, "sealed", seal->sealed, 1, LIMIT_SEALED);
 	} else if (op == SIGNER_ISSUE_IDENTITY) {
 		d->certificate = get_bytes(f, "certificate", identity->certificate, 1, LIMIT_CERT);
@@ -185,6 +186,7 @@ wire_signer_done_decode(enum signer_op op, struct span in, struct signer_done *o
 	    [SIGNER_MAKE_MEMBERSHIP] = &certherd__signer__issue_reply__descriptor,
 	    [SIGNER_SEAL] = &certherd__signer__seal_reply__descriptor,
 	    [SIGNER_MAKE_REQUEST] = &certherd__signer__issue_reply__descriptor,
+	    [SIGNER_TAKE_KEY] = &certherd__signer__seal_reply__descriptor,
 	};
 	AUTO(fields_fini)
 	struct fields f = {0};

@@ -19,6 +19,7 @@ static const Certherd__Signer__SignerRequest__OpCase numbers[] = {
     [SIGNER_MAKE_MEMBERSHIP] = OP(MAKE_MEMBERSHIP),
     [SIGNER_SEAL] = OP(SEAL),
     [SIGNER_MAKE_REQUEST] = OP(MAKE_REQUEST),
+    [SIGNER_TAKE_KEY] = OP(TAKE_KEY),
 };
 _Static_assert(ARRAY_LEN(numbers) == SIGNER__COUNT, "every operation has a number");
 
@@ -60,6 +61,7 @@ struct op_messages {
 		Certherd__Signer__MakeMembership make_membership;
 		Certherd__Signer__Seal seal;
 		Certherd__Signer__MakeRequest make_request;
+		Certherd__Signer__TakeKey take_key;
 	};
 	Certherd__Signer__RecordRef ref;
 	Certherd__SignedRecord first, second;
@@ -150,6 +152,21 @@ put_make_request(const struct signer_make_request *s, struct op_messages *o)
 		put_signed(&s->key_of, &o->first);
 		m->key_of = &o->first;
 	}
+}
+
+static void
+put_take_key(struct arena *a, const struct signer_take_key *s, struct op_messages *o)
+{
+	Certherd__Signer__TakeKey *m = &o->take_key;
+
+	certherd__signer__take_key__init(m);
+	put_ref(&s->generation, &o->ref);
+	m->generation = &o->ref;
+	m->public_part = put_span(s->public_part);
+	m->nonce = put_id(&s->nonce);
+	m->key = put_span(s->key);
+	m->n_access = s->access.count;
+	m->access = put_ids(a, s->access);
 }
 
 static void
@@ -286,6 +303,9 @@ put_op(struct arena *a, const struct signer_request *r, struct op_messages *o)
 		break;
 	case SIGNER_MAKE_REQUEST:
 		put_make_request(&r->make_request, o);
+		break;
+	case SIGNER_TAKE_KEY:
+		put_take_key(a, &r->take_key, o);
 		break;
 	case SIGNER_NOTHING:
 	case SIGNER__COUNT:

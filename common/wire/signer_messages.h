@@ -24,6 +24,7 @@ enum signer_op {
 	SIGNER_MAKE_MEMBERSHIP,
 	SIGNER_SEAL,
 	SIGNER_MAKE_REQUEST,
+	SIGNER_TAKE_KEY,
 	SIGNER__COUNT,
 };
 
@@ -83,6 +84,14 @@ struct signer_make_request {
 	const char *profile;
 	bool keep_key; /* key_of is given */
 	struct signed_bytes key_of;
+};
+
+struct signer_take_key {
+	struct record_ref generation;
+	struct span public_part;
+	struct id nonce;
+	struct span key; /* sealed by the command */
+	struct ids access;
 };
 
 struct signer_make_ca {
@@ -155,6 +164,7 @@ struct signer_request {
 		struct signer_make_membership make_membership;
 		struct signer_seal seal;
 		struct signer_make_request make_request;
+		struct signer_take_key take_key;
 	};
 	struct arena *memory;
 };
@@ -190,7 +200,7 @@ struct signer_done {
 	struct spans signatures;    /* sign_batch */
 	struct span head_signature; /* sign_batch, sign_head */
 	struct span public_part;    /* issue, make_request, make_ca, make_group, ... */
-	struct span sealed;         /* those, reseal and seal */
+	struct span sealed;         /* those, reseal, take_key and seal */
 	struct span certificate;    /* issue_identity */
 	struct arena *memory;
 };

@@ -19,6 +19,7 @@ static const char *const op_names[] = {
     [SIGNER_MAKE_MEMBERSHIP] = "make-membership",
     [SIGNER_SEAL] = "seal",
     [SIGNER_MAKE_REQUEST] = "make-request",
+    [SIGNER_TAKE_KEY] = "take-key",
 };
 _Static_assert(ARRAY_LEN(op_names) == SIGNER__COUNT, "every operation has a name");
 
@@ -88,6 +89,16 @@ get_make_request(
 	if (out->keep_key)
 		out->key_of = get_signed(f, "key_of", m->key_of, LIMIT_RECORD);
 	get_rule(f, out->names.count > 0, "it has no names");
+}
+
+static void
+get_take_key(struct fields *f, const Certherd__Signer__TakeKey *m, struct signer_take_key *out)
+{
+	out->generation = get_ref(f, "generation", m->generation);
+	out->public_part = get_bytes(f, "public_part", m->public_part, 1, LIMIT_PUBLIC);
+	get_id(f, "nonce", m->nonce, &out->nonce);
+	out->key = get_bytes(f, "key", m->key, 1, LIMIT_SEALED);
+	out->access = get_ids(f, "access", m->n_access, m->access, LIMIT_ACCESS);
 }
 
 static void
@@ -208,6 +219,9 @@ get_op(struct fields *f, const Certherd__Signer__SignerRequest *m, struct signer
 		break;
 	case SIGNER_MAKE_REQUEST:
 		get_make_request(f, m->make_request, &out->make_request);
+		break;
+	case SIGNER_TAKE_KEY:
+		get_take_key(f, m->take_key, &out->take_key);
 		break;
 	case SIGNER_NOTHING:
 	case SIGNER__COUNT:

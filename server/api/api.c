@@ -27,6 +27,8 @@ static const struct httpd_route routes[] = {
     {"POST", "/v1/trust", handle_trust_add, API_LOCAL},
     {"GET", "/v1/trust/{name}", handle_trust_one, API_LOCAL},
     {"DELETE", "/v1/trust/{name}", handle_trust_remove, API_LOCAL},
+    {"GET", "/v1/managers", handle_managers, API_LOCAL},
+    {"POST", "/v1/imports", handle_imports, API_LOCAL},
     {"GET", "/v1/cas", handle_cas, API_LOCAL},
     {"POST", "/v1/cas", handle_ca_create, API_LOCAL},
     {"GET", "/v1/cas/{name}", handle_ca, API_LOCAL},

@@ -66,6 +66,14 @@ run(struct cli *c, struct err *err)
 	return r;
 }
 
+void
+cli_close(struct cli *c)
+{
+	mem_free(c->words);
+	buf_fini(&c->out);
+	buf_fini(&c->hint);
+}
+
 int
 cli_main(int argc, char **argv)
 {
@@ -88,7 +96,6 @@ cli_main(int argc, char **argv)
 		complain(&c, &err);
 		status = 1;
 	}
-	buf_fini(&c.out);
-	buf_fini(&c.hint);
+	cli_close(&c);
 	return status;
 }

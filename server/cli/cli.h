@@ -31,7 +31,8 @@ struct cli_command {
 };
 
 #define CLI_VALUES_MAX 128
-#define CLI_WORDS_MAX 128
+#define CLI_WORDS_MAX 128     /* of a command that takes several names */
+#define CLI_FILES_MAX 1000000 /* of one that takes files */
 
 struct cli_value {
 	const char *name, *value;
@@ -39,8 +40,8 @@ struct cli_value {
 
 struct cli {
 	const struct cli_command *command;
-	const char *noun; /* without a verb, for help */
-	const char *words[CLI_WORDS_MAX];
+	const char *noun;   /* without a verb, for help */
+	const char **words; /* made by cli_parse */
 	size_t word_count;
 	struct cli_value values[CLI_VALUES_MAX];
 	size_t value_count;
@@ -49,6 +50,9 @@ struct cli {
 	struct buf out;             /* for standard output */
 	struct buf hint;            /* what to do about the error */
 };
+
+/* Frees what belongs to it. */
+void cli_close(struct cli *c);
 
 /* Exit status. argv is not changed. */
 int cli_main(int argc, char **argv);

@@ -21,6 +21,7 @@ const struct cli_command *const cli_commands[] = {
     &command_cert_submit,
     &command_cert_csr,
     &command_cert_paste,
+    &command_cert_import,
     &command_cert_renew,
     &command_cert_access,
     &command_cert_archive,

@@ -1,12 +1,15 @@
 #include "server/cli/cli.h"
-#include "server/cli/reader.h"
 
-#include <string.h>
+#include "common/base/str.h"
+#include "server/cli/reader.h"
+#include "server/import/import.h"
 
 int
 main(int argc, char **argv)
 {
-	if (argc == 2 && strcmp(argv[1], READER_WORD) == 0)
+	if (argc == 2 && str_equal(argv[1], READER_WORD))
 		return reader_main();
+	if (argc == 2 && str_equal(argv[1], IMPORT_CHILD_WORD))
+		return import_child_main();
 	return cli_main(argc, argv);
 }

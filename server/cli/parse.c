@@ -206,15 +206,13 @@ cli_parse(struct cli *c, int argc, char **argv, struct err *err)
 		argv++;
 		argc--;
 	}
+	c->words = mem_array((size_t)argc + 1, sizeof(*c->words));
 	r = find_command(c, argc, argv, help, &at, err);
-
 	for (; r == 0 && at < argc; at++) {
 		if (!only_words && str_equal(argv[at], "--")) {
 			only_words = true;
 		} else if (!only_words && is_option(argv[at])) {
 			r = take_option(c, argc, argv, &at, err);
-		} else if (c->word_count == CLI_WORDS_MAX) {
-			r = err_set(err, ERR_LIMIT, "more than %d words", CLI_WORDS_MAX);
 		} else {
 			c->words[c->word_count++] = argv[at];
 		}

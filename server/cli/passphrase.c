@@ -176,3 +176,32 @@ passphrase_get(const struct cli *c, const char *file_option, const char *fd_opti
 		*out = MOVE(got);
 	return r;
 }
+
+int
+password_list(const struct cli *c, struct secret **out, size_t most, size_t *count, struct err *err)
+{
+	*count = 0;
+	for (size_t i = 0; i < c->value_count; i++) {
+		const struct cli_value *v = &c->values[i];
+		bool is_file = str_equal(v->name, "password-file");
+		int r;
+
+		if (!is_file && !str_equal(v->name, "password-fd"))
+			continue;
+		if (*count == most)
+			r = err_set(err, ERR_LIMIT, "more than %zu passwords", most);
+		else
+			r = is_file ? from_file(v->value, &out[*count], err)
+				    : from_fd(v->value, &out[*count], err);
+		if (r < 0)
+			return r;
+		(*count)++;
+	}
+	return 0;
+}
+
+int
+password_ask(const char *question, struct secret **out, struct err *err)
+{
+	return ask(question, out, err);
+}

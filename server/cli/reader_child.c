@@ -2,55 +2,14 @@
 
 #include "server/cli/reader.h"
 
-#include "common/crypto/envelope.h"
-#include "common/crypto/pbe.h"
 #include "common/lift/lift.h"
-#include "common/sys/process.h"
-#include "common/sys/sandbox.h"
+#include "server/import/import.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
-#define MEMORY_MAX (1024UL << 20)
 #define CPU_SECONDS_MAX 20
-
-static int
-limit(int what, rlim_t most, struct err *err)
-{
-	const struct rlimit both = {most, most};
-
-	if (setrlimit(what, &both) < 0)
-		return err_errno(err, errno, "limit the reader of files");
-	return 0;
-}
-
-/* A sanitizer maps terabytes that it never uses. */
-#ifdef CERTHERD_SANITIZED
-static const bool limits_memory = false;
-#else
-static const bool limits_memory = true;
-#endif
-
-static int
-prepare(struct err *err)
-{
-	int r = process_harden(err);
-
-	/* What opens files on first use: the times of certificates, and parts of OpenSSL. */
-	tzset();
-	if (r == 0)
-		r = envelope_self_test(err);
-	/* Without it the files that need it are explained. */
-	(void)!pbe_load_legacy(NULL);
-	if (r == 0)
-		r = limit(RLIMIT_CPU, CPU_SECONDS_MAX, err);
-	if (r == 0 && limits_memory)
-		r = limit(RLIMIT_AS, MEMORY_MAX, err);
-	return r < 0 ? r : sandbox_signer(err);
-}
 
 static int
 read_input(struct buf *out, struct err *err)
@@ -205,7 +164,7 @@ reader_main(void)
 	struct buf input = BUF_INIT(READER_INPUT_MAX), out = BUF_INIT(READER_ANSWER_MAX);
 	struct err err = {0, ""};
 	struct span rest;
-	int r = prepare(&err);
+	int r = import_confine(CPU_SECONDS_MAX, &err);
 
 	if (r == 0)
 		r = read_input(&input, &err);

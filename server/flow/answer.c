@@ -2,8 +2,10 @@
 
 #include "common/base/str.h"
 #include "common/chain/chain.h"
+#include "common/crypto/sign.h"
 #include "common/model/names.h"
-#include "server/flow/flow_priv.h"
+#include "common/wire/public_wire.h"
+#include "server/flow/answer.h"
 
 #include <string.h>
 
@@ -89,7 +91,7 @@ answer_chain(struct flow_op *op, const struct answer_params *p, struct chain *ou
 	    .now = runtime_wall_s(op->flow->rt),
 	    .purpose = p->purpose};
 
-	flow_trust_init(trust, op->flow->index, p->credential);
+	flow_trust_init(trust, &op->flow->cache, op->flow->index, p->credential);
 	params.known = (struct certs){trust->known, trust->known_count};
 	params.roots = (struct certs){trust->roots, trust->root_count};
 	chain_find(&params, out);
@@ -113,11 +115,135 @@ answer_take(struct flow_op *op, struct spans certificates, struct err *err)
 		    certificates.count, FLOW_PASTE_MOST);
 	op->in.certs = mem_array(certificates.count, sizeof(*op->in.certs));
 	for (size_t i = 0; i < certificates.count; i++) {
-		int rc = cert_parse(certificates.items[i], &op->in.certs[op->in.cert_count], err);
+		struct cert **out = &op->in.certs[op->in.cert_count];
+		struct cert_cache *cache = i > 0 ? &op->flow->cache : NULL;
+		int rc = cert_cache_parse(cache, certificates.items[i], out, err);
 
 		if (rc < 0)
 			return err_wrap(err, "certificate %zu", i + 1);
 		op->in.cert_count++;
 	}
 	return 0;
+}
+
+void
+cert_cache_fini(struct cert_cache *c)
+{
+	for (size_t i = 0; i < CERT_CACHE_MOST; i++)
+		cert_unref(c->certs[i]);
+	*c = (struct cert_cache){.next = 0};
+}
+
+/* Parsing takes longer than all else that is done with an issuer. */
+int
+cert_cache_parse(struct cert_cache *c, struct span der, struct cert **out, struct err *err)
+{
+	struct hash hash;
+	int rc;
+
+	if (c == NULL)
+		return cert_parse(der, out, err);
+	hash_of(der, &hash);
+	for (size_t i = 0; i < CERT_CACHE_MOST; i++) {
+		if (c->certs[i] != NULL && hash_equal(&c->hashes[i], &hash)) {
+			*out = cert_ref(c->certs[i]);
+			return 0;
+		}
+	}
+	rc = cert_parse(der, out, err);
+	if (rc < 0)
+		return rc;
+	cert_unref(c->certs[c->next]);
+	c->certs[c->next] = cert_ref(*out);
+	c->hashes[c->next] = hash;
+	c->next = (c->next + 1) % CERT_CACHE_MOST;
+	return 0;
+}
+
+struct twin {
+	struct hash fingerprint;
+	const struct index_record *found;
+};
+
+static bool
+on_twin(void *arg, const struct index_record *r)
+{
+	struct twin *t = arg;
+
+	if (!r->generation->waits && hash_equal(&r->generation->fingerprint, &t->fingerprint))
+		t->found = r;
+	return t->found == NULL;
+}
+
+const struct index_record *
+answer_twin(struct flow_op *op, const struct id *credential, const struct cert *leaf)
+{
+	struct twin twin = {.found = NULL};
+
+	cert_fingerprint(leaf, &twin.fingerprint);
+	index_generations(op->flow->index, credential, on_twin, &twin);
+	return twin.found;
+}
+
+/* --- the new public part --- */
+
+struct name_list {
+	struct flow_op *op;
+	const char **items;
+	size_t count;
+};
+
+static void
+on_leaf_name(void *arg, const char *name)
+{
+	struct name_list *l = arg;
+	char normal[NAME_TEXT_MAX];
+
+	if (l->count < LIMIT_NAMES && answer_name(name, normal))
+		l->items[l->count++] = flow_op_text(l->op, normal);
+}
+
+int
+answer_names(struct flow_op *op, const struct cert *leaf, struct texts *out, struct err *err)
+{
+	struct name_list names = {
+	    .op = op, .items = arena_array(op->memory, LIMIT_NAMES, sizeof(*names.items))};
+
+	if (names.items == NULL)
+		return err_set(err, ERR_NOMEM, "no memory for the names of a certificate");
+	cert_each_name(leaf, on_leaf_name, &names);
+	*out = (struct texts){names.items, names.count};
+	return 0;
+}
+
+int
+answer_public(struct flow_op *op, const struct answer_public_params *p, struct err *err)
+{
+	const struct cert *leaf = op->in.certs[p->leaf];
+	struct span ders[LIMIT_CHAIN];
+	struct answer_params params = {.leaf = leaf,
+	    .given = {(const struct cert *const *)op->in.certs, op->in.cert_count},
+	    .credential = p->record,
+	    .names = p->names};
+	struct generation_public after = {.credential = p->credential,
+	    .number = op->number,
+	    .key = p->key,
+	    .not_before = cert_not_before(leaf),
+	    .not_after = cert_not_after(leaf),
+	    .activated_at_ms = runtime_wall_ms(op->flow->rt)};
+	struct chain chain;
+	int rc = leaf_profile_parse(p->profile != NULL ? p->profile : "", &params.purpose, err);
+
+	if (rc == 0)
+		rc = answer_names(op, leaf, &after.names, err);
+	if (rc < 0)
+		return rc;
+	answer_chain(op, &params, &chain);
+	for (size_t i = 0; i < chain.count; i++)
+		ders[i] = cert_der(chain.path[i]);
+	after.chain = (struct spans){ders, chain.count};
+	op->public_part = buf_new(LIMIT_PUBLIC);
+	rc = wire_generation_public_encode(&after, op->public_part, err);
+	chain_fini(&chain);
+	return rc;
 }

@@ -3,6 +3,7 @@
 #include "common/crypto/cert.h"
 #include "common/crypto/subject.h"
 #include "common/model/names.h"
+#include "server/flow/answer.h"
 #include "server/flow/flow_priv.h"
 
 #include <string.h>
@@ -32,6 +33,7 @@ on_close(void *arg)
 	void *closed_arg = f->closed_arg;
 
 	reseal_stop(f);
+	cert_cache_fini(&f->cache);
 	mem_free(f);
 	closed(closed_arg);
 }
@@ -94,8 +96,8 @@ take_names(struct flow_op *op, struct texts names, enum leaf_profile profile, st
 }
 
 /* --name is free text, so that it can tell two credentials with the same first name apart. */
-static int
-check_name(const char *name, struct err *err)
+int
+check_credential_name(const char *name, struct err *err)
 {
 	size_t len = strlen(name);
 
@@ -203,7 +205,7 @@ take_spec(struct flow_op *op, const struct credential_spec *s, struct err *err)
 	if (rc == 0)
 		rc = key_type_parse(s->key_type, &type, err);
 	if (rc == 0 && s->name != NULL)
-		rc = check_name(s->name, err);
+		rc = check_credential_name(s->name, err);
 	if (rc == 0)
 		rc = take_lifetime(op, s, err);
 	if (rc < 0)

@@ -89,6 +89,24 @@ NODISCARD int flow_credential_paste(struct flow *f, const char *name, struct spa
     const char *author, flow_done_cb *done, void *arg, struct err *err);
 
 /*
+ * A key and its certificate from outside: a credential of ISSUER_IMPORTED, or (replace) the next
+ * generation of one. One mutation. What is here already is left as it is, see
+ * flow_result.unchanged.
+ */
+struct credential_import {
+	const char *name;          /* NULL: the first name of the leaf */
+	struct spans certificates; /* DER, the leaf first, then what may be its issuers */
+	struct id nonce;           /* of the key's seal, which the command made */
+	struct span sealed;
+	bool has_access; /* false: the domain's default access */
+	struct texts access;
+	bool replace;
+	const char *author;
+};
+NODISCARD int flow_credential_import(struct flow *f, const struct credential_import *spec,
+    flow_done_cb *done, void *arg, struct err *err);
+
+/*
  * A new generation in force, or of ISSUER_MANUAL a CSR for one. new_key: also when the policy keeps
  * the key.
  */

@@ -64,9 +64,11 @@ struct flow_op_input {
 	enum issuer_type issuer;
 	struct cert **certs; /* pasted; owned by the operation */
 	size_t cert_count;
+	struct id nonce;    /* of the key that the command has sealed */
+	struct buf *sealed; /* the same; owned by the operation */
 	int64_t lifetime, stale_after;
 	uint32_t fraction_percent;
-	bool new_key, keep_key, archived, is_default, draft;
+	bool new_key, keep_key, archived, is_default, draft, replace;
 	struct id record; /* of types that are not about a name */
 };
 
@@ -114,6 +116,14 @@ struct flow_op {
 	enum signer_op asked[OP_CALLS_MAX];
 };
 
+/* Certificates that were parsed: many come with the same issuers. */
+#define CERT_CACHE_MOST 256
+struct cert_cache {
+	struct cert *certs[CERT_CACHE_MOST];
+	struct hash hashes[CERT_CACHE_MOST];
+	size_t next; /* is replaced */
+};
+
 struct flow {
 	struct runtime *rt;
 	struct index *index;
@@ -127,6 +137,7 @@ struct flow {
 	struct timer close_timer;
 	struct flow_op *ca_op; /* makes the default CA; others are parked meanwhile */
 	struct flow_stats stats;
+	struct cert_cache cache;
 	/* reseal.c */
 	struct map *reseal; /* id of a record to look at: a struct reseal_item */
 	struct reseal_item *reseal_ready, **reseal_ready_end;
@@ -141,9 +152,10 @@ struct flow {
 
 extern const struct flow_op_type flow_op_credential_add, flow_op_credential_renew,
     flow_op_credential_submit, flow_op_credential_due, flow_op_credential_failed,
-    flow_op_credential_paste, flow_op_credential_access, flow_op_credential_archive,
-    flow_op_credential_delete, flow_op_credential_complete, flow_op_ca_create, flow_op_trust_add,
-    flow_op_trust_remove, flow_op_setting_set, flow_op_setting_reset, flow_op_reseal;
+    flow_op_credential_paste, flow_op_credential_import, flow_op_credential_access,
+    flow_op_credential_archive, flow_op_credential_delete, flow_op_credential_complete,
+    flow_op_ca_create, flow_op_trust_add, flow_op_trust_remove, flow_op_setting_set,
+    flow_op_setting_reset, flow_op_reseal;
 
 /* op.c. The input is filled in by the caller; texts lie in op->memory. */
 struct flow_op *flow_op_new(
@@ -175,6 +187,10 @@ void look_readers(struct flow_op *op);
 NODISCARD int look_times(
     struct flow_op *op, const struct index_record *ca, int64_t lifetime, struct err *err);
 void new_id(struct flow *f, struct id *out);
+/* The access that was asked for, or the domain's default one. */
+NODISCARD int look_default_access(struct flow_op *op, struct err *err);
+/* flow.c: whether this may be the name of a credential. */
+NODISCARD int check_credential_name(const char *name, struct err *err);
 
 /* draft.c: records of mutations, and the seals in them. */
 /* The CREDENTIAL that look saw, unless it has changed meanwhile (ERR_CONFLICT). */
@@ -215,21 +231,6 @@ NODISCARD int request_csr(struct flow_op *op, const struct credential_public *c,
 NODISCARD int mutation_csr(struct flow_op *op, struct mutation *m, struct err *err);
 
 /*
- * answer.c: the best chain for a leaf, which the caller ends with chain_fini, and warnings of what
- * is odd about it.
- */
-struct answer_params {
-	const struct cert *leaf;
-	struct certs given;                    /* with the leaf */
-	const struct index_record *credential; /* NULL: there is none yet */
-	struct texts names;                    /* of the credential */
-	enum leaf_profile purpose;
-};
-void answer_chain(struct flow_op *op, const struct answer_params *p, struct chain *out);
-/* Parses what was given into op->in.certs. */
-NODISCARD int answer_take(struct flow_op *op, struct spans certificates, struct err *err);
-
-/*
  * op_chain.c: what chains may be completed with and end in, borrowed from the index; large, so that
  * it lives on the heap.
  */
@@ -241,18 +242,17 @@ struct flow_trust {
 	size_t root_count, known_count;
 	size_t trusted; /* of the roots: all but the domain's own CAs */
 	struct cert *parsed[TRUST_PARSED_MAX];
+	struct cert_cache *cache;
 	size_t parsed_count;
 };
-/* credential: whose issuers go first, or NULL. */
-void flow_trust_init(
-    struct flow_trust *t, const struct index *ix, const struct index_record *credential);
+/* credential: whose issuers go first, or NULL; cache too. */
+void flow_trust_init(struct flow_trust *t, struct cert_cache *cache, const struct index *ix,
+    const struct index_record *credential);
 void flow_trust_fini(struct flow_trust *t);
 
 /* flow.c: an operation about something that there is, by its name. */
 NODISCARD int flow_start_named(struct flow *f, const struct flow_op_type *type, const char *name,
     const char *author, flow_done_cb *done, void *arg, struct flow_op **out, struct err *err);
-/* A name of a certificate in the form in which credentials have theirs; false: they cannot. */
-bool answer_name(const char *name, char out[static NAME_TEXT_MAX]);
 
 /* reseal.c */
 void reseal_start(struct flow *f);

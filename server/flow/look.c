@@ -125,6 +125,20 @@ look_readers(struct flow_op *op)
 }
 
 int
+look_default_access(struct flow_op *op, struct err *err)
+{
+	const struct setting_public *s;
+
+	if (op->in.has_access)
+		return index_resolve_access(
+		    op->flow->index, op->in.access, op->access, &op->access_count, err);
+	s = index_setting(op->flow->index, SETTING_DEFAULT_ACCESS);
+	if (s != NULL)
+		look_access(op, s->records);
+	return 0;
+}
+
+int
 look_times(struct flow_op *op, const struct index_record *ca, int64_t lifetime, struct err *err)
 {
 	int64_t now = runtime_wall_s(op->flow->rt);

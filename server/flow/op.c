@@ -117,6 +117,7 @@ flow_op_free(struct flow_op *op)
 	for (size_t i = 0; i < op->in.cert_count; i++)
 		cert_unref(op->in.certs[i]);
 	mem_free(op->in.certs);
+	buf_free(op->in.sealed);
 	arena_free(op->memory);
 	mem_free(op);
 }

@@ -1,6 +1,7 @@
 /* Chains that are stored: judged by what is trusted now, and completed when a root came later. */
 
 #include "common/wire/public_wire.h"
+#include "server/flow/answer.h"
 #include "server/flow/flow_priv.h"
 
 #include <string.h>
@@ -15,7 +16,7 @@ parse(struct flow_trust *t, struct span der)
 {
 	struct cert *c = NULL;
 
-	if (t->parsed_count == TRUST_PARSED_MAX || cert_parse(der, &c, NULL) < 0)
+	if (t->parsed_count == TRUST_PARSED_MAX || cert_cache_parse(t->cache, der, &c, NULL) < 0)
 		return NULL;
 	t->parsed[t->parsed_count++] = c;
 	return c;
@@ -49,12 +50,14 @@ add_known(void *arg, struct span certificate)
 }
 
 void
-flow_trust_init(struct flow_trust *t, const struct index *ix, const struct index_record *credential)
+flow_trust_init(struct flow_trust *t, struct cert_cache *cache, const struct index *ix,
+    const struct index_record *credential)
 {
 	const struct index_record *active =
 	    credential != NULL ? index_active(ix, credential) : NULL;
 
 	memset(t, 0, sizeof(*t));
+	t->cache = cache;
 	t->trusted = index_roots(ix, TRUST_COMPLETION, t->roots);
 	t->root_count = t->trusted;
 	t->known_count = index_roots(ix, TRUST_INTERMEDIATE, t->known);
@@ -122,7 +125,7 @@ flow_chain_judge(const struct index *ix, int64_t now, const struct generation_pu
 			    c->credential->profile != NULL ? c->credential->profile : "", &purpose,
 			    NULL);
 		trust = mem_zalloc(sizeof(*trust));
-		flow_trust_init(trust, ix, c);
+		flow_trust_init(trust, NULL, ix, c);
 		find(trust, list, count, false, purpose, now, &out->stored);
 		find(trust, list, count, true, purpose, now, &out->best);
 		out->can_complete =

@@ -40,20 +40,6 @@ issue_request(
 
 /* --- add --- */
 
-static int
-look_default_access(struct flow_op *op, struct err *err)
-{
-	const struct setting_public *s;
-
-	if (op->in.has_access)
-		return index_resolve_access(
-		    op->flow->index, op->in.access, op->access, &op->access_count, err);
-	s = index_setting(op->flow->index, SETTING_DEFAULT_ACCESS);
-	if (s != NULL)
-		look_access(op, s->records);
-	return 0;
-}
-
 /* The CA that is named, or the default one unless a draft leaves that open. */
 static int
 look_add_ca(struct flow_op *op, struct err *err)

@@ -5,6 +5,7 @@
 #include "common/model/names.h"
 #include "common/model/state.h"
 #include "common/wire/public_wire.h"
+#include "server/flow/answer.h"
 #include "server/flow/flow_priv.h"
 
 #include <string.h>
@@ -66,21 +67,6 @@ on_candidate(void *arg, const struct index_record *r)
 	return !waits || s->target != r;
 }
 
-struct twin {
-	struct hash fingerprint;
-	const struct index_record *found;
-};
-
-static bool
-on_twin(void *arg, const struct index_record *r)
-{
-	struct twin *t = arg;
-
-	if (!r->generation->waits && hash_equal(&r->generation->fingerprint, &t->fingerprint))
-		t->found = r;
-	return t->found == NULL;
-}
-
 static int
 refuse_foreign_key(const struct flow_op *op, const char *name, const struct index_record *expected,
     struct err *err)
@@ -102,7 +88,7 @@ static int
 check_leaf(struct flow_op *op, const struct index_record *c, struct err *err)
 {
 	const struct cert *leaf = op->in.certs[op->leaf];
-	struct twin twin = {.found = NULL};
+	const struct index_record *twin;
 
 	if (cert_is_ca(leaf))
 		return err_set(err, ERR_INVALID,
@@ -110,12 +96,11 @@ check_leaf(struct flow_op *op, const struct index_record *c, struct err *err)
 		    "for "
 		    "a server",
 		    c->name);
-	cert_fingerprint(leaf, &twin.fingerprint);
-	index_generations(op->flow->index, &c->id, on_twin, &twin);
-	if (twin.found != NULL)
+	twin = answer_twin(op, &c->id, leaf);
+	if (twin != NULL)
 		return err_set(err, ERR_INVALID,
 		    "the certificate is that of generation %llu of '%.120s' already",
-		    (unsigned long long)twin.found->generation->number, c->name);
+		    (unsigned long long)twin->generation->number, c->name);
 	return 0;
 }
 
@@ -178,58 +163,18 @@ look_paste(struct flow_op *op, struct err *err)
 
 /* --- the new public part --- */
 
-struct name_list {
-	struct flow_op *op;
-	const char **items;
-	size_t count;
-};
-
-static void
-on_leaf_name(void *arg, const char *name)
-{
-	struct name_list *l = arg;
-	char normal[NAME_TEXT_MAX];
-
-	if (l->count < LIMIT_NAMES && answer_name(name, normal))
-		l->items[l->count++] = flow_op_text(l->op, normal);
-}
-
 static int
 write_public(struct flow_op *op, const struct index_record *c,
     const struct generation_public *before, struct err *err)
 {
-	const struct cert *leaf = op->in.certs[op->leaf];
-	struct span ders[LIMIT_CHAIN];
-	struct name_list names = {.op = op};
-	struct answer_params params = {.leaf = leaf,
-	    .given = {(const struct cert *const *)op->in.certs, op->in.cert_count},
-	    .credential = c,
-	    .names = c->credential->names};
-	struct chain chain;
-	int rc;
-
-	names.items = arena_array(op->memory, LIMIT_NAMES, sizeof(*names.items));
-	if (names.items == NULL)
-		return err_set(err, ERR_NOMEM, "no memory for the names of a certificate");
-	rc = leaf_profile_parse(c->credential->profile, &params.purpose, err);
-	if (rc < 0)
-		return rc;
-	cert_each_name(leaf, on_leaf_name, &names);
-	answer_chain(op, &params, &chain);
-	for (size_t i = 0; i < chain.count; i++)
-		ders[i] = cert_der(chain.path[i]);
-	const struct generation_public after = {.credential = before->credential,
-	    .number = op->number,
+	const struct answer_public_params params = {.credential = before->credential,
 	    .key = before->key,
-	    .chain = {ders, chain.count},
-	    .not_before = cert_not_before(leaf),
-	    .not_after = cert_not_after(leaf),
-	    .activated_at_ms = runtime_wall_ms(op->flow->rt),
-	    .names = {names.items, names.count}};
-	op->public_part = buf_new(LIMIT_PUBLIC);
-	rc = wire_generation_public_encode(&after, op->public_part, err);
-	chain_fini(&chain);
-	return rc;
+	    .names = c->credential->names,
+	    .profile = c->credential->profile,
+	    .record = c,
+	    .leaf = op->leaf};
+
+	return answer_public(op, &params, err);
 }
 
 static bool

@@ -2,6 +2,7 @@
 
 #include "common/crypto/cert_facts.h"
 #include "common/wire/public_wire.h"
+#include "server/flow/answer.h"
 #include "server/flow/flow_priv.h"
 
 #include <stdio.h>

@@ -24,6 +24,7 @@ static const struct {
     [SIGNER_MAKE_MEMBERSHIP] = {do_make_membership, true, SIGNER_GENERAL},
     [SIGNER_SEAL] = {do_seal, true, SIGNER_GENERAL},
     [SIGNER_MAKE_REQUEST] = {do_make_request, true, SIGNER_GENERAL},
+    [SIGNER_TAKE_KEY] = {do_take_key, true, SIGNER_GENERAL},
 };
 _Static_assert(ARRAY_LEN(ops) == SIGNER__COUNT, "every operation stands in the table");
 

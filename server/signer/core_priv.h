@@ -45,7 +45,7 @@ typedef int op_fn(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err);
 
 op_fn do_start, do_learn, do_sign_batch, do_sign_head, do_issue, do_make_ca, do_reseal,
-    do_issue_identity, do_make_group, do_make_membership, do_seal, do_make_request;
+    do_issue_identity, do_make_group, do_make_membership, do_seal, do_make_request, do_take_key;
 
 /* --- beliefs: what signed records say about recipients --- */
 

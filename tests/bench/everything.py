@@ -14,6 +14,7 @@ MOST_SECONDS = 25 * 60
 # The time that each may take. Together they are more than the whole may take, which ends the last.
 PLAN = (
     ("issue", 240, ["--rounds", "3"]),
+    ("import", 120, ["--rounds", "1"]),
     ("handshake", 400, ["--seconds", "2"]),
     ("start", 400, ["--only", "certherd,nginx,haproxy"]),
     ("idle", 200, []),

@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct signer_world world;
 static struct world_record *records[32];
 static size_t record_count;
+static struct world_import import;
 static struct secret *forbidden; /* PKCS#8 of the manager's sealing key */
 
 static void
@@ -44,6 +45,7 @@ prepare(void)
 	for (struct world_record *r = world.records; r != NULL; r = r->next)
 		if (record_count < ARRAY_LEN(records))
 			records[record_count++] = r;
+	world_import_init(&world, "www.example.org", "ec-p256", &id, &import);
 	CHECK(pkey_to_pkcs8(world.manager.sealing, &forbidden, NULL) == 0);
 }
 
@@ -79,6 +81,18 @@ put_ids(struct ids *ids, struct id storage[static LIMIT_ACCESS])
 	ids->items = storage;
 }
 
+/* A single byte stands for the part of a sound import. */
+static void
+put_import(struct signer_take_key *t)
+{
+	if (t->key.len == 1) {
+		t->key = buf_span(&import.sealed);
+		t->nonce = import.nonce;
+	}
+	if (t->public_part.len == 1)
+		t->public_part = buf_span(&import.public_part);
+}
+
 static void
 substitute(struct signer_request *r, struct id ids[static LIMIT_ACCESS], struct signed_bytes *one)
 {
@@ -97,6 +111,10 @@ substitute(struct signer_request *r, struct id ids[static LIMIT_ACCESS], struct 
 		break;
 	case SIGNER_MAKE_REQUEST:
 		put_record(&r->make_request.key_of);
+		break;
+	case SIGNER_TAKE_KEY:
+		put_import(&r->take_key);
+		put_ids(&r->take_key.access, ids);
 		break;
 	case SIGNER_RESEAL:
 		put_record(&r->reseal.record);

@@ -11,7 +11,7 @@ from tlsfetch import tls_fetch
 
 COMMANDS = ["init", "node token", "node tokens", "node list", "node show", "node remove",
             "group list", "group create", "group add", "group remove", "group delete",
-            "cert add", "cert list", "cert show", "cert submit", "cert csr", "cert paste",
+            "cert add", "cert import", "cert list", "cert show", "cert submit", "cert csr", "cert paste",
             "cert renew", "cert access", "cert archive",
             "cert delete", "ca create", "ca list", "ca show", "default-access show", "trust add", "trust list",
             "trust show", "trust remove", "trust export", "setting list", "setting get",

@@ -59,6 +59,18 @@ def sign(folder, csr):
                           check=True, capture_output=True).stdout
 
 
+def made_elsewhere(folder):
+    """A key and its certificate in one file."""
+    file = folder / "elsewhere.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", file, "-out",
+                    folder / "cert.pem", "-subj", "/CN=old.test.example", "-addext",
+                    "subjectAltName=DNS:old.test.example", "-addext", "basicConstraints=CA:FALSE"],
+                   check=True, capture_output=True)
+    with open(file, "ab") as whole:
+        whole.write((folder / "cert.pem").read_bytes())
+    return file
+
+
 def test_every_operation_under_the_filter(domain, tmp_path):
     """Each kind of key and each operation once: the filter ends the signer when one is missing."""
     pid = domain.server.children()[0]
@@ -79,6 +91,7 @@ def test_every_operation_under_the_filter(domain, tmp_path):
     name = "m-ed25519.test.example"
     domain.cli("cert", "paste", name, stdin=sign(tmp_path, domain.cli("cert", "csr", name).out))
     domain.cli("cert", "renew", name)
+    domain.cli("cert", "import", made_elsewhere(tmp_path), "--access", "")
     assert domain.server.children() == [pid], domain.server.tail()
 
 

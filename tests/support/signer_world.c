@@ -1,5 +1,6 @@
 #include "tests/support/signer_world.h"
 
+#include "common/crypto/envelope.h"
 #include "common/crypto/sign.h"
 
 #include <stdio.h>
@@ -463,5 +464,94 @@ world_request(const struct id *credential, const char *key_type)
 	    .subject = {subject, 2},
 	    .profile = "both"};
 	id_random(&r.make_request.generation.id);
+	return r;
+}
+
+void
+world_seal_foreign(const struct signer_world *w, uint32_t kind, struct span public_part,
+    const struct secret *payload, struct id *nonce, struct buf *out)
+{
+	struct seal_binding b = {.domain = w->domain, .kind = kind, .public_part = public_part};
+	struct group_public g;
+	struct pkey *key;
+
+	must(wire_group_public_decode(w->managers_record->record.public_part, &g, NULL), "import",
+	    NULL);
+	must(pkey_from_spki(g.key, &key, NULL), "import", NULL);
+	id_random(&b.record);
+	must(envelope_seal(&b, payload, (const struct pkey *const[]){key}, 1, out, NULL), "import",
+	    NULL);
+	*nonce = b.record;
+	group_public_fini(&g);
+	pkey_unref(key);
+}
+
+void
+world_import_init(struct signer_world *w, const char *name, const char *key_type,
+    const struct id *credential, struct world_import *out)
+{
+	struct leaf_params params = {.names = &name,
+	    .name_count = 1,
+	    .not_before = WORLD_NOW,
+	    .not_after = WORLD_NOW + 90 * DAY};
+	struct secret *pkcs8 = NULL, *payload = NULL;
+	struct generation_public g;
+	struct span chain[2];
+	enum key_type type;
+
+	*out = (struct world_import){
+	    .sealed = BUF_INIT(LIMIT_SEALED), .public_part = BUF_INIT(LIMIT_PUBLIC)};
+	must(key_type_parse(key_type, &type, NULL), "import", NULL);
+	must(pkey_generate(type, &out->key, NULL), "import", NULL);
+	must(pkey_generate(KEY_EC_P256, &out->ca_key, NULL), "import", NULL);
+	must(cert_issue_ca(
+		 out->ca_key, "elsewhere", WORLD_NOW - DAY, WORLD_NOW + 1000 * DAY, &out->ca, NULL),
+	    "import", NULL);
+	params.key = out->key;
+	if (name != NULL)
+		must(cert_issue_leaf(out->ca, out->ca_key, &params, &out->leaf, NULL), "import",
+		    NULL);
+	else
+		must(cert_issue_ca(out->key, "below", WORLD_NOW, WORLD_NOW + DAY, &out->leaf, NULL),
+		    "import", NULL);
+	must(pkey_to_pkcs8(out->key, &pkcs8, NULL), "import", NULL);
+	must(wire_imported_key_encode(pkcs8, &payload, NULL), "import", NULL);
+	world_seal_foreign(
+	    w, SEAL_IMPORTED_KEY, cert_der(out->leaf), payload, &out->nonce, &out->sealed);
+	chain[0] = cert_der(out->leaf);
+	chain[1] = cert_der(out->ca);
+	g = (struct generation_public){.credential = *credential,
+	    .number = 1,
+	    .key = pkey_spki(out->key),
+	    .chain = {chain, 2},
+	    .not_before = WORLD_NOW,
+	    .not_after = WORLD_NOW + 90 * DAY};
+	must(wire_generation_public_encode(&g, &out->public_part, NULL), "import", NULL);
+	secret_free(pkcs8);
+	secret_free(payload);
+}
+
+void
+world_import_fini(struct world_import *i)
+{
+	pkey_unref(i->key);
+	pkey_unref(i->ca_key);
+	cert_unref(i->leaf);
+	cert_unref(i->ca);
+	buf_fini(&i->sealed);
+	buf_fini(&i->public_part);
+}
+
+struct signer_request
+world_take(const struct world_import *i, struct ids access)
+{
+	struct signer_request r = {.op = SIGNER_TAKE_KEY};
+
+	r.take_key = (struct signer_take_key){.generation = {.version = 1},
+	    .public_part = buf_span(&i->public_part),
+	    .nonce = i->nonce,
+	    .key = buf_span(&i->sealed),
+	    .access = access};
+	id_random(&r.take_key.generation.id);
 	return r;
 }

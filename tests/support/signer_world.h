@@ -98,6 +98,22 @@ struct world_record *world_add_group(struct signer_world *w, const char *name);
 
 /* MakeRequest, number 7 of a credential, in a fresh generation. */
 struct signer_request world_request(const struct id *credential, const char *key_type);
+/* A key and its leaf from elsewhere, sealed by the command as it seals imports. */
+struct world_import {
+	struct pkey *key, *ca_key;
+	struct cert *leaf, *ca;
+	struct id nonce;
+	struct buf sealed, public_part; /* of a generation, as main writes it */
+};
+/* name: of the leaf, or NULL for a CA's certificate in place of a leaf. */
+void world_import_init(struct signer_world *w, const char *name, const char *key_type,
+    const struct id *credential, struct world_import *out);
+void world_import_fini(struct world_import *i);
+/* Seals a payload to the managers, as the command does. */
+void world_seal_foreign(const struct signer_world *w, uint32_t kind, struct span public_part,
+    const struct secret *payload, struct id *nonce, struct buf *out);
+/* TakeKey in a fresh generation; borrowed from the import. */
+struct signer_request world_take(const struct world_import *i, struct ids access);
 /* Issue for a fresh credential under a CA; the code. The request's id is in generation. */
 int world_issue(struct signer_world *w, const struct world_record *ca, const char *key_type,
     struct ids access, struct id *generation);

@@ -91,6 +91,32 @@ recode_password(struct span in, struct buf *out, struct err *err)
 }
 
 static int
+encode_imported_key(struct buf *out, struct err *err)
+{
+	AUTO(secret_freep)
+	struct secret *key = secret_sample("imported pkcs8");
+	struct secret *s = NULL;
+	int rc = wire_imported_key_encode(key, &s, err);
+
+	return put_secret(rc, s, out);
+}
+
+static int
+recode_imported_key(struct span in, struct buf *out, struct err *err)
+{
+	AUTO(secret_freep)
+	struct secret *whole = secret_of(in);
+	AUTO(secret_freep)
+	struct secret *key = NULL;
+	struct secret *s = NULL;
+	int rc = wire_imported_key_decode(whole, &key, err);
+
+	if (rc == 0)
+		rc = wire_imported_key_encode(key, &s, err);
+	return put_secret(rc, s, out);
+}
+
+static int
 encode_group_keys(struct buf *out, struct err *err)
 {
 	struct group_keys k = {.count = 2};
@@ -189,6 +215,7 @@ static const struct sample items[] = {
     {"token/token", encode_join_token, recode_join_token},
     {"payload/private_key", encode_private_key, recode_private_key},
     {"payload/password", encode_password, recode_password},
+    {"payload/imported_key", encode_imported_key, recode_imported_key},
     {"payload/group_keys", encode_group_keys, recode_group_keys},
     {"payload/ticket_keys", encode_ticket_keys, recode_ticket_keys},
 };

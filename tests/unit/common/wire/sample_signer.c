@@ -47,6 +47,9 @@ SIGNER_SAMPLE(make_request, SIGNER_MAKE_REQUEST, .generation = REF, .credential 
     .names = TEXTS("a.example.org", "b.example.org"), .key_type = "ed25519",
     .subject = TEXTS("O=Example", "C=DE"), .profile = "client", .keep_key = true, .key_of = pair)
 
+SIGNER_SAMPLE(take_key, SIGNER_TAKE_KEY, .generation = REF, .public_part = BYTES("public"),
+    .nonce = id_b, .key = BYTES("sealed"), .access = TWO_IDS)
+
 static int
 recode_signer_request(struct span in, struct buf *out, struct err *err)
 {
@@ -152,6 +155,7 @@ static const struct sample items[] = {
     SIGNER(make_membership),
     SIGNER(seal),
     SIGNER(make_request),
+    SIGNER(take_key),
     DONE(start),
     DONE(learn),
     DONE(sign_batch),

@@ -179,6 +179,22 @@ flow_credential_paste(struct flow *f, const char *name, struct spans certificate
 }
 
 int
+flow_credential_import(struct flow *f, const struct credential_import *s, flow_done_cb *done,
+    void *arg, struct err *err)
+{
+	char access[256];
+
+	(void)f;
+	note("import %s %zu %.*s %02x %.*s access=%d %s replace=%d",
+	    s->name != NULL ? s->name : "-", s->certificates.count,
+	    (int)s->certificates.items[0].len, (const char *)s->certificates.items[0].data,
+	    s->nonce.bytes[0], (int)s->sealed.len, (const char *)s->sealed.data, s->has_access,
+	    joined(s->access, access), s->replace);
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
 flow_credential_access(
     struct flow *f, const struct access_change *c, flow_done_cb *done, void *arg, struct err *err)
 {

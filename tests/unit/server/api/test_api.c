@@ -339,6 +339,33 @@ test_changes(void **state)
 	}
 }
 
+/* The members of an import that must be there. */
+#define KEY(der)                                                                                   \
+	"\"certificates\":[\"" der                                                                 \
+	"\"],\"nonce\":\"0102030405060708090a0b0c0d0e0f10\",\"sealed\":\"c2VhbA==\""
+
+/* One import that cannot be started keeps nobody from the others. */
+static void
+test_imports(void **state)
+{
+	static const char failed[] =
+	    "[{\"result\":\"failed\",\"error\":{\"code\":\"parse\",\"text\":\"certificate 1: ";
+	const char *answer;
+
+	(void)state;
+	connect_local();
+	answer = ask("POST", "/v1/imports",
+	    "{\"imports\":[{\"name\":\"n\",\"replace\":true," KEY(
+		"bGVhZg==\",\"Y2E=") "}],"
+				     "\"access\":[\"web1\"]}");
+	assert_non_null(strstr(answer, "{\"results\":[{\"result\":\"imported\","));
+	assert_string_equal(fakes.called, "import n 2 leaf 01 seal access=1 web1 replace=1");
+	answer = ask("POST", "/v1/imports", "{\"imports\":[{" KEY("?") "},{" KEY("bGVhZg==") "}]}");
+	assert_non_null(strstr(answer, failed));
+	assert_non_null(strstr(answer, "},{\"result\":\"imported\","));
+	assert_string_equal(fakes.called, "import - 1 leaf 01 seal access=0  replace=0");
+}
+
 static void
 test_looks(void **state)
 {
@@ -515,6 +542,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_changes),
+	    TEST(test_imports),
 	    TEST(test_looks),
 	    TEST(test_public_port),
 	    TEST(test_watch),

@@ -24,6 +24,8 @@ test_bad_requests(void **state)
 	    {"POST", "/v1/certs/x/paste", "{\"certificates\":[]}", "'certificates'"},
 	    {"POST", "/v1/certs/x/paste", "{\"certificates\":[\"bGVhZg==\",\"?\"]}",
 		"certificate 2: "},
+	    {"POST", "/v1/imports", "{\"imports\":[]}", "'imports'"},
+	    {"POST", "/v1/imports", "{\"imports\":[{\"sealed\":\"\"}]}", "item 1 of 'imports'"},
 	    {"GET", "/v1/certs/www.example.org/csr", "", "needs no CSR"},
 	    {"POST", "/v1/certs", "{\"names\":[\"a\"],\"lifetime\":\"1s\"}", "'lifetime'"},
 	    {"PUT", "/v1/certs/x/access", "{}", "names anybody"},

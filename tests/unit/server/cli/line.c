@@ -38,8 +38,7 @@ cli_make(void)
 void
 cli_fini(struct cli *c)
 {
-	buf_fini(&c->out);
-	buf_fini(&c->hint);
+	cli_close(c);
 }
 
 int

@@ -260,8 +260,7 @@ test_paste(void **state)
 		for (const char *p = server.asked; (p = strstr(p, "\"MII")) != NULL; p++)
 			certificates++;
 		assert_int_equal(certificates, cases[i].certificates);
-		buf_fini(&c.out);
-		buf_fini(&c.hint);
+		cli_close(&c);
 	}
 }
 

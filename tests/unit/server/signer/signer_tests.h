@@ -19,5 +19,6 @@ int run_member_tests(void);
 int run_attack_tests(void);
 int run_local_tests(void);
 int run_process_tests(void);
+int run_take_tests(void);
 
 #endif

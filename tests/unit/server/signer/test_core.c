@@ -461,6 +461,7 @@ test_lanes(void **state)
 		SIGNER_GENERAL},
 	    {{.op = SIGNER_MAKE_CA, .make_ca = {.key_type = "rsa-2048"}}, SIGNER_SLOW},
 	    {{.op = SIGNER_SEAL}, SIGNER_GENERAL},
+	    {{.op = SIGNER_TAKE_KEY}, SIGNER_GENERAL},
 	    {{.op = SIGNER_MAKE_REQUEST, .make_request = {.key_type = "ed25519"}}, SIGNER_GENERAL},
 	    {{.op = SIGNER_MAKE_REQUEST, .make_request = {.key_type = "rsa-2048"}}, SIGNER_SLOW},
 	    {{.op = SIGNER_MAKE_REQUEST,

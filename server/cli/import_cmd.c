@@ -1,0 +1,326 @@
+/* Bringing keys and certificates in that were made elsewhere. */
+
+#include "server/cli/commands.h"
+
+#include "common/base/num.h"
+#include "common/base/str.h"
+#include "common/sys/file.h"
+#include "common/sys/process.h"
+#include "server/cli/import.h"
+#include "server/cli/init.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+struct import {
+	struct cli *c;
+	struct import_sets sets;
+	struct managers managers;
+	struct secret *passwords[LIMIT_IMPORT_PASSWORDS];
+	size_t password_count;
+	struct import_reader *reader;
+	struct import_run run;
+	size_t with_keys; /* files in which keys lie */
+	const char *with_key;
+};
+
+static void
+import_fini(struct import *im)
+{
+	import_reader_free(im->reader);
+	managers_fini(&im->managers);
+	import_sets_fini(&im->sets);
+	for (size_t i = 0; i < im->password_count; i++)
+		secret_free(im->passwords[i]);
+}
+
+static int
+start_reader(struct import *im, struct err *err)
+{
+	AUTO(mem_freep)
+	char *program = NULL;
+	int r = self_path(&program, err);
+
+	if (r < 0)
+		return r;
+	import_reader_free(MOVE(im->reader));
+	return import_reader_new(program, (const struct secret *const *)im->passwords,
+	    im->password_count, &im->reader, err);
+}
+
+/* --- one set --- */
+
+static int
+read_set(struct import *im, const struct import_set *set, struct import_found *out, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < set->count; i++) {
+		AUTO(buf_freep)
+		struct buf *bytes = buf_new(LIMIT_IMPORT_FILE);
+
+		r = file_read(set->paths[i], LIMIT_IMPORT_FILE, bytes, err);
+		if (r == 0)
+			r = import_reader_add(im->reader, set->paths[i], buf_span(bytes), err);
+	}
+	return r < 0 ? r : import_reader_take(im->reader, out, err);
+}
+
+/* Once a set wants a password and there is somebody to ask. */
+static int
+ask_password(struct import *im, const struct import_set *set, struct err *err)
+{
+	AUTO(mem_freep)
+	char *question = mem_printf(
+	    "Password of %s%s", set->paths[0], set->count > 1 ? " and the files with it" : "");
+	int r = password_ask(question, &im->passwords[im->password_count], err);
+
+	if (r < 0)
+		return r;
+	im->password_count++;
+	return start_reader(im, err);
+}
+
+static int
+find_in_set(
+    struct import *im, const struct import_set *set, struct import_found *found, struct err *err)
+{
+	int r = read_set(im, set, found, err);
+
+	if (r == 0 && found->needs_password && im->password_count == 0 && isatty(STDIN_FILENO)) {
+		import_found_fini(found);
+		r = ask_password(im, set, err);
+		if (r == 0)
+			r = read_set(im, set, found, err);
+	}
+	return r;
+}
+
+/* --- which of several keys --- */
+
+static void
+put_choice(struct cli *c, const struct import_found *f)
+{
+	static const char *const headings[] = {
+	    "KEY", "NAMES", "TYPE", "EXPIRES", "FILE", "PLACE", NULL};
+	struct cli_table t;
+	char time[TIME_TEXT_MAX];
+
+	cli_table_begin(&t, headings);
+	for (size_t i = 0; i < f->unit_count; i++) {
+		const struct import_unit *u = &f->units[i];
+
+		cli_table_printf(&t, "%zu", i + 1);
+		cli_table_text(&t, u->names);
+		cli_table_text(&t, u->key_type);
+		cli_table_text(&t, time_text(u->not_after, time));
+		cli_table_text(&t, u->file);
+		cli_table_printf(&t, "%s%s%s", u->place, *u->label != '\0' ? " " : "", u->label);
+	}
+	cli_table_end(c, &t, "");
+}
+
+/* From *first on *count of the units are taken. */
+static int
+choose(
+    struct import *im, const struct import_found *f, size_t *first, size_t *count, struct err *err)
+{
+	const char *text = cli_option(im->c, "key");
+	uint64_t n;
+	int r;
+
+	*first = 0;
+	*count = f->unit_count;
+	if (text != NULL) {
+		r = num_parse_u64(text, 1, f->unit_count > 0 ? f->unit_count : 1, &n, err);
+		if (r < 0) {
+			(void)!err_wrap(err, "option --key");
+			return err->code = ERR_INVALID;
+		}
+		*first = (size_t)n - 1;
+		*count = 1;
+	}
+	if (*count <= 1)
+		return 0;
+	if (cli_option(im->c, "name") != NULL)
+		return err_set(err, ERR_INVALID,
+		    "--name is for one credential, and there are %zu keys: choose one with --key N",
+		    *count);
+	if (im->run.batch || cli_flag(im->c, "all"))
+		return 0;
+	if (!im->c->json)
+		put_choice(im->c, f);
+	cli_hint(im->c, "--key N takes one of them, --all takes all");
+	return err_set(
+	    err, ERR_INVALID, "there are %zu keys in it, each with a certificate", *count);
+}
+
+/* --- all --- */
+
+static void
+refuse(struct import *im, const struct import_set *set, const struct import_found *f)
+{
+	for (size_t i = 0; i < f->refusal_count; i++)
+		import_run_fail(&im->run, set->paths[0], f->refusals[i].code, f->refusals[i].text);
+}
+
+static void
+count_keys(struct import *im, const struct import_set *set, const struct import_found *f)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		bool has_key = false;
+
+		for (size_t j = 0; j < f->unit_count; j++)
+			has_key |= str_equal(f->units[j].file, set->paths[i]);
+		if (has_key && im->with_keys++ == 0)
+			im->with_key = set->paths[i];
+	}
+}
+
+static int
+send_found(
+    struct import *im, const struct import_set *set, const struct import_found *f, struct err *err)
+{
+	size_t first, count;
+	int r = choose(im, f, &first, &count, err);
+
+	for (size_t i = 0; r == 0 && i < f->remark_count; i++)
+		import_run_remark(&im->run, f->remarks[i].text);
+	count_keys(im, set, f);
+	for (size_t i = first; r == 0 && i < first + count; i++)
+		r = import_run_add(&im->run, &f->units[i], cli_option(im->c, "name"), err);
+	return r;
+}
+
+static int
+import_set(struct import *im, const struct import_set *set, struct err *err)
+{
+	struct import_found found = {.units = NULL};
+	int r = find_in_set(im, set, &found, err);
+
+	/* A file that cannot be opened is one failure of many. */
+	if (r < 0 && im->run.batch && (r == ERR_DENIED || r == ERR_NOTFOUND || r == ERR_LIMIT)) {
+		import_run_fail(&im->run, set->paths[0], r, err->text);
+		r = start_reader(im, err);
+	} else if (r == 0 && found.refusal_count > 0) {
+		refuse(im, set, &found);
+	} else if (r == 0) {
+		r = send_found(im, set, &found, err);
+	}
+	import_found_fini(&found);
+	import_run_progress(&im->run);
+	return r;
+}
+
+static int
+import_all(struct import *im, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < im->sets.count; i++)
+		r = import_set(im, &im->sets.items[i], err);
+	return r < 0 ? r : import_run_send(&im->run, err);
+}
+
+static void
+put_left(struct import *im)
+{
+	if (im->c->json || im->run.imported + im->run.unchanged == 0)
+		return;
+	if (im->with_keys == 1)
+		cli_printf(im->c,
+		    "%s is left as it is, with its private key: remove it when nothing needs it\n",
+		    im->with_key);
+	else
+		cli_printf(im->c,
+		    "%zu files are left as they are, with their private keys: remove them when "
+		    "nothing needs them\n",
+		    im->with_keys);
+}
+
+/* What was done stands in the output; the command says what was not. */
+static int
+judge(struct import *im, struct err *err)
+{
+	const struct import_run *run = &im->run;
+
+	if (run->failed == 0)
+		return 0;
+	if (run->failed == 1 && run->imported + run->unchanged == 0)
+		return err_set(err, (enum err_code)run->first.code, "%s", run->first.text);
+	cli_hint(im->c, "what was imported is recognised when the command is repeated");
+	return err_set(err,
+	    run->first.code == ERR_INVALID ? ERR_PARSE : (enum err_code)run->first.code,
+	    "%zu failed, the first: %.180s", run->failed, run->first.text);
+}
+
+static int
+prepare(struct import *im, struct err *err)
+{
+	struct cli *c = im->c;
+	int r = 0;
+
+	if (cli_flag(c, "all") && cli_option(c, "key") != NULL)
+		return err_set(err, ERR_INVALID, "either --all or --key");
+	r = import_sets_make(c->words, c->word_count, &im->sets, err);
+	if (r == 0)
+		r = import_heap(err);
+	if (r == 0)
+		r = password_list(
+		    c, im->passwords, LIMIT_IMPORT_PASSWORDS, &im->password_count, err);
+	if (r == 0)
+		r = managers_get(c, &im->managers, err);
+	return r < 0 ? r : start_reader(im, err);
+}
+
+static int
+run_import(struct cli *c, struct err *err)
+{
+	struct import im = {.c = c};
+	int r = prepare(&im, err);
+
+	if (r == 0) {
+		im.run = (struct import_run){.c = c,
+		    .managers = &im.managers,
+		    .batch = im.sets.batch,
+		    .sets = im.sets.count};
+		import_run_begin(&im.run);
+		r = import_all(&im, err);
+		import_run_end(&im.run);
+		put_left(&im);
+		if (r == 0)
+			r = judge(&im, err);
+		else if (im.run.imported > 0)
+			cli_hint(c, "what was imported is recognised when the command is repeated");
+	}
+	import_fini(&im);
+	return r;
+}
+
+/* ------------------------------------------------------------------------- the table */
+
+static const struct cli_option import_options[] = {
+    {"access", "NODE,@GROUP,...", "Who may open them; the domain's default access if not given."},
+    {"name", "NAME", "Name of the credential; the first name of its certificate if not given."},
+    {"password-file", "FILE", "A password of the files, in a file; may be given several times."},
+    {"password-fd", "NUMBER", "A password of the files, from a descriptor."},
+    {"key", "NUMBER", "Take this one of several keys, as they are listed without it."},
+    {"all", NULL, "Take all keys that there are."},
+    {"replace", NULL, "Make it the next generation of what was imported under its name before."},
+    {"root", "FINGERPRINT", "The domain's root; from the files beside the socket if not given."},
+};
+
+const struct cli_command command_cert_import = {
+    .noun = "cert",
+    .verb = "import",
+    .args = "FILE...",
+    .summary = "Bring in keys and certificates that were made elsewhere.",
+    .examples = "  certherd cert import bundle.p12 --access @mail --password-file p12.password\n"
+		"  certherd cert import key.pem cert.pem chain.pem --access web1\n"
+		"  certherd cert import /etc/ssl/sites --json\n",
+    .least = 1,
+    .most = CLI_FILES_MAX,
+    .options = import_options,
+    .option_count = ARRAY_LEN(import_options),
+    .run = run_import,
+};

@@ -1,0 +1,213 @@
+/* Keys and certificates that were made elsewhere. */
+
+#include "common/crypto/cert_facts.h"
+#include "common/model/names.h"
+#include "common/model/state.h"
+#include "server/flow/answer.h"
+#include "server/flow/flow_priv.h"
+
+static const char *
+profile_of(const struct cert *leaf)
+{
+	struct cert_facts facts;
+
+	cert_facts(leaf, &facts);
+	if (facts.server_auth)
+		return leaf_profile_name(LEAF_SERVER);
+	if (facts.client_auth)
+		return leaf_profile_name(LEAF_CLIENT);
+	return leaf_profile_name(facts.email ? LEAF_SMIME : LEAF_SERVER);
+}
+
+/* The next generation of a credential that was imported before. */
+static int
+look_next(struct flow_op *op, const struct index_record *c, struct err *err)
+{
+	int rc;
+
+	if (!op->in.replace)
+		return err_set(err, ERR_EXISTS,
+		    "there is a credential '%.120s' already, with another certificate: --replace "
+		    "makes this the next generation of it, --name gives this one another name",
+		    c->name);
+	if (c->credential->issuer != ISSUER_IMPORTED)
+		return err_set(err, ERR_INVALID,
+		    "the certificates of '%.120s' come from its issuer '%s': --name gives this one "
+		    "another name",
+		    c->name, issuer_type_name(c->credential->issuer));
+	rc = credential_may(c->credential, c->name, CREDENTIAL_ISSUE, err);
+	if (rc < 0)
+		return rc;
+	op->credential = c->id;
+	op->credential_version = c->version;
+	op->number = c->credential->generations + 1;
+	look_access(op, c->access);
+	return 0;
+}
+
+static int
+look_first(struct flow_op *op, struct err *err)
+{
+	int rc = look_default_access(op, err);
+
+	new_id(op->flow, &op->credential);
+	op->credential_version = 0;
+	op->number = 1;
+	return rc;
+}
+
+static int
+look_import(struct flow_op *op, struct err *err)
+{
+	const struct index_record *c = index_named(op->flow->index, KIND_CREDENTIAL, op->in.name);
+	const struct cert *leaf = op->in.certs[0];
+	const struct index_record *twin = c != NULL ? answer_twin(op, &c->id, leaf) : NULL;
+	int rc;
+
+	op->not_after = cert_not_after(leaf);
+	if (twin != NULL) {
+		op->unchanged = true;
+		op->credential = c->id;
+		op->generation = twin->id;
+		op->number = twin->generation->number;
+		return 0;
+	}
+	rc = c != NULL ? look_next(op, c, err) : look_first(op, err);
+	if (rc < 0)
+		return rc;
+	look_readers(op);
+	new_id(op->flow, &op->generation);
+	op->calls = 1;
+	return 0;
+}
+
+static int
+request_import(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
+{
+	struct signer_request r = {.op = SIGNER_TAKE_KEY};
+	AUTO(pkey_unrefp)
+	struct pkey *key = NULL;
+	struct answer_public_params params = {
+	    .credential = op->credential, .names = op->in.names, .profile = op->in.profile};
+	int rc = cert_key(op->in.certs[0], &key, err);
+
+	if (rc < 0)
+		return rc;
+	if (op->credential_version > 0)
+		params.record = index_of_kind(op->flow->index, KIND_CREDENTIAL, &op->credential);
+	params.key = pkey_spki(key);
+	rc = answer_public(op, &params, err);
+	if (rc < 0)
+		return rc;
+	op->asked[call] = SIGNER_TAKE_KEY;
+	r.take_key = (struct signer_take_key){.generation = {op->generation, 1},
+	    .public_part = buf_span(op->public_part),
+	    .nonce = op->in.nonce,
+	    .key = buf_span(op->in.sealed),
+	    .access = {op->access, op->access_count}};
+	return wire_signer_request_encode(&r, out, err);
+}
+
+static int
+put_import(struct flow_op *op, struct credential_public *p, struct err *err)
+{
+	p->names = op->in.names;
+	p->key_type = op->in.key_type;
+	p->profile = op->in.profile;
+	p->has_active = true;
+	p->active = op->generation;
+	p->generations = op->number;
+	return credential_move(p, op->in.name, CREDENTIAL_ISSUE, err);
+}
+
+static int
+mutation_import(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	struct credential_public p = {.issuer = ISSUER_IMPORTED,
+	    .state = CREDENTIAL_DRAFT,
+	    .created_at = runtime_wall_s(op->flow->rt)};
+	const struct index_record *c = NULL;
+	int rc = op->credential_version > 0 ? draft_current(op, &c, err) : 0;
+
+	if (rc == 0 && c != NULL)
+		p = *c->credential;
+	if (rc == 0)
+		rc = put_import(op, &p, err);
+	if (rc == 0)
+		rc = draft_credential(op, m, op->in.name, &p, err);
+	if (rc == 0)
+		rc = draft_answered(op, m, 0, 0, err);
+	if (rc == 0 && c != NULL)
+		draft_superseded(op, m, c, KEEP_GENERATIONS - 1);
+	return rc;
+}
+
+const struct flow_op_type flow_op_credential_import = {
+    "cert.import", look_import, request_import, mutation_import};
+
+/* --- what was given --- */
+
+static int
+take_facts(struct flow_op *op, struct err *err)
+{
+	const struct cert *leaf = op->in.certs[0];
+	char type[KEY_DESCRIPTION_MAX];
+	AUTO(pkey_unrefp)
+	struct pkey *key = NULL;
+	int rc = cert_key(leaf, &key, err);
+
+	if (rc < 0)
+		return rc;
+	if (cert_is_ca(leaf))
+		return err_set(err, ERR_INVALID,
+		    "the certificate is one of a CA, which no server serves as its own");
+	op->in.key_type = flow_op_text(op, pkey_describe(key, type));
+	op->in.profile = profile_of(leaf);
+	return answer_names(op, leaf, &op->in.names, err);
+}
+
+static int
+take_import(struct flow_op *op, const struct credential_import *s, struct err *err)
+{
+	int rc = answer_take(op, s->certificates, err);
+
+	if (rc == 0)
+		rc = take_facts(op, err);
+	if (rc < 0)
+		return rc;
+	if (s->name == NULL && op->in.names.count == 0)
+		return err_set(err, ERR_INVALID,
+		    "the certificate has no name that a server has: give the credential one with "
+		    "--name");
+	rc = s->name != NULL ? check_credential_name(s->name, err) : 0;
+	if (rc < 0)
+		return rc;
+	op->in.name = s->name != NULL ? flow_op_text(op, s->name) : op->in.names.items[0];
+	op->in.nonce = s->nonce;
+	op->in.sealed = buf_new(LIMIT_SEALED);
+	buf_put_span(op->in.sealed, s->sealed);
+	op->in.has_access = s->has_access;
+	op->in.access = flow_op_texts(op, s->access);
+	op->in.replace = s->replace;
+	op->in.author = flow_op_text(op, s->author);
+	return buf_error(op->in.sealed, "the sealed key", err);
+}
+
+int
+flow_credential_import(struct flow *f, const struct credential_import *spec, flow_done_cb *done,
+    void *arg, struct err *err)
+{
+	struct flow_op *op;
+	int rc = flow_check_open(f, err);
+
+	if (rc < 0)
+		return rc;
+	op = flow_op_new(f, &flow_op_credential_import, done, arg);
+	rc = take_import(op, spec, err);
+	if (rc < 0) {
+		flow_op_free(op);
+		return rc;
+	}
+	flow_op_start(op);
+	return 0;
+}

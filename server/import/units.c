@@ -1,0 +1,246 @@
+#include "server/import/units.h"
+
+#include "common/base/str.h"
+#include "common/crypto/cert_facts.h"
+#include "common/crypto/sign.h"
+
+#include <stdio.h>
+
+#define NAMES_SHOWN 3
+#define NAMES_MAX 512
+
+struct report {
+	int fd;
+	const struct lift *lift;
+	size_t units, refusals;
+	struct err *err;
+};
+
+/* "bundle.pem, block 2": where an item lay. */
+static void
+put_where(struct buf *out, const struct lift_item *item)
+{
+	buf_putf(out, "%s%s%s", item->file, *item->place != '\0' ? ", " : "", item->place);
+}
+
+static int
+send_text(struct report *r, enum frame_kind kind, int code, bool needs_password, const char *text)
+{
+	struct buf content = BUF_INIT(FRAME_TEXT + 8);
+	int rc;
+
+	if (kind == FRAME_REFUSAL) {
+		found_put_refusal(&content, code, needs_password, text);
+		r->refusals++;
+	} else {
+		frame_put_text(&content, text);
+	}
+	rc = frame_send(r->fd, kind, buf_span(&content), r->err);
+	buf_fini(&content);
+	return rc;
+}
+
+/* With the place in front, cut where a text is full. */
+static int PRINTF_LIKE(5, 6) say(struct report *r, enum frame_kind kind, int code,
+    const struct lift_item *item, const char *fmt, ...)
+{
+	struct buf text = BUF_INIT(FRAME_TEXT);
+	va_list ap;
+	int rc;
+
+	put_where(&text, item);
+	buf_put_str(&text, ": ");
+	va_start(ap, fmt);
+	buf_vputf(&text, fmt, ap);
+	va_end(ap);
+	rc = send_text(r, kind, code, false, buf_str(&text));
+	buf_fini(&text);
+	return rc;
+}
+
+/* --- a key with its certificates --- */
+
+struct shown {
+	struct buf *out;
+	size_t count;
+};
+
+static void
+on_name(void *arg, const char *name)
+{
+	struct shown *s = arg;
+
+	if (s->count < NAMES_SHOWN)
+		buf_putf(s->out, "%s%s", s->count > 0 ? ", " : "", name);
+	s->count++;
+}
+
+static void
+put_names(const struct cert *leaf, struct buf *out)
+{
+	struct shown s = {out, 0};
+
+	cert_each_name(leaf, on_name, &s);
+	if (s.count > NAMES_SHOWN)
+		buf_putf(out, " and %zu more", s.count - NAMES_SHOWN);
+	if (s.count == 0)
+		cert_put_subject(leaf, out);
+}
+
+/* The leaf, and by name whatever may be above it. Which of them is right is for others to find. */
+static size_t
+gather(const struct lift *l, size_t leaf, struct span out[static IMPORT_CERTS_MOST])
+{
+	size_t found[IMPORT_CERTS_MOST] = {leaf}, count = 1;
+
+	for (size_t at = 0; at < count; at++) {
+		const struct cert *below = lift_at(l, found[at])->cert;
+
+		for (size_t i = 0; i < lift_count(l) && count < IMPORT_CERTS_MOST; i++) {
+			const struct lift_item *item = lift_at(l, i);
+			bool is_there =
+			    item->kind != LIFT_CERT || !cert_names_issuer(below, item->cert);
+
+			for (size_t j = 0; j < count; j++)
+				is_there |= found[j] == i;
+			if (!is_there)
+				found[count++] = i;
+		}
+	}
+	for (size_t i = 0; i < count; i++)
+		out[i] = cert_der(lift_at(l, found[i])->cert);
+	return count;
+}
+
+static int
+send_key(struct report *r, const struct lift_item *item)
+{
+	AUTO(secret_freep)
+	struct secret *pkcs8 = NULL;
+	int rc = pkey_to_pkcs8(item->key, &pkcs8, r->err);
+
+	return rc < 0 ? rc : frame_send(r->fd, FRAME_KEY, secret_reveal(pkcs8), r->err);
+}
+
+static int
+send_unit(struct report *r, const struct lift_item *item)
+{
+	const struct cert *leaf = lift_at(r->lift, item->pair)->cert;
+	struct span certs[IMPORT_CERTS_MOST];
+	struct buf names = BUF_INIT(NAMES_MAX);
+	AUTO(buf_freep)
+	struct buf *content = buf_new((IMPORT_CERTS_MOST + 1) * LIMIT_CERT);
+	char type[KEY_DESCRIPTION_MAX];
+	int rc = send_key(r, item);
+
+	put_names(leaf, &names);
+	if (rc == 0) {
+		const struct import_unit u = {.file = item->file,
+		    .place = item->place,
+		    .label = item->label != NULL ? item->label : "",
+		    .key_type = pkey_describe(item->key, type),
+		    .names = buf_str(&names),
+		    .not_after = cert_not_after(leaf),
+		    .certs = certs,
+		    .cert_count = gather(r->lift, item->pair, certs)};
+
+		found_put_unit(content, &u);
+		rc = buf_error(content, "the certificates of a key", r->err);
+	}
+	if (rc == 0)
+		rc = frame_send(r->fd, FRAME_UNIT, buf_span(content), r->err);
+	buf_fini(&names);
+	r->units++;
+	return rc;
+}
+
+static int
+report_key(struct report *r, const struct lift_item *item)
+{
+	if (item->pair == LIFT_NO_PAIR)
+		return say(r, FRAME_REFUSAL, ERR_NOTFOUND, item,
+		    "the certificate of this key is not here; give its file too");
+	if (cert_is_ca(lift_at(r->lift, item->pair)->cert))
+		return say(r, FRAME_REFUSAL, ERR_INVALID, item,
+		    "the certificate of this key is one of a CA, which no server serves as its "
+		    "own");
+	return send_unit(r, item);
+}
+
+/* --- the rest --- */
+
+static int
+report_cert(struct report *r, const struct lift_item *item)
+{
+	struct buf subject = BUF_INIT(NAMES_MAX), text = BUF_INIT(FRAME_TEXT);
+	char hex[HASH_HEX_MAX];
+	struct cert_facts facts;
+	struct hash hash;
+	int rc = 0;
+
+	cert_facts(item->cert, &facts);
+	cert_put_subject(item->cert, &subject);
+	if (facts.self_issued && facts.is_ca) {
+		cert_fingerprint(item->cert, &hash);
+		buf_putf(&text, "a root is in the files, and not trusted for that: %s, SHA-256 %s",
+		    buf_str(&subject), hash_hex(&hash, hex));
+		rc = send_text(r, FRAME_REMARK, 0, false, buf_str(&text));
+	} else if (item->is_leaf && item->pair == LIFT_NO_PAIR) {
+		rc = say(r, FRAME_REMARK, 0, item,
+		    "left out: the key of this certificate is not here (%s)", buf_str(&subject));
+	}
+	buf_fini(&subject);
+	buf_fini(&text);
+	return rc;
+}
+
+static int
+report_item(struct report *r, const struct lift_item *item)
+{
+	int code;
+
+	switch (item->kind) {
+	case LIFT_KEY:
+		return report_key(r, item);
+	case LIFT_CERT:
+		return report_cert(r, item);
+	case LIFT_CSR:
+		return say(r, FRAME_REMARK, 0, item, "left out: a certificate request");
+	case LIFT_CRL:
+		return say(r, FRAME_REMARK, 0, item, "left out: a revocation list");
+	case LIFT_PROBLEM:
+		/* A note beside the keys is no reason to refuse them. */
+		code = item->why != LIFT_NOTHING ? lift_why_code(item->why) : 0;
+		return send_text(r, code < 0 ? FRAME_REFUSAL : FRAME_REMARK, code,
+		    item->why == LIFT_PASSWORD_NEEDED, item->text);
+	case LIFT_KIND__COUNT:
+		break;
+	}
+	return 0;
+}
+
+/* One file of nothing says best itself what it is. */
+static int
+refuse_all(struct report *r)
+{
+	const struct lift_item *item = lift_count(r->lift) > 0 ? lift_at(r->lift, 0) : NULL;
+
+	if (item != NULL && item->kind == LIFT_PROBLEM && lift_count(r->lift) == 1)
+		return send_text(r, FRAME_REFUSAL, ERR_NOTFOUND, false, item->text);
+	return send_text(r, FRAME_REFUSAL, ERR_NOTFOUND, false,
+	    "there is no private key in it; a credential is imported with its key");
+}
+
+int
+units_send(int fd, struct lift *l, struct err *err)
+{
+	struct report r = {.fd = fd, .lift = l, .err = err};
+	int rc = 0;
+
+	lift_match(l);
+	for (size_t i = 0; rc == 0 && i < lift_count(l); i++)
+		rc = report_item(&r, lift_at(l, i));
+	if (rc == 0 && r.units + r.refusals == 0)
+		rc = refuse_all(&r);
+	return rc < 0 ? rc : frame_send(fd, FRAME_END, SPAN(NULL, 0), err);
+}
