@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import termios
@@ -12,10 +13,45 @@ from domain import PASSPHRASE
 from process import environment, program, slow, wait_for
 
 
+HOLD = """#!/bin/sh
+hold() {{ echo $$ > '{pid}'; while :; do sleep 0.05; done; }}
+case " $* " in
+*" {word} "*) {before} ;;
+esac
+'{program}' "$@"
+status=$?
+case " $* " in
+*" {word} "*) {after} ;;
+esac
+exit $status
+"""
+
+
+class Stage:
+    """Programs of which one waits for ever, before or after its work, so that init can be met there."""
+
+    def __init__(self, folder, name, word, after=False):
+        folder.mkdir()
+        shutil.copy(program("certherd"), folder)
+        for each in ("certherd-server", "certherd-replica"):
+            if each != name:
+                (folder / each).symlink_to(program(each))
+        self.pid = folder / "pid"
+        script = folder / name
+        script.write_text(HOLD.format(pid=self.pid, program=program(name), word=word,
+                                      before=":" if after else "hold",
+                                      after="hold" if after else ":"))
+        script.chmod(0o755)
+        self.certherd = folder / "certherd"
+
+    def end(self):
+        os.kill(int(self.pid.read_text()), signal.SIGKILL)
+
+
 class Init:
     """certherd init of a domain as a child, with its passphrase from a pipe or a terminal."""
 
-    def __init__(self, domain, terminal=False):
+    def __init__(self, domain, terminal=False, certherd=None):
         self.data = domain.data
         if terminal:
             self.theirs, given = pty.openpty()
@@ -24,7 +60,7 @@ class Init:
             given, self.theirs = os.pipe()
             source = ["--passphrase-fd", "0"]
         self.child = subprocess.Popen(
-            [program("certherd"), "init", "--domain", domain.name, "--data", str(domain.data),
+            [certherd or program("certherd"), "init", "--domain", domain.name, "--data", str(domain.data),
              "--address", "127.0.0.1", "--listen", domain.address, *source],
             stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=environment(domain.logs))
@@ -87,13 +123,20 @@ def test_ctrl_c_at_the_second_question(make_domain):
     assert not domain.data.exists()
 
 
-@pytest.mark.parametrize("path", ["offline/root.key", "server/keys", "server/endpoints.json",
-                                  "replica"])
-def test_signal_while_it_works(make_domain, path):
+@pytest.mark.parametrize("path, stage", [
+    ("init.unfinished/lock", ("certherd-server", "--bootstrap")),
+    ("server/keys", ("certherd-server", "--bootstrap", True)),
+    ("offline/root.key", ("certherd-server", "--log-level")),
+    ("server/endpoints.json", ("certherd-replica", "join")),
+    ("replica", ("certherd-replica", "join", True)),
+])
+def test_signal_while_it_works(make_domain, tmp_path, path, stage):
     """Nothing is left, no program either, and the same command then works."""
     domain = make_domain()
-    init = Init(domain).begin()
+    stage = Stage(tmp_path / "stage", *stage)
+    init = Init(domain, certherd=stage.certherd).begin()
     init.wait_for(path)
+    wait_for(stage.pid.exists, 60, "the stage")
     init.child.send_signal(signal.SIGINT)
     status, _, err = init.end()
     assert status == 1 and "init was interrupted" in err, err
@@ -114,13 +157,16 @@ def test_output_is_in_order(make_domain):
     assert answer.status == 1 and f"'{domain.data}/server' to certherd-server" in answer.err, answer
 
 
-def test_killed(make_domain):
+def test_killed(make_domain, tmp_path):
     """What stays behind is named, with the command that removes it; that command is enough."""
     domain = make_domain()
-    init = Init(domain).begin()
+    stage = Stage(tmp_path / "stage", "certherd-replica", "join")
+    init = Init(domain, certherd=stage.certherd).begin()
     init.wait_for("server/endpoints.json")
+    wait_for(lambda: stage.pid.exists() and stage.pid.read_text(), 60, "the stage")
     init.child.kill()
     init.child.wait()
+    stage.end()
     refused = Init(domain)
     status, _, err = refused.end()
     assert status == 1 and "killed before its end" in err
