@@ -43,6 +43,7 @@ struct office {
 	struct office_node members[OFFICE_NODES];
 	size_t member_count;
 	size_t thrown_out;
+	enum record_kind spoilt; /* see office_spoil */
 
 	/* The end of the last operation. */
 	bool called;
@@ -87,6 +88,15 @@ struct office_node *office_add_node(struct office *o, const char *name);
 /* A credential of that name and access ("web1", "@mail", NULL at the end). */
 int office_add_credential(struct office *o, const char *name, const char *const *access);
 struct texts office_texts(const char *const *items);
+
+/* The CREDENTIAL of that name, and its GENERATION in force; the test fails when there is none. */
+const struct index_record *office_credential(struct office *o, const char *name);
+const struct index_record *office_active(struct office *o, const char *name);
+/*
+ * From now on makes every seal of records of that kind look, in the index, as if it were made for
+ * others, as soon as it is committed; KIND_UNKNOWN: no longer.
+ */
+void office_spoil(struct office *o, enum record_kind kind);
 
 /* Whether a node can open the active generation's key, by the records as they are now. */
 bool office_can_open(struct office *o, const struct office_node *n, const char *credential);

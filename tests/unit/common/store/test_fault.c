@@ -283,32 +283,40 @@ test_normal_after_a_crash(void **state)
 
 /* The end of a process swallows a failed sync; the next one must not build on what it left. */
 static void
+fail_sync_at_the_end(uint64_t seed, bool full, const struct store_change *last)
+{
+	struct run r;
+	struct err err;
+
+	run_init(&r, seed);
+	r.params.full = full;
+	assert_int_equal(store_open(&r.params, &r.store, &err), 0);
+	for (int i = 0; i < 2; i++, r.acked += MUTATION)
+		assert_int_equal(put_three(r.store, r.acked + 1, &err), 0);
+	vfs_fault_fail(r.disk, VFS_SYNC, 1 + seed % 2, VFS_EIO, false);
+	store_close(r.store);
+	assert_true(vfs_fault_hit(r.disk));
+	vfs_fault_heal(r.disk);
+	r.store = NULL;
+	assert_int_equal(store_open(&r.params, &r.store, &err), 0);
+	assert_int_equal(put_three(r.store, r.acked + 1, &err), 0);
+	r.acked += MUTATION;
+	if (last != NULL)
+		assert_int_equal(store_apply(r.store, last, &err), 0);
+	vfs_fault_crash(r.disk);
+	store_close(r.store);
+	r.store = NULL;
+	assert_int_equal(store_open(&r.params, &r.store, &err), 0);
+	assert_true(has_record(r.store, r.acked));
+	run_fini(&r);
+}
+
+static void
 test_failed_sync_at_the_end(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 60; seed++) {
-		struct run r;
-		struct err err;
-
-		run_init(&r, seed);
-		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
-		for (int i = 0; i < 2; i++, r.acked += MUTATION)
-			assert_int_equal(put_three(r.store, r.acked + 1, &err), 0);
-		vfs_fault_fail(r.disk, VFS_SYNC, 1 + seed % 2, VFS_EIO, false);
-		store_close(r.store);
-		assert_true(vfs_fault_hit(r.disk));
-		vfs_fault_heal(r.disk);
-		r.store = NULL;
-		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
-		assert_int_equal(put_three(r.store, r.acked + 1, &err), 0);
-		r.acked += MUTATION;
-		vfs_fault_crash(r.disk);
-		store_close(r.store);
-		r.store = NULL;
-		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
-		assert_true(has_record(r.store, r.acked));
-		run_fini(&r);
-	}
+	for (uint64_t seed = 1; seed <= 60; seed++)
+		fail_sync_at_the_end(seed, true, NULL);
 }
 
 /* The same for what a replica commits durably: nothing of it stands behind what is perhaps lost. */
@@ -319,31 +327,8 @@ test_failed_sync_of_a_replica(void **state)
 	    .force_full = true, .metas = &(struct store_meta){"x", span_str("y")}, .meta_count = 1};
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= 30; seed++) {
-		struct run r;
-		struct err err;
-
-		run_init(&r, seed);
-		r.params.full = false;
-		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
-		for (int i = 0; i < 2; i++, r.acked += MUTATION)
-			assert_int_equal(put_three(r.store, r.acked + 1, &err), 0);
-		vfs_fault_fail(r.disk, VFS_SYNC, 1 + seed % 2, VFS_EIO, false);
-		store_close(r.store);
-		assert_true(vfs_fault_hit(r.disk));
-		vfs_fault_heal(r.disk);
-		r.store = NULL;
-		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
-		assert_int_equal(put_three(r.store, r.acked + 1, &err), 0);
-		r.acked += MUTATION;
-		assert_int_equal(store_apply(r.store, &force, &err), 0);
-		vfs_fault_crash(r.disk);
-		store_close(r.store);
-		r.store = NULL;
-		assert_int_equal(store_open(&r.params, &r.store, &err), 0);
-		assert_true(has_record(r.store, r.acked));
-		run_fini(&r);
-	}
+	for (uint64_t seed = 1; seed <= 30; seed++)
+		fail_sync_at_the_end(seed, false, &force);
 }
 
 /* A replica whose disk takes no more is still read, and serves; it changes nothing. */

@@ -17,24 +17,6 @@ static const char *const manager[] = {"manager", NULL};
 
 #define WWW "www.example.org"
 
-static const struct index_record *
-credential(struct office *o, const char *name)
-{
-	const struct index_record *r = index_named(o->index, KIND_CREDENTIAL, name);
-
-	assert_non_null(r);
-	return r;
-}
-
-static const struct index_record *
-active(struct office *o, const char *name)
-{
-	const struct index_record *r = index_active(o->index, credential(o, name));
-
-	assert_non_null(r);
-	return r;
-}
-
 #define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
 #define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
 
@@ -73,7 +55,7 @@ test_add(void **state)
 
 	assert_null(index_default_ca(o->index));
 	OK(flow_credential_add(o->flow, &spec, office_on_flow, o, &o->err));
-	c = credential(o, WWW);
+	c = office_credential(o, WWW);
 	now = virtual_wall_ms(&o->time.rt) / 1000;
 	assert_true(id_equal(&o->result.id, &c->id));
 	assert_string_equal(o->name, WWW);
@@ -85,9 +67,9 @@ test_add(void **state)
 	assert_int_equal(c->credential->state, CREDENTIAL_ISSUED);
 	assert_int_equal(c->credential->stale_after, 7);
 	assert_int_equal(c->credential->fraction_percent, 50);
-	assert_in_range(active(o, WWW)->generation->not_before, now - 310, now - 290);
-	assert_int_equal(active(o, WWW)->generation->not_after,
-	    active(o, WWW)->generation->not_before + 90 * DAY - 1);
+	assert_in_range(office_active(o, WWW)->generation->not_before, now - 310, now - 290);
+	assert_int_equal(office_active(o, WWW)->generation->not_after,
+	    office_active(o, WWW)->generation->not_before + 90 * DAY - 1);
 	ca = index_default_ca(o->index);
 	assert_non_null(ca);
 	assert_string_equal(ca->name, FLOW_DEFAULT_CA);
@@ -140,7 +122,7 @@ test_add_idn(void **state)
 
 	OK(flow_credential_add(o->flow, &spec, office_on_flow, o, &o->err));
 	assert_non_null(strstr(o->warning, "mixes Latin and Cyrillic"));
-	c = credential(o, "*.xn--strae-oqa.example");
+	c = office_credential(o, "*.xn--strae-oqa.example");
 	assert_string_equal(c->credential->names.items[1], "xn--fa-hia.de");
 	/* It is found as it was typed, and as it is stored. */
 	assert_ptr_equal(index_credential(o->index, "*.STRAßE.example"), c);
@@ -190,7 +172,7 @@ test_settings(void **state)
 	OK(set(o, "new-key", "yes"));
 	assert_true(o->result.unchanged);
 	OK(flow_credential_add(o->flow, &s, office_on_flow, o, &o->err));
-	c = credential(o, name)->credential;
+	c = office_credential(o, name)->credential;
 	assert_string_equal(c->key_type, "ec-p384");
 	assert_int_equal(c->lifetime, 10 * 86400);
 	assert_int_equal(c->fraction_percent, 20);
@@ -201,7 +183,7 @@ test_settings(void **state)
 	assert_true(o->result.unchanged);
 	s.names.items = &other;
 	OK(flow_credential_add(o->flow, &s, office_on_flow, o, &o->err));
-	c = credential(o, other)->credential;
+	c = office_credential(o, other)->credential;
 	assert_true(!c->new_key && c->issuer == ISSUER_MANUAL && c->lifetime == 0);
 	FAILS(ERR_INVALID, set(o, "lifetime", "1s"));
 	FAILS(ERR_INVALID, set(o, "default-access", "web1"));
@@ -217,15 +199,15 @@ test_renew(void **state)
 	struct id before;
 
 	assert_int_equal(office_add_credential(o, WWW, web1), 0);
-	key = active(o, WWW)->generation->key;
-	before = active(o, WWW)->id;
+	key = office_active(o, WWW)->generation->key;
+	before = office_active(o, WWW)->id;
 	OK(renew(o, WWW, false));
 	assert_int_equal(o->result.generation, 2);
-	assert_false(id_equal(&active(o, WWW)->id, &before));
-	assert_true(hash_equal(&active(o, WWW)->generation->key, &key));
+	assert_false(id_equal(&office_active(o, WWW)->id, &before));
+	assert_true(hash_equal(&office_active(o, WWW)->generation->key, &key));
 	assert_non_null(index_get(o->index, &before));
 	OK(renew(o, WWW, true));
-	assert_false(hash_equal(&active(o, WWW)->generation->key, &key));
+	assert_false(hash_equal(&office_active(o, WWW)->generation->key, &key));
 	assert_true(office_can_open(o, one, WWW));
 	/* Three older ones are kept, then the oldest goes in the same mutation. */
 	OK(renew(o, WWW, false));
@@ -245,23 +227,23 @@ test_access_change(void **state)
 	struct id first;
 
 	assert_int_equal(office_add_credential(o, WWW, web1), 0);
-	key = active(o, WWW)->generation->key;
-	first = active(o, WWW)->id;
+	key = office_active(o, WWW)->generation->key;
+	first = office_active(o, WWW)->id;
 	OK(change_access(o, web2, NULL, false));
 	assert_true(office_can_open(o, one, WWW) && office_can_open(o, two, WWW));
-	assert_true(hash_equal(&active(o, WWW)->generation->key, &key));
-	assert_int_equal(active(o, WWW)->access.count, 2);
+	assert_true(hash_equal(&office_active(o, WWW)->generation->key, &key));
+	assert_int_equal(office_active(o, WWW)->access.count, 2);
 	/* Taking away: a new key, and the old generation is sealed without web1. */
 	OK(change_access(o, NULL, web1, false));
-	assert_false(hash_equal(&active(o, WWW)->generation->key, &key));
+	assert_false(hash_equal(&office_active(o, WWW)->generation->key, &key));
 	assert_false(office_can_open(o, one, WWW));
 	assert_true(office_can_open(o, two, WWW));
 	assert_int_equal(index_get(o->index, &first)->access.count, 1);
 	assert_int_equal(index_get(o->index, &first)->recipient_count, 2);
-	assert_int_equal(credential(o, WWW)->access.count, 1);
-	key = active(o, WWW)->generation->key;
+	assert_int_equal(office_credential(o, WWW)->access.count, 1);
+	key = office_active(o, WWW)->generation->key;
 	OK(change_access(o, web1, web2, true));
-	assert_true(hash_equal(&active(o, WWW)->generation->key, &key));
+	assert_true(hash_equal(&office_active(o, WWW)->generation->key, &key));
 	assert_non_null(strstr(o->warning, "--new-key"));
 	assert_true(office_can_open(o, one, WWW) && !office_can_open(o, two, WWW));
 	FAILS(ERR_NOTFOUND, change_access(o, mail, NULL, false));
@@ -286,11 +268,11 @@ test_archive_delete(void **state)
 	office_add_node(o, "web1");
 	assert_int_equal(office_add_credential(o, WWW, web1), 0);
 	OK(flow_credential_archive(o->flow, WWW, true, "test", office_on_flow, o, &o->err));
-	assert_true(credential(o, WWW)->credential->archived);
+	assert_true(office_credential(o, WWW)->credential->archived);
 	FAILS(ERR_CONFLICT,
 	    flow_credential_archive(o->flow, WWW, true, "test", office_on_flow, o, &o->err));
 	assert_non_null(strstr(o->err.text, "archived already"));
-	assert_int_equal(sched_due_at(o->sched, &credential(o, WWW)->id), 0);
+	assert_int_equal(sched_due_at(o->sched, &office_credential(o, WWW)->id), 0);
 	FAILS(ERR_CONFLICT, renew(o, WWW, false));
 	assert_non_null(strstr(o->err.text, "archived"));
 	OK(flow_credential_archive(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
@@ -369,7 +351,7 @@ test_race(void **state)
 		    flow_credential_renew(o->flow, WWW, false, "test", on_crowd, &c, &o->err), 0);
 	assert_true(virtual_until(&o->time, is_done, &c, 60000));
 	assert_int_equal(c.good, 4);
-	assert_int_equal(credential(o, WWW)->credential->generations, 5);
+	assert_int_equal(office_credential(o, WWW)->credential->generations, 5);
 }
 
 static void
@@ -410,16 +392,16 @@ test_due(void **state)
 
 	office_add_node(o, "web1");
 	assert_int_equal(office_add_credential(o, WWW, web1), 0);
-	due = sched_due_at(o->sched, &credential(o, WWW)->id);
-	assert_in_range(due, active(o, WWW)->generation->not_before + 57 * DAY,
-	    active(o, WWW)->generation->not_before + 61 * DAY);
+	due = sched_due_at(o->sched, &office_credential(o, WWW)->id);
+	assert_in_range(due, office_active(o, WWW)->generation->not_before + 57 * DAY,
+	    office_active(o, WWW)->generation->not_before + 61 * DAY);
 	/* The same after a restart. */
 	office_restart(o);
-	assert_true(sched_due_at(o->sched, &credential(o, WWW)->id) == due);
+	assert_true(sched_due_at(o->sched, &office_credential(o, WWW)->id) == due);
 	office_sleep(o, 56 * DAY);
-	assert_int_equal(credential(o, WWW)->credential->generations, 1);
+	assert_int_equal(office_credential(o, WWW)->credential->generations, 1);
 	office_sleep(o, 6 * DAY);
-	assert_int_equal(credential(o, WWW)->credential->generations, 2);
+	assert_int_equal(office_credential(o, WWW)->credential->generations, 2);
 }
 
 static void
@@ -437,7 +419,7 @@ test_due_failure(void **state)
 	/* The CA runs out: the failure stands in the record, with the next try further off. */
 	for (int i = 0; i < 60; i++)
 		office_sleep(o, DAY / 20);
-	p = credential(o, WWW)->credential;
+	p = office_credential(o, WWW)->credential;
 	assert_int_equal(p->state, CREDENTIAL_FAILED);
 	assert_non_null(strstr(p->error, "runs out"));
 	assert_true(p->failures > 1);
@@ -460,12 +442,12 @@ test_node_removed(void **state)
 	struct flow_stats stats;
 
 	assert_int_equal(office_add_credential(o, WWW, both), 0);
-	assert_int_equal(active(o, WWW)->recipient_count, 3);
+	assert_int_equal(office_active(o, WWW)->recipient_count, 3);
 	OK(nodes_remove(o->nodes, "web1", "test", office_on_nodes, o, &o->err));
 	office_settle(o);
-	assert_int_equal(active(o, WWW)->recipient_count, 2);
-	assert_int_equal(active(o, WWW)->access.count, 1);
-	assert_int_equal(credential(o, WWW)->access.count, 1);
+	assert_int_equal(office_active(o, WWW)->recipient_count, 2);
+	assert_int_equal(office_active(o, WWW)->access.count, 1);
+	assert_int_equal(office_credential(o, WWW)->access.count, 1);
 	assert_false(office_can_open(o, one, WWW));
 	assert_true(office_can_open(o, two, WWW));
 	flow_stats(o->flow, &stats);
@@ -495,8 +477,8 @@ test_reseal_after_restart(void **state)
 		char name[32];
 
 		snprintf(name, sizeof(name), "n%d.example.org", i);
-		assert_int_equal(active(o, name)->recipient_count, 2);
-		assert_int_equal(credential(o, name)->access.count, 1);
+		assert_int_equal(office_active(o, name)->recipient_count, 2);
+		assert_int_equal(office_credential(o, name)->access.count, 1);
 	}
 }
 
@@ -516,11 +498,11 @@ test_group_key(void **state)
 	assert_false(office_can_open(o, three, WWW));
 	OK(nodes_group_add(o->nodes, "mail", "web3", "test", office_on_nodes, o, &o->err));
 	assert_true(office_can_open(o, three, WWW));
-	before = active(o, WWW)->recipients;
+	before = office_active(o, WWW)->recipients;
 	OK(nodes_group_remove(o->nodes, "mail", "web1", "test", office_on_nodes, o, &o->err));
 	assert_non_null(strstr(o->warning, "--new-key"));
 	office_settle(o);
-	assert_false(hash_equal(&active(o, WWW)->recipients, &before));
+	assert_false(hash_equal(&office_active(o, WWW)->recipients, &before));
 	assert_false(office_can_open(o, one, WWW));
 	assert_true(office_can_open(o, two, WWW) && office_can_open(o, three, WWW));
 	FAILS(ERR_BUSY, nodes_group_delete(o->nodes, "mail", "test", office_on_nodes, o, &o->err));

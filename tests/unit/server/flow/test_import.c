@@ -43,15 +43,6 @@ import(struct office *o, const struct world_import *im, const char *name, bool r
 	return flow_credential_import(o->flow, &spec, office_on_flow, o, &o->err);
 }
 
-static const struct index_record *
-credential(struct office *o, const char *name)
-{
-	const struct index_record *r = index_named(o->index, KIND_CREDENTIAL, name);
-
-	assert_non_null(r);
-	return r;
-}
-
 static void
 test_first(void **state)
 {
@@ -63,7 +54,7 @@ test_first(void **state)
 	OK(import(o, &im, NULL, false, web1));
 	assert_false(o->result.unchanged);
 	assert_string_equal(o->name, WWW);
-	c = credential(o, WWW)->credential;
+	c = office_credential(o, WWW)->credential;
 	assert_int_equal(c->issuer, ISSUER_IMPORTED);
 	assert_int_equal(c->state, CREDENTIAL_ISSUED);
 	assert_string_equal(c->key_type, "ec-p256");
@@ -71,9 +62,9 @@ test_first(void **state)
 	assert_true(office_can_open(o, web, WWW));
 	assert_false(office_can_open(o, other, WWW));
 	/* It is nobody's turn to renew it. */
-	assert_int_equal(sched_due_at(o->sched, &credential(o, WWW)->id), 0);
+	assert_int_equal(sched_due_at(o->sched, &office_credential(o, WWW)->id), 0);
 	office_restart(o);
-	assert_string_equal(credential(o, WWW)->credential->key_type, "ec-p256");
+	assert_string_equal(office_credential(o, WWW)->credential->key_type, "ec-p256");
 	world_import_fini(&im);
 }
 
@@ -86,16 +77,16 @@ test_again(void **state)
 
 	OK(import(o, &im, NULL, false, NULL));
 	assert_non_null(strstr(o->warning, "no server may open it"));
-	version = credential(o, WWW)->version;
+	version = office_credential(o, WWW)->version;
 	OK(import(o, &im, NULL, false, NULL));
 	assert_true(o->result.unchanged);
 	assert_int_equal(o->result.generation, 1);
-	assert_int_equal(credential(o, WWW)->version, version);
+	assert_int_equal(office_credential(o, WWW)->version, version);
 	FAILS(ERR_EXISTS, import(o, &next, NULL, false, NULL));
 	SAYS("--replace");
 	OK(import(o, &next, NULL, true, NULL));
 	assert_int_equal(o->result.generation, 2);
-	assert_int_equal(credential(o, WWW)->credential->generations, 2);
+	assert_int_equal(office_credential(o, WWW)->credential->generations, 2);
 	/* The older one is known, too. */
 	OK(import(o, &im, NULL, true, NULL));
 	assert_true(o->result.unchanged);

@@ -127,10 +127,7 @@ paste(struct stage *s)
 static const struct index_record *
 credential(struct stage *s)
 {
-	const struct index_record *r = index_named(s->o.index, KIND_CREDENTIAL, at);
-
-	assert_non_null(r);
-	return r;
+	return office_credential(&s->o, at);
 }
 
 static const char *

@@ -168,26 +168,6 @@ test_used_meanwhile(void **state)
 	assert_true(kept > 0 && refused > 0);
 }
 
-/* Makes every membership look as if it were sealed to another key. */
-static void
-spoil(void *arg, const struct committed *records, size_t count, const struct head *head,
-    struct signed_bytes signed_head)
-{
-	struct office *o = arg;
-
-	(void)head;
-	(void)signed_head;
-	for (size_t i = 0; i < count; i++) {
-		union {
-			const struct index_record *is;
-			struct index_record *spoilt;
-		} r = {index_get(o->index, &records[i].record->id)};
-
-		if (r.is != NULL && r.is->kind == KIND_MEMBERSHIP)
-			r.spoilt->recipients.bytes[0] ^= 1;
-	}
-}
-
 /* A repair that does not help is tried less and less often, and others are done. */
 static void
 test_repair_in_vain(void **state)
@@ -201,7 +181,7 @@ test_repair_in_vain(void **state)
 	office_add_node(o, "web4");
 	OK(nodes_group_create(
 	    o->nodes, "mail", office_texts(both), "test", office_on_nodes, o, &o->err));
-	commit_observe(o->commit, spoil, o);
+	office_spoil(o, KIND_MEMBERSHIP);
 	OK(nodes_group_add(o->nodes, "mail", "web3", "test", office_on_nodes, o, &o->err));
 	seq = commit_head(o->commit, NULL)->seq;
 	OK(nodes_remove(o->nodes, "web4", "test", office_on_nodes, o, &o->err));
@@ -209,7 +189,7 @@ test_repair_in_vain(void **state)
 	assert_in_range(commit_head(o->commit, NULL)->seq, seq + 3, seq + 10);
 	/* A removal does not wait for that: it says what is left to do. */
 	OK(nodes_remove(o->nodes, "web2", "test", office_on_nodes, o, &o->err));
-	commit_unobserve(o->commit, spoil, o);
+	office_spoil(o, KIND_UNKNOWN);
 	virtual_pass(&o->time, 3600 * 1000);
 	seq = commit_head(o->commit, NULL)->seq;
 	virtual_pass(&o->time, 3600 * 1000);
