@@ -187,32 +187,6 @@ wire_ticket_keys_encode(const struct ticket_keys *k, struct secret **out, struct
 }
 
 int
-wire_imported_key_decode(const struct secret *in, struct secret **pkcs8, struct err *err)
-{
-	AUTO(fields_fini)
-	struct fields f;
-	Certherd__ImportedKey *m;
-	void *message;
-	int rc = fields_open(&f, &certherd__imported_key__descriptor, secret_span(in), LIMIT_SEALED,
-	    false, &message, err);
-
-	if (rc < 0)
-		return rc;
-	m = message;
-	get_bytes(&f, "pkcs8", m->pkcs8, 1, LIMIT_KEY);
-	return f.error < 0 ? f.error : secret_of(m->pkcs8, pkcs8, err);
-}
-
-int
-wire_imported_key_encode(const struct secret *pkcs8, struct secret **out, struct err *err)
-{
-	Certherd__ImportedKey m = CERTHERD__IMPORTED_KEY__INIT;
-
-	m.pkcs8 = put_span(secret_span(pkcs8));
-	return pack_secret(&m.base, out, err);
-}
-
-int
 wire_password_decode(const struct secret *in, struct secret **password, struct err *err)
 {
 	AUTO(fields_fini)

@@ -89,13 +89,7 @@ NODISCARD int wire_ticket_keys_decode(
  * What the command seals to `managers`: in the binding a nonce in place of the record id, version
  * 0, and one of these in place of a kind of records (docs/protocol/seals.md).
  */
-#define SEAL_IMPORTED_KEY 0x10001u /* public part: the certificate, DER */
-
-/* ImportedKey: PKCS#8 that comes from outside. */
-NODISCARD int wire_imported_key_encode(
-    const struct secret *pkcs8, struct secret **out, struct err *err);
-NODISCARD int wire_imported_key_decode(
-    const struct secret *in, struct secret **pkcs8, struct err *err);
+#define SEAL_IMPORTED_KEY 0x10001u /* PrivateKey; public part: the certificate, DER */
 
 /* SealedPassword: what the CLI seals to `managers`. */
 NODISCARD int wire_password_encode(

@@ -131,7 +131,7 @@ seal_unit(const struct import_run *r, const struct import_unit *u, struct id *no
 {
 	AUTO(secret_freep)
 	struct secret *payload = NULL;
-	int rc = wire_imported_key_encode(u->key, &payload, err);
+	int rc = wire_private_key_encode(u->key, &payload, err);
 
 	return rc < 0
 	    ? rc

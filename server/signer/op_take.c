@@ -15,7 +15,7 @@ read_key(const struct secret *payload, struct pkey **out, struct err *err)
 	struct secret *pkcs8 = NULL, *canonical = NULL;
 	AUTO(pkey_unrefp)
 	struct pkey *key = NULL;
-	int r = wire_imported_key_decode(payload, &pkcs8, err);
+	int r = wire_private_key_decode(payload, &pkcs8, err);
 
 	if (r == 0)
 		r = pkey_from_pkcs8(secret_span(pkcs8), &key, err);

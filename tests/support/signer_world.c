@@ -515,7 +515,7 @@ world_import_init(struct signer_world *w, const char *name, const char *key_type
 		must(cert_issue_ca(out->key, "below", WORLD_NOW, WORLD_NOW + DAY, &out->leaf, NULL),
 		    "import", NULL);
 	must(pkey_to_pkcs8(out->key, &pkcs8, NULL), "import", NULL);
-	must(wire_imported_key_encode(pkcs8, &payload, NULL), "import", NULL);
+	must(wire_private_key_encode(pkcs8, &payload, NULL), "import", NULL);
 	world_seal_foreign(
 	    w, SEAL_IMPORTED_KEY, cert_der(out->leaf), payload, &out->nonce, &out->sealed);
 	chain[0] = cert_der(out->leaf);

@@ -96,23 +96,8 @@ encode_imported_key(struct buf *out, struct err *err)
 	AUTO(secret_freep)
 	struct secret *key = secret_sample("imported pkcs8");
 	struct secret *s = NULL;
-	int rc = wire_imported_key_encode(key, &s, err);
+	int rc = wire_private_key_encode(key, &s, err);
 
-	return put_secret(rc, s, out);
-}
-
-static int
-recode_imported_key(struct span in, struct buf *out, struct err *err)
-{
-	AUTO(secret_freep)
-	struct secret *whole = secret_of(in);
-	AUTO(secret_freep)
-	struct secret *key = NULL;
-	struct secret *s = NULL;
-	int rc = wire_imported_key_decode(whole, &key, err);
-
-	if (rc == 0)
-		rc = wire_imported_key_encode(key, &s, err);
 	return put_secret(rc, s, out);
 }
 
@@ -215,7 +200,7 @@ static const struct sample items[] = {
     {"token/token", encode_join_token, recode_join_token},
     {"payload/private_key", encode_private_key, recode_private_key},
     {"payload/password", encode_password, recode_password},
-    {"payload/imported_key", encode_imported_key, recode_imported_key},
+    {"payload/imported_key", encode_imported_key, recode_private_key},
     {"payload/group_keys", encode_group_keys, recode_group_keys},
     {"payload/ticket_keys", encode_ticket_keys, recode_ticket_keys},
 };

@@ -155,7 +155,7 @@ test_payloads(void **state)
 	r = world_take(&ca, (struct ids){NULL, 0});
 	refused(w, &r, ERR_DENIED);
 	assert_int_equal(pkey_to_pkcs8(im.key, &pkcs8, NULL), 0);
-	assert_int_equal(wire_imported_key_encode(pkcs8, &payload, NULL), 0);
+	assert_int_equal(wire_private_key_encode(pkcs8, &payload, NULL), 0);
 	/* Of another kind: a password is no key, whatever is in it. */
 	buf_clear(&im.sealed);
 	world_seal_foreign(w, KIND_GENERATION, cert_der(im.leaf), payload, &im.nonce, &im.sealed);
@@ -170,7 +170,7 @@ test_payloads(void **state)
 	secret_free(payload);
 	assert_int_equal(secret_new(secret_span(pkcs8).len + 1, &longer, NULL), 0);
 	memcpy(secret_bytes(longer), secret_span(pkcs8).data, secret_span(pkcs8).len);
-	assert_int_equal(wire_imported_key_encode(longer, &payload, NULL), 0);
+	assert_int_equal(wire_private_key_encode(longer, &payload, NULL), 0);
 	buf_clear(&im.sealed);
 	world_seal_foreign(w, SEAL_IMPORTED_KEY, cert_der(im.leaf), payload, &im.nonce, &im.sealed);
 	r = world_take(&im, (struct ids){NULL, 0});
