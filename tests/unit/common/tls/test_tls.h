@@ -35,6 +35,7 @@ void tcp_pair(int fds[2]);
 int run_address_tests(void);
 int run_stream_tests(void);
 int run_select_tests(void);
+int run_starttls_tests(void);
 int run_pump_tests(void);
 int run_terminator_tests(void);
 int run_link_tests(void);
