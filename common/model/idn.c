@@ -2,6 +2,8 @@
 
 #include "common/model/idn.h"
 
+#include "common/base/buf.h"
+
 #include <idn2.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +14,8 @@
 /* --- UTF-8 --- */
 
 /* Bytes of the character at s, which ends in NUL; 0: not UTF-8. What it is comes in *out. */
-static size_t
-utf8_next(const char *s, uint32_t *out)
+size_t
+idn_next(const char *s, uint32_t *out)
 {
 	const uint8_t *u = (const uint8_t *)s;
 	size_t n = u[0] < 0x80 ? 1 : u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : 2;
@@ -147,7 +149,7 @@ explain_label(const char *text, const char *label, size_t len, int rc, struct er
 		    (int)(len < 100 ? len : 100), label);
 	for (unsigned i = 0; i < PREFIX_MOST && at < len && lies_in_a_character(rc); i++) {
 		uint32_t c = 0;
-		size_t n = utf8_next(label + at, &c);
+		size_t n = idn_next(label + at, &c);
 
 		if (convert(label, at + n, NULL) == rc)
 			return err_set(err, ERR_INVALID,
@@ -166,7 +168,7 @@ explain(const char *text, const char *name, int rc, struct err *err)
 	uint32_t c = 0;
 
 	while (true) {
-		size_t n = utf8_next(at, &c);
+		size_t n = idn_next(at, &c);
 
 		if (n == 0 || is_dot(c)) {
 			size_t len = (size_t)(at - label);
@@ -188,7 +190,7 @@ check_utf8(const char *text, struct err *err)
 	uint32_t c;
 
 	for (const char *at = text; *at != 0;) {
-		size_t n = utf8_next(at, &c);
+		size_t n = idn_next(at, &c);
 
 		if (n == 0)
 			return err_set(err, ERR_INVALID,
@@ -315,7 +317,7 @@ next_mixed(const char **at, const char **label)
 	uint32_t c;
 	size_t n;
 
-	for (*label = *at; (n = utf8_next(*at, &c)) > 0; *at += n) {
+	for (*label = *at; (n = idn_next(*at, &c)) > 0; *at += n) {
 		if (c != '.') {
 			scripts |= script_bit(c);
 			continue;
@@ -351,11 +353,53 @@ to_unicode(const char *name, char out[static NAME_SHOWN_MAX])
 const char *
 name_shown(const char *name, char out[static NAME_SHOWN_MAX])
 {
-	const char *at = out, *label;
+	const char *domain = strrchr(name, '@'), *at = out, *label;
+	char shown[NAME_SHOWN_MAX];
 
-	if (!to_unicode(name, out) || next_mixed(&at, &label) != 0)
+	if (domain == NULL && to_unicode(name, out) && next_mixed(&at, &label) == 0)
+		return out;
+	if (domain != NULL)
+		snprintf(out, NAME_SHOWN_MAX, "%.*s%s", (int)(domain + 1 - name), name,
+		    name_shown(domain + 1, shown));
+	else
 		snprintf(out, NAME_SHOWN_MAX, "%s", name);
 	return out;
+}
+
+/* What a DNS name consists of. */
+static bool
+is_of_name(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	    c == '-' || c == '.' || c == '*';
+}
+
+void
+names_put_shown(struct buf *out, struct span text)
+{
+	const char *at = (const char *)text.data;
+	bool as_stored = false;
+
+	for (size_t i = 0, n; i < text.len; i += n) {
+		char name[NAME_TEXT_MAX], shown[NAME_SHOWN_MAX];
+
+		for (n = 0; i + n < text.len && is_of_name(at[i + n]); n++)
+			continue;
+		for (; n > 1 && at[i + n - 1] == '.'; n--)
+			continue; /* the end of a sentence */
+		if (n >= strlen("xn--") && n < sizeof(name) && !as_stored) {
+			memcpy(name, at + i, n);
+			name[n] = '\0';
+			buf_put_str(out, name_shown(name, shown));
+		} else {
+			n = n > 0 ? n : 1;
+			buf_put(out, at + i, n);
+		}
+		if (at[i + n - 1] == '(')
+			as_stored = true;
+		else if (at[i + n - 1] == ' ' || at[i + n - 1] == ')')
+			as_stored = false;
+	}
 }
 
 bool

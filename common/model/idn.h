@@ -15,4 +15,7 @@
 NODISCARD int idn_to_ascii(
     const char *text, const char *name, char out[static NAME_TEXT_MAX], struct err *err);
 
+/* Bytes of the first character of s; 0 at its end, and where it is not UTF-8. */
+size_t idn_next(const char *s, uint32_t *out);
+
 #endif

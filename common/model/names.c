@@ -235,7 +235,15 @@ local_part_check(const char *text, size_t len, struct err *err)
 	for (size_t i = 0; i < len; i++) {
 		char c = lower(text[i]);
 		bool dot = c == '.' && i > 0 && i + 1 < len && text[i - 1] != '.';
+		uint32_t wide = 0;
+		size_t n = (unsigned char)c >= 0x80 ? idn_next(text + i, &wide) : 0;
 
+		/* RFC 8398 has a form of its own for them, which hardly any program reads. */
+		if (n > 0)
+			return err_set(err, ERR_INVALID,
+			    "e-mail address '%.180s': '%.*s' (U+%04X) at character %zu: only ASCII "
+			    "can stand before the '@'",
+			    text, (int)n, text + i, (unsigned)wide, i + 1);
 		if (!dot && !is_digit(c) && (c < 'a' || c > 'z') &&
 		    memchr(signs, c, sizeof(signs) - 1) == NULL)
 			return err_set(err, ERR_INVALID,

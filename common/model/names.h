@@ -8,6 +8,7 @@
  * them. Pure functions.
  */
 
+#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/limits.h"
 
@@ -48,6 +49,10 @@ NODISCARD int name_normalise_all(const char *const *texts, size_t count, bool em
  * and no label mixes scripts; else as it is. Also any other text as it is. Returns out.
  */
 const char *name_shown(const char *name, char out[static NAME_SHOWN_MAX]);
+/*
+ * A text for people with the names in it so; the word behind a "(" stays as it is stored.
+ */
+void names_put_shown(struct buf *out, struct span text);
 /* Whether a label has letters of scripts that nobody writes in one word; the text says which. */
 bool name_mixes_scripts(const char *name, struct err *why);
 

@@ -92,7 +92,8 @@ contains(const char *name, const char *filter)
 {
 	char shown[NAME_SHOWN_MAX];
 
-	return strstr(name, filter) != NULL || strstr(name_shown(name, shown), filter) != NULL;
+	return strcasestr(name, filter) != NULL ||
+	    strcasestr(name_shown(name, shown), filter) != NULL;
 }
 
 static bool

@@ -1,7 +1,10 @@
 #include "server/cli/cli.h"
 
+#include "common/model/names.h"
+
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define OUT_MAX (64 * 1024 * 1024)
@@ -28,10 +31,27 @@ cli_hint(struct cli *c, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Names as people write them; programs get them as they are stored. */
+static void
+show_names(struct buf *text)
+{
+	struct buf shown = BUF_INIT(OUT_MAX);
+
+	if (text->len > 0 && memmem(text->data, text->len, "xn--", strlen("xn--")) != NULL) {
+		names_put_shown(&shown, buf_span(text));
+		buf_clear(text);
+		buf_put_span(text, buf_span(&shown));
+	}
+	buf_fini(&shown);
+}
+
 int
 cli_flush(struct cli *c, struct err *err)
 {
 	int r = buf_error(&c->out, "the output", err);
+
+	if (!c->json)
+		show_names(&c->out);
 
 	/* Some texts come from nodes and other strangers; a terminal must not obey them. */
 	for (size_t i = 0; !c->json && i < c->out.len; i++)
@@ -47,9 +67,14 @@ cli_flush(struct cli *c, struct err *err)
 static void
 complain(const struct cli *c, const struct err *err)
 {
-	fprintf(stderr, "certherd: %s\n", err->text);
+	struct buf text = BUF_INIT(OUT_MAX);
+
+	buf_putf(&text, "certherd: %s\n", err->text);
 	if (c->hint.len > 0)
-		fprintf(stderr, "hint: %s\n", buf_str(&c->hint));
+		buf_putf(&text, "hint: %s\n", buf_str(&c->hint));
+	show_names(&text);
+	fputs(buf_str(&text), stderr);
+	buf_fini(&text);
 }
 
 static int

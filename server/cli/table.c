@@ -25,14 +25,17 @@ cli_table_begin(struct cli_table *t, const char *const *headings)
 void
 cli_table_text(struct cli_table *t, const char *text)
 {
-	struct buf cell = BUF_INIT(5 * CELL_MAX);
+	struct buf cell = BUF_INIT(5 * CELL_MAX), shown = BUF_INIT(64 * CELL_MAX);
 	bool last = t->count % t->columns == t->columns - 1;
 
 	str_put_printable(&cell, span_str(text != NULL && *text != '\0' ? text : "-"),
 	    last ? CELL_MAX : CELL_MIDDLE);
+	/* Here and not when it is printed, for the width. */
+	names_put_shown(&shown, buf_span(&cell));
 	t->cells = mem_grow(t->cells, t->count + 1, sizeof(*t->cells));
-	t->cells[t->count++] = mem_strdup(buf_str(&cell));
+	t->cells[t->count++] = mem_strdup(buf_str(&shown));
 	buf_fini(&cell);
+	buf_fini(&shown);
 }
 
 void

@@ -234,7 +234,9 @@ index_credential(const struct index *ix, const char *typed)
 	char name[NAME_TEXT_MAX];
 	enum name_type type;
 
-	if (r != NULL || name_normalise(typed, name, &type, NULL) < 0)
+	if (r != NULL ||
+	    (name_is_email(typed) ? email_normalise(typed, name, NULL)
+				  : name_normalise(typed, name, &type, NULL)) < 0)
 		return r;
 	return index_named(ix, KIND_CREDENTIAL, name);
 }

@@ -163,6 +163,39 @@ test_idn_shown_as_it_is(void **state)
 		assert_string_equal(name_shown(texts[i], shown), texts[i]);
 }
 
+/* Names inside of texts for people; what stands behind a bracket is meant as it is stored. */
+static void
+test_idn_in_texts(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+	} texts[] = {
+	    {"credential xn--strae-oqa.example is made", "credential straße.example is made"},
+	    {"there is no '*.xn--fa-hia.de'.", "there is no '*.faß.de'."},
+	    {"straße.example (xn--strae-oqa.example)", "straße.example (xn--strae-oqa.example)"},
+	    {"J@faß.de (J@xn--fa-hia.de), xn--tda.de", "J@faß.de (J@xn--fa-hia.de), ü.de"},
+	    {"of xn--fa-hia.de.", "of faß.de."},
+	    {"xn--fa-hia.de,xn--tda.de", "faß.de,ü.de"},
+	    {"Jane@xn--fa-hia.de has none", "Jane@faß.de has none"},
+	    {"xn--paypl-7ve.com mixes", "xn--paypl-7ve.com mixes"},
+	    {"no xn--zz.de, xn--, a.xn", "no xn--zz.de, xn--, a.xn"},
+	    {"MIIBxn--fa-hia+/=", "MIIBxn--fa-hia+/="},
+	    {"...", "..."},
+	    {"", ""},
+	};
+	char shown[NAME_SHOWN_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct buf out = BUF_INIT(1024);
+
+		names_put_shown(&out, span_str(texts[i].text));
+		assert_string_equal(buf_str(&out), texts[i].shown);
+		buf_fini(&out);
+	}
+	assert_string_equal(name_shown("Jane@xn--fa-hia.de", shown), "Jane@faß.de");
+}
+
 int
 run_idn_tests(void)
 {
@@ -171,6 +204,7 @@ run_idn_tests(void)
 	    cmocka_unit_test(test_idn_wildcard_limit),
 	    cmocka_unit_test(test_idn_mixed),
 	    cmocka_unit_test(test_idn_shown_as_it_is),
+	    cmocka_unit_test(test_idn_in_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
