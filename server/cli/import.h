@@ -67,6 +67,7 @@ struct import_run {
 	size_t sets, sets_done;
 	size_t imported, unchanged, failed;
 	struct err first;                   /* of the failures */
+	char *first_text;                   /* all that is to be said of it */
 	struct json_writer json;            /* the results, with --json */
 	struct import_request *requests[2]; /* being filled, and on its way */
 	struct import_said *said;           /* remarks and warnings, each once */

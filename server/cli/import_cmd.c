@@ -10,6 +10,7 @@
 #include "server/cli/init.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 struct import {
@@ -30,6 +31,7 @@ import_fini(struct import *im)
 	import_reader_free(im->reader);
 	managers_fini(&im->managers);
 	import_sets_fini(&im->sets);
+	mem_free(im->run.first_text);
 	for (size_t i = 0; i < im->password_count; i++)
 		secret_free(im->passwords[i]);
 }
@@ -238,6 +240,20 @@ put_left(struct import *im)
 		    im->with_keys);
 }
 
+/* What is to be done about some files takes more room than an error has: the rest is a hint. */
+static int
+say_whole(struct cli *c, int code, const char *text, struct err *err)
+{
+	size_t cut = strlen(text) < ERR_TEXT_MAX ? 0 : ERR_TEXT_MAX - 2;
+
+	while (cut > 0 && strncmp(text + cut, ". ", 2) != 0)
+		cut--;
+	if (cut == 0)
+		return err_set(err, (enum err_code)code, "%s", text);
+	cli_hint(c, "%s", text + cut + 2);
+	return err_set(err, (enum err_code)code, "%.*s", (int)cut, text);
+}
+
 /* What was done stands in the output; the command says what was not. */
 static int
 judge(struct import *im, struct err *err)
@@ -247,7 +263,7 @@ judge(struct import *im, struct err *err)
 	if (run->failed == 0)
 		return 0;
 	if (run->failed == 1 && run->imported + run->unchanged == 0)
-		return err_set(err, (enum err_code)run->first.code, "%s", run->first.text);
+		return say_whole(im->c, run->first.code, run->first_text, err);
 	cli_hint(im->c, "what was imported is recognised when the command is repeated");
 	return err_set(err,
 	    run->first.code == ERR_INVALID ? ERR_PARSE : (enum err_code)run->first.code,

@@ -99,8 +99,10 @@ begin_result(struct import_run *r, const char *file, const char *what, const cha
 void
 import_run_fail(struct import_run *r, const char *file, int code, const char *text)
 {
-	if (r->failed++ == 0)
+	if (r->failed++ == 0) {
 		(void)err_set(&r->first, (enum err_code)code, "%s", text);
+		r->first_text = mem_strdup(text);
+	}
 	if (r->c->json) {
 		begin_result(r, file, NULL, "failed");
 		json_put_object(&r->json, "error");
