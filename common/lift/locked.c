@@ -67,6 +67,8 @@ try_all(struct lift *l, bool with_empty, attempt *try, void *arg)
 		add_failure(l, &err);
 	else if (l->params.password_count == 0)
 		add_problem(l, LIFT_PASSWORD_NEEDED, "it is protected by a password: give it");
+	else if (l->params.password_count == 1)
+		add_problem(l, LIFT_PASSWORD_WRONG, "the password given does not open it");
 	else
 		add_problem(l, LIFT_PASSWORD_WRONG, "none of the %zu passwords given opens it",
 		    l->params.password_count);

@@ -4,7 +4,6 @@
 /* The commands, one file for a noun or a few; commands.c has them in the order of help. */
 
 #include "server/cli/cli.h"
-#include "server/cli/reader.h"
 
 extern const struct cli_command command_init;
 extern const struct cli_command command_status, command_watch, command_version;
@@ -33,15 +32,6 @@ extern const struct cli_command command_explain, command_who_can_read, command_w
 
 /* The member health of a credential: green, yellow or red, and each reason on a line. */
 void cli_put_health(struct cli *c, const struct json *cert);
-
-/*
- * Reads the files of these names ("-" and none at all: standard input) in the reader's process.
- * what: "the root", for whoever types it.
- */
-NODISCARD int cli_foreign_read(enum reader_wish wish, const char *what, const char *const *names,
-    size_t count, struct reader_answer *out, struct err *err);
-/* Prints what was left out; keys: why private keys were. */
-void cli_foreign_remarks(struct cli *c, const struct reader_answer *a, const char *keys);
 
 /* Before it: is --wait a duration? */
 NODISCARD int cli_wait_check(const struct cli *c, struct err *err);

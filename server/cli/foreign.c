@@ -1,20 +1,60 @@
-/* What other programs wrote, for commands that take it in: read in by the reader of reader.h. */
+#include "server/cli/foreign.h"
 
 #include "common/base/str.h"
 #include "common/sys/file.h"
-#include "server/cli/commands.h"
-#include "server/cli/reader.h"
+#include "common/sys/process.h"
+#include "server/cli/init.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static int
-read_input(const char *what, struct buf *out, struct err *err)
+start_reader(struct foreign *f, struct err *err)
+{
+	AUTO(mem_freep)
+	char *program = NULL;
+	int r = self_path(&program, err);
+
+	import_reader_free(MOVE(f->reader));
+	return r < 0 ? r
+		     : import_reader_new(program, (const struct secret *const *)f->passwords,
+			   f->password_count, &f->reader, err);
+}
+
+int
+foreign_begin(struct foreign *f, struct cli *c, struct err *err)
+{
+	int r = import_heap(err);
+
+	*f = (struct foreign){.c = c, .typed = BUF_INIT(LIMIT_IMPORT_FILE)};
+	if (r == 0)
+		r = password_list(c, f->passwords, LIMIT_IMPORT_PASSWORDS, &f->password_count, err);
+	return r;
+}
+
+void
+foreign_fini(struct foreign *f)
+{
+	import_reader_free(MOVE(f->reader));
+	for (size_t i = 0; i < f->password_count; i++)
+		secret_free(f->passwords[i]);
+	f->password_count = 0;
+	buf_fini(&f->typed);
+}
+
+/* --- one set --- */
+
+/* Once; a password that is asked for has the set read again. */
+static int
+read_input(struct foreign *f, const char *what, struct err *err)
 {
 	uint8_t block[16384];
 	ssize_t n;
 
+	if (f->typed.len > 0)
+		return 0;
 	if (isatty(STDIN_FILENO))
 		fprintf(stderr, "paste %s, then Ctrl-D\n", what);
 	while ((n = read(STDIN_FILENO, block, sizeof(block))) != 0) {
@@ -22,69 +62,135 @@ read_input(const char *what, struct buf *out, struct err *err)
 			continue;
 		if (n < 0)
 			return err_errno(err, errno, "read standard input");
-		buf_put(out, block, (size_t)n);
-		if (out->error != 0)
+		buf_put(&f->typed, block, (size_t)n);
+		if (f->typed.error != 0)
 			break;
 	}
-	return buf_error(out, "standard input", err);
-}
-
-/* The contents of the files that the command names, standard input when it names none. */
-struct inputs {
-	struct reader_file files[CLI_WORDS_MAX];
-	struct buf bytes[CLI_WORDS_MAX];
-	size_t count;
-};
-
-static void
-inputs_fini(struct inputs *in)
-{
-	for (size_t i = 0; i < in->count; i++)
-		buf_fini(&in->bytes[i]);
-	mem_free(in);
+	return buf_error(&f->typed, "standard input", err);
 }
 
 static int
-add_input(struct inputs *in, const char *what, const char *name, struct err *err)
+add_file(struct foreign *f, const char *what, const char *path, struct err *err)
 {
-	bool standard = name == NULL || str_equal(name, "-");
-	struct buf *bytes = &in->bytes[in->count++];
-	int r;
+	AUTO(buf_freep)
+	struct buf *bytes = buf_new(LIMIT_IMPORT_FILE);
+	bool typed = str_equal(path, "-");
+	int r = typed ? read_input(f, what, err) : file_read(path, LIMIT_IMPORT_FILE, bytes, err);
 
-	*bytes = BUF_INIT(LIMIT_IMPORT_FILE);
-	r = standard ? read_input(what, bytes, err)
-		     : file_read(name, LIMIT_IMPORT_FILE, bytes, err);
-	in->files[in->count - 1] =
-	    (struct reader_file){standard ? "standard input" : name, buf_span(bytes)};
+	return r < 0 ? r
+		     : import_reader_add(f->reader, typed ? "standard input" : path,
+			   buf_span(typed ? &f->typed : bytes), err);
+}
+
+static int
+read_set(struct foreign *f, enum import_wish wish, const char *what, const char *const *paths,
+    size_t count, struct import_found *out, struct err *err)
+{
+	int r = f->reader == NULL ? start_reader(f, err) : 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = add_file(f, what, paths[i], err);
+	if (r == 0)
+		r = import_reader_take(f->reader, wish, out, err);
+	/* A file that cannot be opened leaves half a set behind. */
+	if (r < 0)
+		import_reader_free(MOVE(f->reader));
 	return r;
+}
+
+/* Whoever has given passwords by an option is not there to be asked. */
+static bool
+can_ask(const struct foreign *f)
+{
+	return f->asked == f->password_count && f->asked < FOREIGN_QUESTIONS &&
+	    isatty(STDIN_FILENO);
+}
+
+static int
+ask(struct foreign *f, const char *path, size_t count, struct err *err)
+{
+	AUTO(mem_freep)
+	char *question =
+	    mem_printf("%sassword of %s%s", f->asked > 0 ? "It does not open it. P" : "P",
+		str_equal(path, "-") ? "it" : path, count > 1 ? " and the files with it" : "");
+	int r = password_ask(question, &f->passwords[f->password_count], err);
+
+	if (r < 0)
+		return r;
+	f->password_count++;
+	f->asked++;
+	return start_reader(f, err);
 }
 
 int
-cli_foreign_read(enum reader_wish wish, const char *what, const char *const *names, size_t count,
-    struct reader_answer *out, struct err *err)
+foreign_read(struct foreign *f, enum import_wish wish, const char *what, const char *const *paths,
+    size_t count, struct import_found *out, struct err *err)
 {
-	struct inputs *in = mem_zalloc(sizeof(*in));
-	int r = count == 0 ? add_input(in, what, NULL, err) : 0;
+	struct import_found found = {.units = NULL};
+	int r = read_set(f, wish, what, paths, count, &found, err);
 
-	for (size_t i = 0; r == 0 && i < count && i < CLI_WORDS_MAX; i++)
-		r = add_input(in, what, names[i], err);
-	if (r == 0)
-		r = reader_read(wish, in->files, in->count, out, err);
-	inputs_fini(in);
-	return r;
+	while (r == 0 && found.needs_password && can_ask(f)) {
+		import_found_fini(&found);
+		r = ask(f, paths[0], count, err);
+		if (r == 0)
+			r = read_set(f, wish, what, paths, count, &found, err);
+	}
+	if (r < 0)
+		return r;
+	if (found.needs_password && f->password_count == 0)
+		cli_hint(f->c, "give the password with --password-file FILE, or on a terminal");
+	*out = found;
+	return 0;
 }
 
-/* What else was in it is said, so that nobody wonders: a key above all. */
-void
-cli_foreign_remarks(struct cli *c, const struct reader_answer *a, const char *keys)
-{
-	for (size_t i = 0; !c->json && i < a->count; i++) {
-		const struct span text = a->items[i].bytes;
+/* --- what is said --- */
 
-		if (a->items[i].kind == READER_KEY)
-			cli_printf(c, "left out: a private key (%.*s); %s\n", (int)text.len,
-			    (const char *)text.data, keys);
-		else if (a->items[i].kind == READER_REMARK)
-			cli_printf(c, "left out: %.*s\n", (int)text.len, (const char *)text.data);
+int
+foreign_refused(struct cli *c, int code, const char *text, struct err *err)
+{
+	size_t cut = strlen(text) < ERR_TEXT_MAX ? 0 : ERR_TEXT_MAX - 2;
+
+	while (cut > 0 && strncmp(text + cut, ". ", 2) != 0)
+		cut--;
+	if (cut == 0)
+		return err_set(err, (enum err_code)code, "%s", text);
+	cli_hint(c, "%s", text + cut + 2);
+	return err_set(err, (enum err_code)code, "%.*s", (int)cut, text);
+}
+
+/* --- certificates alone --- */
+
+/* What else was in it is said, so that nobody wonders: a key above all. */
+static void
+put_rest(struct cli *c, const struct import_found *f)
+{
+	for (size_t i = 0; !c->json && i < f->remark_count; i++)
+		cli_printf(c, "note: %s\n", f->remarks[i].text);
+	for (size_t i = 0; !c->json && i < f->refusal_count; i++)
+		cli_printf(c, "note: left out: %s\n", f->refusals[i].text);
+}
+
+int
+foreign_certs(struct cli *c, enum import_wish wish, const char *what, const char *const *paths,
+    size_t count, struct import_found *out, struct err *err)
+{
+	static const char *const standard[] = {"-"};
+	struct import_found found = {.units = NULL};
+	struct foreign f;
+	int r = foreign_begin(&f, c, err);
+
+	if (r == 0)
+		r = foreign_read(&f, wish, what, count > 0 ? paths : standard,
+		    count > 0 ? count : 1, &found, err);
+	foreign_fini(&f);
+	if (r < 0)
+		return r;
+	if (found.unit_count == 0) {
+		r = foreign_refused(c, found.refusals[0].code, found.refusals[0].text, err);
+		import_found_fini(&found);
+		return r;
 	}
+	put_rest(c, &found);
+	*out = found;
+	return 0;
 }

@@ -4,22 +4,14 @@
 
 #include "common/base/num.h"
 #include "common/base/str.h"
-#include "common/sys/file.h"
-#include "common/sys/process.h"
+#include "server/cli/foreign.h"
 #include "server/cli/import.h"
-#include "server/cli/init.h"
-
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 struct import {
 	struct cli *c;
 	struct import_sets sets;
 	struct managers managers;
-	struct secret *passwords[LIMIT_IMPORT_PASSWORDS];
-	size_t password_count;
-	struct import_reader *reader;
+	struct foreign foreign;
 	struct import_run run;
 	size_t with_keys; /* files in which keys lie */
 	const char *with_key;
@@ -28,74 +20,10 @@ struct import {
 static void
 import_fini(struct import *im)
 {
-	import_reader_free(im->reader);
+	foreign_fini(&im->foreign);
 	managers_fini(&im->managers);
 	import_sets_fini(&im->sets);
 	mem_free(im->run.first_text);
-	for (size_t i = 0; i < im->password_count; i++)
-		secret_free(im->passwords[i]);
-}
-
-static int
-start_reader(struct import *im, struct err *err)
-{
-	AUTO(mem_freep)
-	char *program = NULL;
-	int r = self_path(&program, err);
-
-	if (r < 0)
-		return r;
-	import_reader_free(MOVE(im->reader));
-	return import_reader_new(program, (const struct secret *const *)im->passwords,
-	    im->password_count, &im->reader, err);
-}
-
-/* --- one set --- */
-
-static int
-read_set(struct import *im, const struct import_set *set, struct import_found *out, struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < set->count; i++) {
-		AUTO(buf_freep)
-		struct buf *bytes = buf_new(LIMIT_IMPORT_FILE);
-
-		r = file_read(set->paths[i], LIMIT_IMPORT_FILE, bytes, err);
-		if (r == 0)
-			r = import_reader_add(im->reader, set->paths[i], buf_span(bytes), err);
-	}
-	return r < 0 ? r : import_reader_take(im->reader, out, err);
-}
-
-/* Once a set wants a password and there is somebody to ask. */
-static int
-ask_password(struct import *im, const struct import_set *set, struct err *err)
-{
-	AUTO(mem_freep)
-	char *question = mem_printf(
-	    "Password of %s%s", set->paths[0], set->count > 1 ? " and the files with it" : "");
-	int r = password_ask(question, &im->passwords[im->password_count], err);
-
-	if (r < 0)
-		return r;
-	im->password_count++;
-	return start_reader(im, err);
-}
-
-static int
-find_in_set(
-    struct import *im, const struct import_set *set, struct import_found *found, struct err *err)
-{
-	int r = read_set(im, set, found, err);
-
-	if (r == 0 && found->needs_password && im->password_count == 0 && isatty(STDIN_FILENO)) {
-		import_found_fini(found);
-		r = ask_password(im, set, err);
-		if (r == 0)
-			r = read_set(im, set, found, err);
-	}
-	return r;
 }
 
 /* --- which of several keys --- */
@@ -198,12 +126,13 @@ static int
 import_set(struct import *im, const struct import_set *set, struct err *err)
 {
 	struct import_found found = {.units = NULL};
-	int r = find_in_set(im, set, &found, err);
+	int r = foreign_read(&im->foreign, IMPORT_KEYS, "keys and certificates",
+	    (const char *const *)set->paths, set->count, &found, err);
 
 	/* A file that cannot be opened is one failure of many. */
 	if (r < 0 && im->run.batch && (r == ERR_DENIED || r == ERR_NOTFOUND || r == ERR_LIMIT)) {
 		import_run_fail(&im->run, set->paths[0], r, err->text);
-		r = start_reader(im, err);
+		r = 0;
 	} else if (r == 0 && found.refusal_count > 0) {
 		refuse(im, set, &found);
 	} else if (r == 0) {
@@ -240,20 +169,6 @@ put_left(struct import *im)
 		    im->with_keys);
 }
 
-/* What is to be done about some files takes more room than an error has: the rest is a hint. */
-static int
-say_whole(struct cli *c, int code, const char *text, struct err *err)
-{
-	size_t cut = strlen(text) < ERR_TEXT_MAX ? 0 : ERR_TEXT_MAX - 2;
-
-	while (cut > 0 && strncmp(text + cut, ". ", 2) != 0)
-		cut--;
-	if (cut == 0)
-		return err_set(err, (enum err_code)code, "%s", text);
-	cli_hint(c, "%s", text + cut + 2);
-	return err_set(err, (enum err_code)code, "%.*s", (int)cut, text);
-}
-
 /* What was done stands in the output; the command says what was not. */
 static int
 judge(struct import *im, struct err *err)
@@ -263,7 +178,7 @@ judge(struct import *im, struct err *err)
 	if (run->failed == 0)
 		return 0;
 	if (run->failed == 1 && run->imported + run->unchanged == 0)
-		return say_whole(im->c, run->first.code, run->first_text, err);
+		return foreign_refused(im->c, run->first.code, run->first_text, err);
 	cli_hint(im->c, "what was imported is recognised when the command is repeated");
 	return err_set(err,
 	    run->first.code == ERR_INVALID ? ERR_PARSE : (enum err_code)run->first.code,
@@ -280,13 +195,8 @@ prepare(struct import *im, struct err *err)
 		return err_set(err, ERR_INVALID, "either --all or --key");
 	r = import_sets_make(c->words, c->word_count, &im->sets, err);
 	if (r == 0)
-		r = import_heap(err);
-	if (r == 0)
-		r = password_list(
-		    c, im->passwords, LIMIT_IMPORT_PASSWORDS, &im->password_count, err);
-	if (r == 0)
-		r = managers_get(c, &im->managers, err);
-	return r < 0 ? r : start_reader(im, err);
+		r = foreign_begin(&im->foreign, c, err);
+	return r < 0 ? r : managers_get(c, &im->managers, err);
 }
 
 static int
@@ -318,8 +228,7 @@ run_import(struct cli *c, struct err *err)
 static const struct cli_option import_options[] = {
     {"access", "NODE,@GROUP,...", "Who may open them; the domain's default access if not given."},
     {"name", "NAME", "Name of the credential; the first name of its certificate if not given."},
-    {"password-file", "FILE", "A password of the files, in a file; may be given several times."},
-    {"password-fd", "NUMBER", "A password of the files, from a descriptor."},
+    FOREIGN_OPTIONS,
     {"key", "NUMBER", "Take this one of several keys, as they are listed without it."},
     {"all", NULL, "Take all keys that there are."},
     {"replace", NULL, "Make it the next generation of what was imported under its name before."},

@@ -1,14 +1,11 @@
 #include "server/cli/cli.h"
 
 #include "common/base/str.h"
-#include "server/cli/reader.h"
 #include "server/import/import.h"
 
 int
 main(int argc, char **argv)
 {
-	if (argc == 2 && str_equal(argv[1], READER_WORD))
-		return reader_main();
 	if (argc == 2 && str_equal(argv[1], IMPORT_CHILD_WORD))
 		return import_child_main();
 	return cli_main(argc, argv);

@@ -2,7 +2,7 @@
 
 #include "server/cli/commands.h"
 
-#include "server/cli/reader.h"
+#include "server/cli/foreign.h"
 
 static int
 run_submit(struct cli *c, struct err *err)
@@ -26,41 +26,29 @@ run_csr(struct cli *c, struct err *err)
 
 /* ------------------------------------------------------------------------- paste */
 
-static void
-put_answer(struct cli *c, const struct reader_answer *a, struct json_writer *w)
-{
-	cli_foreign_remarks(c, a, "the key of this credential was made here");
-	json_put_object(w, NULL);
-	json_put_array(w, "certificates");
-	for (size_t i = 0; i < a->count; i++)
-		if (a->items[i].kind == READER_CERT)
-			json_put_base64(w, NULL, a->items[i].bytes);
-	json_put_end(w);
-	json_put_end(w);
-}
-
 /* Every certificate that there is in the input, whatever stands around it. */
 static int
 read_answer(struct cli *c, struct json_writer *w, struct err *err)
 {
-	struct reader_answer answer = {.items = NULL};
-	int r = cli_foreign_read(READER_LEAVES, "what the CA has answered", c->words + 1,
-	    c->word_count - 1, &answer, err);
+	struct import_found found;
+	int r = foreign_certs(c, IMPORT_ANSWER, "what the CA has answered", c->words + 1,
+	    c->word_count - 1, &found, err);
 
-	if (r < 0)
+	if (r < 0) {
+		if (c->hint.len == 0)
+			cli_hint(c,
+			    "give what the CA has answered: PEM, DER or PKCS#7, in a file or on "
+			    "standard input");
 		return r;
-	if (reader_count(&answer, READER_CERT) > 0) {
-		put_answer(c, &answer, w);
-	} else {
-		cli_hint(c,
-		    "give what the CA has answered: PEM, DER or PKCS#7, in a file or on "
-		    "standard input");
-		r = answer.problem.code != 0
-		    ? err_set(err, (enum err_code)answer.problem.code, "%s", answer.problem.text)
-		    : err_set(err, ERR_NOTFOUND, "the answer has no certificate");
 	}
-	reader_answer_fini(&answer);
-	return r;
+	json_put_object(w, NULL);
+	json_put_array(w, "certificates");
+	for (size_t i = 0; i < found.unit_count; i++)
+		json_put_base64(w, NULL, found.units[i].certs[0]);
+	json_put_end(w);
+	json_put_end(w);
+	import_found_fini(&found);
+	return 0;
 }
 
 static int
@@ -90,6 +78,7 @@ static const struct cli_option submit_options[] = {
 };
 
 static const struct cli_option paste_options[] = {
+    FOREIGN_OPTIONS,
     CLI_WAIT_OPTIONS,
 };
 

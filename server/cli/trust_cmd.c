@@ -1,7 +1,7 @@
 /* Trusted roots: added from files, servers and the domain's own CAs; listed, removed, exported. */
 
 #include "common/base/str.h"
-#include "server/cli/reader.h"
+#include "server/cli/foreign.h"
 #include "server/cli/trust.h"
 
 #include <string.h>
@@ -29,26 +29,19 @@ trust_batch_take(struct trust_batch *b, struct cert *c)
 static int
 take_files(struct cli *c, struct trust_batch *out, struct err *err)
 {
-	struct reader_answer answer = {.items = NULL};
-	int r = cli_foreign_read(READER_ALL, "the roots", c->words, c->word_count, &answer, err);
+	struct import_found found;
+	int r = foreign_certs(c, IMPORT_CERTS, "the roots", c->words, c->word_count, &found, err);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < answer.count; i++) {
+	for (size_t i = 0; r == 0 && i < found.unit_count; i++) {
 		struct cert *cert = NULL;
 
-		if (answer.items[i].kind != READER_CERT)
-			continue;
-		r = cert_parse(answer.items[i].bytes, &cert, err);
+		r = cert_parse(found.units[i].certs[0], &cert, err);
 		if (r == 0)
 			trust_batch_take(out, cert);
 	}
-	cli_foreign_remarks(c, &answer, "keys have no place here");
-	if (r == 0 && out->count == 0)
-		r = answer.problem.code != 0
-		    ? err_set(err, (enum err_code)answer.problem.code, "%s", answer.problem.text)
-		    : err_set(err, ERR_NOTFOUND, "there is no certificate in it");
-	reader_answer_fini(&answer);
+	import_found_fini(&found);
 	return r;
 }
 
@@ -290,6 +283,7 @@ static const struct cli_option add_options[] = {
     {"from", "HOST:PORT", "What this server sends, after a question."},
     {"yes", "SHA-256", "Of the last CA that the server sends: the answer to the question."},
     {"ca", "NAME", "The root of this Micro CA."},
+    FOREIGN_OPTIONS,
 };
 
 static const struct cli_option list_options[] = {

@@ -1,6 +1,7 @@
 /* The process that reads foreign files. Nothing in here is believed to be unharmed by them. */
 
-#include "server/import/units.h"
+#include "server/import/confine.h"
+#include "server/import/report.h"
 
 #include <stdio.h>
 
@@ -17,7 +18,7 @@ prepare(struct err *err)
 {
 	int r = import_heap(err);
 
-	return r < 0 ? r : import_confine(0, err);
+	return r < 0 ? r : confine(err);
 }
 
 static struct lift *
@@ -72,10 +73,16 @@ take_file(struct child *c, size_t len, struct err *err)
 }
 
 static int
-take_set(struct child *c, struct err *err)
+take_set(struct child *c, size_t len, struct err *err)
 {
-	int r = units_send(SOCKET_FD, lift_of(c), err);
+	uint8_t wish;
+	int r = len == sizeof(wish) ? frame_recv_body(SOCKET_FD, -1, &wish, len, err)
+				    : err_set(err, ERR_PROTO, "a set that is not wished for");
 
+	if (r == 0 && wish >= IMPORT_WISH__COUNT)
+		r = err_set(err, ERR_PROTO, "wish %u", wish);
+	if (r == 0)
+		r = report_send(SOCKET_FD, lift_of(c), (enum import_wish)wish, err);
 	lift_free(MOVE(c->lift));
 	return r;
 }
@@ -92,7 +99,7 @@ serve(struct child *c, struct err *err)
 		else if (head.kind == FRAME_FILE)
 			r = take_file(c, head.len, err);
 		else if (head.kind == FRAME_TAKE)
-			r = take_set(c, err);
+			r = take_set(c, head.len, err);
 		else
 			r = err_set(err, ERR_PROTO, "a frame %s", frame_kind_name(head.kind));
 		if (r < 0)

@@ -4,6 +4,7 @@
 #include "common/crypto/pbe.h"
 #include "common/sys/process.h"
 #include "common/sys/sandbox.h"
+#include "server/import/confine.h"
 #include "server/import/import.h"
 
 #include <errno.h>
@@ -22,22 +23,26 @@ static const bool limits_memory = true;
 int
 import_heap(struct err *err)
 {
-	size_t size;
-	int r = process_heap_size(PROCESS_HEAP_MOST, &size, err);
+	size_t used, size;
+	int r;
 
+	secret_heap_usage(&used, &size);
+	if (size > 0)
+		return 0;
+	r = process_heap_size(PROCESS_HEAP_MOST, &size, err);
 	return r < 0 ? r : secret_heap_init(size, err);
 }
 
 static int
-limit(int what, rlim_t most, const char *name, struct err *err)
+limit(int what, rlim_t soft, rlim_t hard, const char *name, struct err *err)
 {
-	const struct rlimit l = {most, most};
+	const struct rlimit l = {soft, hard};
 
 	return setrlimit(what, &l) < 0 ? err_errno(err, errno, "cannot limit %s", name) : 0;
 }
 
 int
-import_confine(unsigned cpu_seconds, struct err *err)
+confine(struct err *err)
 {
 	int r = process_harden(err);
 
@@ -47,9 +52,9 @@ import_confine(unsigned cpu_seconds, struct err *err)
 		r = envelope_self_test(err);
 	/* Without it the files that need it are explained. */
 	(void)!pbe_load_legacy(NULL);
-	if (r == 0 && cpu_seconds > 0)
-		r = limit(RLIMIT_CPU, cpu_seconds, "time", err);
+	if (r == 0)
+		r = limit(RLIMIT_CPU, CONFINE_CPU_S, RLIM_INFINITY, "time", err);
 	if (r == 0 && limits_memory)
-		r = limit(RLIMIT_AS, MEMORY_MOST, "memory", err);
+		r = limit(RLIMIT_AS, MEMORY_MOST, MEMORY_MOST, "memory", err);
 	return r < 0 ? r : sandbox_signer(err);
 }

@@ -10,9 +10,9 @@
 #define FOUND_BUDGET (16U * 1024 * 1024)
 
 void
-found_init(struct import_found *f)
+found_init(struct import_found *f, enum import_wish wish)
 {
-	*f = (struct import_found){.memory = arena_new(FOUND_BUDGET)};
+	*f = (struct import_found){.wish = wish, .memory = arena_new(FOUND_BUDGET)};
 }
 
 void
@@ -75,14 +75,17 @@ get_certs(struct import_found *f, struct cursor *c, struct import_unit *u, struc
 static int
 add_unit(struct import_found *f, struct cursor *c, struct secret **key, struct err *err)
 {
+	const bool keys = f->wish == IMPORT_KEYS;
+	const size_t most = keys ? LIMIT_IMPORT_KEYS : LIMIT_IMPORT_ITEMS;
 	struct import_unit u = {.file = NULL};
 	const char **texts[] = {&u.file, &u.place, &u.label, &u.key_type, &u.names};
 	int r = 0;
 
-	if (*key == NULL)
-		return err_set(err, ERR_PROTO, "certificates without a key");
-	if (f->unit_count == LIMIT_IMPORT_KEYS)
-		return err_set(err, ERR_LIMIT, "more than %d keys", LIMIT_IMPORT_KEYS);
+	if (keys != (*key != NULL))
+		return err_set(err, ERR_PROTO, "certificates %s a key", keys ? "without" : "with");
+	if (f->unit_count == most)
+		return err_set(
+		    err, ERR_LIMIT, "more than %zu %s", most, keys ? "keys" : "certificates");
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(texts); i++)
 		r = frame_get_text(c, f->memory, texts[i], err);
 	u.not_after = (int64_t)cursor_be64(c);

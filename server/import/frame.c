@@ -44,6 +44,7 @@ most_of(enum frame_kind kind)
 	case FRAME_REFUSAL:
 		return FRAME_TEXT + 8;
 	case FRAME_TAKE:
+		return 1;
 	case FRAME_END:
 	case FRAME__COUNT:
 		break;

@@ -6,7 +6,7 @@
  * bytes, a kind of one, and the content. Private to server/import and its fuzz target.
  *
  *   command: PASSWORD*  ( FILE* TAKE )*
- *   reader:  ( KEY UNIT | REMARK | REFUSAL )*  END, for each TAKE
+ *   reader:  ( KEY UNIT | UNIT | REMARK | REFUSAL )*  END, for each TAKE
  *
  * A KEY is the bytes of PKCS#8 alone, so that they can be read straight into a secret.
  */
@@ -16,7 +16,7 @@
 enum frame_kind {
 	FRAME_PASSWORD = 1, /* bytes */
 	FRAME_FILE,         /* text name, then the bytes of the file */
-	FRAME_TAKE,
+	FRAME_TAKE,         /* the wish as 1 byte */
 	FRAME_KEY,
 	FRAME_UNIT,    /* texts file, place, label, key type, names; end as 8 bytes; certificates */
 	FRAME_REMARK,  /* text */
@@ -52,10 +52,13 @@ NODISCARD int frame_get_text(
 
 /* --- what the reader has found (found.c) --- */
 
-/* Takes a UNIT, REMARK or REFUSAL in; key is that of a UNIT, taken if all went well. */
+/*
+ * Takes a UNIT, REMARK or REFUSAL in; key is that of a UNIT, taken if all went well, and only one
+ * of keys has it.
+ */
 NODISCARD int found_add(struct import_found *f, enum frame_kind kind, struct span content,
     struct secret **key, struct err *err);
-void found_init(struct import_found *f);
+void found_init(struct import_found *f, enum import_wish wish);
 void found_put_unit(struct buf *out, const struct import_unit *u);
 void found_put_refusal(struct buf *out, int code, bool needs_password, const char *text);
 /* A refusal that has no reader any more to say it. */

@@ -5,21 +5,31 @@
  * Reads foreign files for the command, in a child process of the same program: it has limits of
  * memory and processor time, gets the bytes over a socket, and can open no file, no connection and
  * no program. What comes back is canonical: keys as PKCS#8, certificates as DER, each key with the
- * certificate that belongs to it. Whatever a file does to its reader, it does to that process.
- * Blocking; one thread.
+ * certificate that belongs to it, or certificates alone. Whatever a file does to its reader, it
+ * does to that process. Blocking; one thread.
  */
 
 #include "common/base/limits.h"
 #include "common/crypto/secret.h"
 
-/* A key with its certificate, as they lay in files that were looked at together. */
+/* What of a set of files is of use. Keys leave the process for IMPORT_KEYS alone. */
+enum import_wish {
+	IMPORT_KEYS,   /* keys with their certificates; a file that cannot be read refuses all */
+	IMPORT_ANSWER, /* a CA's answer: certificates; of many the leaves, and what may be above */
+	IMPORT_CERTS,  /* every certificate */
+	IMPORT_WISH__COUNT,
+};
+/* Of more certificates than that, a CA's answer is only what belongs to its leaves. */
+#define IMPORT_CERTS_MANY 32
+
+/* A key with its certificate, or a certificate, as they lay in files looked at together. */
 struct import_unit {
 	const char *file, *place, *label; /* of the key; place and label may be "" */
 	const char *key_type, *names;     /* for people: "ec-p256", "www.example.org, ..." */
 	int64_t not_after;
-	struct secret *key; /* PKCS#8 */
+	struct secret *key; /* PKCS#8; NULL of a certificate */
 	struct span *certs; /* DER, the leaf first, then what may be its issuers */
-	size_t cert_count;
+	size_t cert_count;  /* of a certificate: 1 */
 };
 
 struct import_note {
@@ -27,13 +37,14 @@ struct import_note {
 	const char *text;
 };
 
-/* What there was in a set of files. With a refusal nothing of it should be taken. */
+/* What there was in a set of files. Of keys nothing should be taken when there is a refusal. */
 struct import_found {
+	enum import_wish wish;
 	struct import_unit *units;
 	size_t unit_count;
 	struct import_note *refusals, *remarks;
 	size_t refusal_count, remark_count;
-	bool needs_password; /* and none was given */
+	bool needs_password; /* or another one than those given */
 	struct arena *memory;
 };
 void import_found_fini(struct import_found *f);
@@ -54,21 +65,15 @@ DEFINE_FREEP(struct import_reader, import_reader_free)
 NODISCARD int import_reader_add(
     struct import_reader *r, const char *name, struct span bytes, struct err *err);
 NODISCARD int import_reader_take(
-    struct import_reader *r, struct import_found *out, struct err *err);
+    struct import_reader *r, enum import_wish wish, struct import_found *out, struct err *err);
 
 /* The child: main() of a program that was called with this word alone. */
-#define IMPORT_CHILD_WORD "--read-foreign-keys"
+#define IMPORT_CHILD_WORD "--read-foreign"
 int import_child_main(void);
 
 /*
- * Of a process that reads foreign files: hardens it, loads what is loaded on first use, limits
- * memory and processor time (0: not here), and closes the sandbox of the signer.
- */
-NODISCARD int import_confine(unsigned cpu_seconds, struct err *err);
-
-/*
- * Secure heap of a process that holds keys of imports: as much as may be locked. Once, before the
- * first key.
+ * Secure heap of a process that holds keys of imports: as much as may be locked. Before the first
+ * key; once it is there this does nothing.
  */
 NODISCARD int import_heap(struct err *err);
 

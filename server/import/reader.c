@@ -1,5 +1,6 @@
 /* The command's side: a process that reads, and another one when a file has ended it. */
 
+#include "server/import/confine.h"
 #include "server/import/frame.h"
 
 #include "common/base/arena.h"
@@ -14,7 +15,6 @@
 #include <time.h>
 
 #define CHILD_FD 3
-#define SET_CPU_S 20           /* for a set; LIMIT_PBE_MS of it may go into passwords */
 #define ANSWER_MS (120 * 1000) /* real time: the machine may be busy */
 
 struct import_reader {
@@ -115,7 +115,7 @@ give_time(struct import_reader *r, struct err *err)
 
 	if (clock_getcpuclockid(r->pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
 		return 0; /* it has ended, which will be noticed */
-	l.rlim_cur = (rlim_t)used.tv_sec + SET_CPU_S;
+	l.rlim_cur = (rlim_t)used.tv_sec + CONFINE_CPU_S;
 	if (prlimit(r->pid, RLIMIT_CPU, &l, NULL) < 0 && errno != ESRCH)
 		return err_errno(
 		    err, errno, "cannot limit the time of the reader of foreign files");
@@ -166,7 +166,7 @@ recv_one(struct import_reader *r, struct import_found *f, struct secret **key, b
 		return rc;
 	*ended = head.kind == FRAME_END;
 	if (head.kind == FRAME_KEY) {
-		if (*key != NULL || head.len == 0)
+		if (f->wish != IMPORT_KEYS || *key != NULL || head.len == 0)
 			return err_set(err, ERR_PROTO, "a key that is none");
 		rc = secret_new(head.len, key, err);
 		return rc < 0
@@ -190,8 +190,9 @@ recv_all(struct import_reader *r, struct import_found *f, struct err *err)
 {
 	AUTO(secret_freep)
 	struct secret *key = NULL;
+	const uint8_t wish = (uint8_t)f->wish;
 	bool ended = false;
-	int rc = frame_send(r->fd, FRAME_TAKE, SPAN(NULL, 0), err);
+	int rc = frame_send(r->fd, FRAME_TAKE, SPAN(&wish, sizeof(wish)), err);
 
 	while (rc == 0 && !ended)
 		rc = recv_one(r, f, &key, &ended, err);
@@ -206,6 +207,7 @@ static int
 refuse_set(struct import_reader *r, struct import_found *f, const struct err *why, struct err *err)
 {
 	struct process_end end = end_child(r, why->code != ERR_UNAVAIL);
+	const enum import_wish wish = f->wish;
 	char how[64], text[FRAME_TEXT];
 
 	import_found_fini(f);
@@ -216,20 +218,21 @@ refuse_set(struct import_reader *r, struct import_found *f, const struct err *wh
 	snprintf(text, sizeof(text), "%s%s: reading it has ended the process that reads (%s)",
 	    r->first, r->files > 1 ? " and the files with it" : "",
 	    why->code == ERR_UNAVAIL ? process_end_text(&end, how) : why->text);
-	found_init(f);
+	found_init(f, wish);
 	found_refuse(f, why->code == ERR_UNAVAIL ? ERR_LIMIT : why->code, text);
 	return 0;
 }
 
 int
-import_reader_take(struct import_reader *r, struct import_found *out, struct err *err)
+import_reader_take(
+    struct import_reader *r, enum import_wish wish, struct import_found *out, struct err *err)
 {
 	struct err why = {.code = ERR_UNAVAIL};
 	struct import_found f;
 	int rc = 0;
 
 	CHECK(r->files > 0);
-	found_init(&f);
+	found_init(&f, wish);
 	if (!r->broken)
 		rc = recv_all(r, &f, &why);
 	/* No memory for keys is no fault of the files. */

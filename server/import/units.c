@@ -1,64 +1,13 @@
-#include "server/import/units.h"
+/* Keys with their certificates, and what is said of the rest of a set. */
+
+#include "server/import/report.h"
 
 #include "common/base/str.h"
 #include "common/crypto/cert_facts.h"
 #include "common/crypto/sign.h"
 
-#include <stdio.h>
-
 #define NAMES_SHOWN 3
 #define NAMES_MAX 512
-
-struct report {
-	int fd;
-	const struct lift *lift;
-	size_t units, refusals;
-	struct err *err;
-};
-
-/* "bundle.pem, block 2": where an item lay. */
-static void
-put_where(struct buf *out, const struct lift_item *item)
-{
-	buf_putf(out, "%s%s%s", item->file, *item->place != '\0' ? ", " : "", item->place);
-}
-
-static int
-send_text(struct report *r, enum frame_kind kind, int code, bool needs_password, const char *text)
-{
-	struct buf content = BUF_INIT(FRAME_TEXT + 8);
-	int rc;
-
-	if (kind == FRAME_REFUSAL) {
-		found_put_refusal(&content, code, needs_password, text);
-		r->refusals++;
-	} else {
-		frame_put_text(&content, text);
-	}
-	rc = frame_send(r->fd, kind, buf_span(&content), r->err);
-	buf_fini(&content);
-	return rc;
-}
-
-/* With the place in front, cut where a text is full. */
-static int PRINTF_LIKE(5, 6) say(struct report *r, enum frame_kind kind, int code,
-    const struct lift_item *item, const char *fmt, ...)
-{
-	struct buf text = BUF_INIT(FRAME_TEXT);
-	va_list ap;
-	int rc;
-
-	put_where(&text, item);
-	buf_put_str(&text, ": ");
-	va_start(ap, fmt);
-	buf_vputf(&text, fmt, ap);
-	va_end(ap);
-	rc = send_text(r, kind, code, false, buf_str(&text));
-	buf_fini(&text);
-	return rc;
-}
-
-/* --- a key with its certificates --- */
 
 struct shown {
 	struct buf *out;
@@ -128,8 +77,6 @@ send_unit(struct report *r, const struct lift_item *item)
 	const struct cert *leaf = lift_at(r->lift, item->pair)->cert;
 	struct span certs[IMPORT_CERTS_MOST];
 	struct buf names = BUF_INIT(NAMES_MAX);
-	AUTO(buf_freep)
-	struct buf *content = buf_new((IMPORT_CERTS_MOST + 1) * LIMIT_CERT);
 	char type[KEY_DESCRIPTION_MAX];
 	int rc = send_key(r, item);
 
@@ -144,24 +91,20 @@ send_unit(struct report *r, const struct lift_item *item)
 		    .certs = certs,
 		    .cert_count = gather(r->lift, item->pair, certs)};
 
-		found_put_unit(content, &u);
-		rc = buf_error(content, "the certificates of a key", r->err);
+		rc = report_unit(r, &u);
 	}
-	if (rc == 0)
-		rc = frame_send(r->fd, FRAME_UNIT, buf_span(content), r->err);
 	buf_fini(&names);
-	r->units++;
 	return rc;
 }
 
 static int
-report_key(struct report *r, const struct lift_item *item)
+send_pair(struct report *r, const struct lift_item *item)
 {
 	if (item->pair == LIFT_NO_PAIR)
-		return say(r, FRAME_REFUSAL, ERR_NOTFOUND, item,
+		return report_say(r, FRAME_REFUSAL, ERR_NOTFOUND, item,
 		    "the certificate of this key is not here; give its file too");
 	if (cert_is_ca(lift_at(r->lift, item->pair)->cert))
-		return say(r, FRAME_REFUSAL, ERR_INVALID, item,
+		return report_say(r, FRAME_REFUSAL, ERR_INVALID, item,
 		    "the certificate of this key is one of a CA, which no server serves as its "
 		    "own");
 	return send_unit(r, item);
@@ -170,7 +113,7 @@ report_key(struct report *r, const struct lift_item *item)
 /* --- the rest --- */
 
 static int
-report_cert(struct report *r, const struct lift_item *item)
+remark_cert(struct report *r, const struct lift_item *item)
 {
 	struct buf subject = BUF_INIT(NAMES_MAX), text = BUF_INIT(FRAME_TEXT);
 	char hex[HASH_HEX_MAX];
@@ -184,9 +127,9 @@ report_cert(struct report *r, const struct lift_item *item)
 		cert_fingerprint(item->cert, &hash);
 		buf_putf(&text, "a root is in the files, and not trusted for that: %s, SHA-256 %s",
 		    buf_str(&subject), hash_hex(&hash, hex));
-		rc = send_text(r, FRAME_REMARK, 0, false, buf_str(&text));
+		rc = report_text(r, FRAME_REMARK, 0, false, buf_str(&text));
 	} else if (item->is_leaf && item->pair == LIFT_NO_PAIR) {
-		rc = say(r, FRAME_REMARK, 0, item,
+		rc = report_say(r, FRAME_REMARK, 0, item,
 		    "left out: the key of this certificate is not here (%s)", buf_str(&subject));
 	}
 	buf_fini(&subject);
@@ -195,24 +138,22 @@ report_cert(struct report *r, const struct lift_item *item)
 }
 
 static int
-report_item(struct report *r, const struct lift_item *item)
+send_item(struct report *r, const struct lift_item *item)
 {
 	int code;
 
 	switch (item->kind) {
 	case LIFT_KEY:
-		return report_key(r, item);
+		return send_pair(r, item);
 	case LIFT_CERT:
-		return report_cert(r, item);
+		return remark_cert(r, item);
 	case LIFT_CSR:
-		return say(r, FRAME_REMARK, 0, item, "left out: a certificate request");
 	case LIFT_CRL:
-		return say(r, FRAME_REMARK, 0, item, "left out: a revocation list");
+		return report_left_out(r, item);
 	case LIFT_PROBLEM:
 		/* A note beside the keys is no reason to refuse them. */
 		code = item->why != LIFT_NOTHING ? lift_why_code(item->why) : 0;
-		return send_text(r, code < 0 ? FRAME_REFUSAL : FRAME_REMARK, code,
-		    item->why == LIFT_PASSWORD_NEEDED, item->text);
+		return report_problem(r, item, code);
 	case LIFT_KIND__COUNT:
 		break;
 	}
@@ -226,21 +167,19 @@ refuse_all(struct report *r)
 	const struct lift_item *item = lift_count(r->lift) > 0 ? lift_at(r->lift, 0) : NULL;
 
 	if (item != NULL && item->kind == LIFT_PROBLEM && lift_count(r->lift) == 1)
-		return send_text(r, FRAME_REFUSAL, ERR_NOTFOUND, false, item->text);
-	return send_text(r, FRAME_REFUSAL, ERR_NOTFOUND, false,
+		return report_text(r, FRAME_REFUSAL, ERR_NOTFOUND, false, item->text);
+	return report_text(r, FRAME_REFUSAL, ERR_NOTFOUND, false,
 	    "there is no private key in it; a credential is imported with its key");
 }
 
 int
-units_send(int fd, struct lift *l, struct err *err)
+report_keys(struct report *r)
 {
-	struct report r = {.fd = fd, .lift = l, .err = err};
 	int rc = 0;
 
-	lift_match(l);
-	for (size_t i = 0; rc == 0 && i < lift_count(l); i++)
-		rc = report_item(&r, lift_at(l, i));
-	if (rc == 0 && r.units + r.refusals == 0)
-		rc = refuse_all(&r);
-	return rc < 0 ? rc : frame_send(fd, FRAME_END, SPAN(NULL, 0), err);
+	for (size_t i = 0; rc == 0 && i < lift_count(r->lift); i++)
+		rc = send_item(r, lift_at(r->lift, i));
+	if (rc == 0 && r->units + r->refusals == 0)
+		rc = refuse_all(r);
+	return rc;
 }

@@ -272,7 +272,7 @@ def test_refusals(domain, ca, tmp_path):
         refused = domain.cli("cert", "import", *words, status=None)
         assert refused.status in (1, 2) and text in refused.err, (words, refused)
     assert "none of" not in domain.cli("cert", "import", locked, status=1).err
-    assert "none of" in domain.cli("cert", "import", locked, "--password-file", wrong, status=1).err
+    assert "does not open it" in domain.cli("cert", "import", locked, "--password-file", wrong, status=1).err
     # A long line in JSON is one result that failed.
     failed = results(domain, made.folder / "k.pem", status=1)
     assert failed["failed"] == 1 and failed["results"][0]["error"]["code"] == "not-found"
@@ -346,7 +346,7 @@ def test_no_key_reaches_the_server(domain, ca, tmp_path):
 def test_reader_has_limits(domain, ca, tmp_path):
     """A set that ends its reader is refused, and the next one is read by another."""
     made = Made(ca, tmp_path / "made")
-    words = [program("certherd"), "--read-foreign-keys"]
+    words = [program("certherd"), "--read-foreign"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "reader of foreign files" in done.stderr
     assert results(domain, made.bundle(), "--access", "")["imported"] == 1

@@ -53,7 +53,7 @@ test_refused_files(void **state)
 	} cases[] = {
 	    {{"cert-key-aes256cbc.p12"}, "cryptography", ERR_INVALID, "one of a CA", false},
 	    {{"cert-key-aes256cbc.p12"}, NULL, ERR_DENIED, "password", true},
-	    {{"cert-key-aes256cbc.p12"}, "wrong", ERR_DENIED, "none of", false},
+	    {{"cert-key-aes256cbc.p12"}, "wrong", ERR_DENIED, "does not open it", true},
 	    {{"ec_private_key.der"}, NULL, ERR_NOTFOUND, "is not here", false},
 	    {{"isrg.pem"}, NULL, ERR_NOTFOUND, "no private key", false},
 	    {{"jks"}, NULL, ERR_UNAVAIL, "keytool", false},
@@ -67,7 +67,7 @@ test_refused_files(void **state)
 
 		for (size_t j = 0; cases[i].files[j] != NULL; j++)
 			add_vector(r, cases[i].files[j]);
-		assert_int_equal(import_reader_take(r, &f, NULL), 0);
+		assert_int_equal(import_reader_take(r, IMPORT_KEYS, &f, NULL), 0);
 		assert_int_equal(f.unit_count, 0);
 		assert_true(f.refusal_count > 0);
 		if (f.refusals[0].code != cases[i].code ||
@@ -152,7 +152,7 @@ test_sets(void **state)
 		buf_clear(&text);
 		put_sound(&text, i);
 		assert_int_equal(import_reader_add(r, "sound.txt", buf_span(&text), NULL), 0);
-		assert_int_equal(import_reader_take(r, &f, NULL), 0);
+		assert_int_equal(import_reader_take(r, IMPORT_KEYS, &f, NULL), 0);
 		assert_int_equal(f.unit_count, i);
 		assert_int_equal(f.refusal_count, 0);
 		assert_int_equal(f.remark_count, 2);
@@ -161,12 +161,142 @@ test_sets(void **state)
 			check_sound(&f.units[j]);
 		import_found_fini(&f);
 		add_vector(r, "text-no-end");
-		assert_int_equal(import_reader_take(r, &f, NULL), 0);
+		assert_int_equal(import_reader_take(r, IMPORT_KEYS, &f, NULL), 0);
 		assert_int_equal(f.unit_count, 0);
 		assert_int_equal(f.refusal_count, 1);
 		import_found_fini(&f);
 	}
 	buf_fini(&text);
+	import_reader_free(r);
+}
+
+/* --- certificates alone --- */
+
+static void
+take_certs(enum import_wish wish, struct span bytes, struct import_found *out)
+{
+	struct import_reader *r = reader(READER_PROGRAM, NULL);
+	struct err err;
+
+	assert_int_equal(import_reader_add(r, "bundle", bytes, &err), 0);
+	assert_int_equal(import_reader_take(r, wish, out, &err), 0);
+	import_reader_free(r);
+}
+
+/* A key stays in the process, and what cannot be read is told beside what can. */
+static void
+test_certs(void **state)
+{
+	static const struct {
+		const char *files[3];
+		size_t certs;
+		int code; /* of the first refusal */
+		const char *says;
+	} cases[] = {
+	    {{"isrg.pem"}, 1, 0, NULL},
+	    {{"amazon-roots.p7b"}, 2, 0, NULL},
+	    {{"isrg.pem", "ec_private_key.der"}, 1, 0, "left out: a private key"},
+	    {{"ec_private_key.der"}, 0, ERR_NOTFOUND, "no certificate"},
+	    {{"jks"}, 0, ERR_UNAVAIL, "keytool"},
+	    {{"isrg.pem", "jks"}, 1, ERR_UNAVAIL, "keytool"},
+	    {{"cert-key-aes256cbc.p12"}, 0, ERR_DENIED, "password"},
+	    {{"bad-encryption-oid.pem"}, 0, ERR_DENIED, "password"},
+	    {{"crl_empty.pem"}, 0, ERR_NOTFOUND, "no certificate"},
+	    {{"text-no-end"}, 0, ERR_PARSE, "text-no-end"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct import_reader *r = reader(READER_PROGRAM, NULL);
+		const char *said = "";
+		struct import_found f;
+
+		for (size_t j = 0; cases[i].files[j] != NULL; j++)
+			add_vector(r, cases[i].files[j]);
+		assert_int_equal(import_reader_take(r, IMPORT_ANSWER, &f, NULL), 0);
+		assert_int_equal(f.unit_count, cases[i].certs);
+		if (f.refusal_count > 0)
+			said = f.refusals[0].text;
+		else if (f.remark_count > 0)
+			said = f.remarks[0].text;
+		if ((f.refusal_count > 0 ? f.refusals[0].code : 0) != cases[i].code ||
+		    (cases[i].says != NULL && strstr(said, cases[i].says) == NULL))
+			fail_msg("%s: '%s'", cases[i].files[0], said);
+		for (size_t k = 0; k < f.unit_count; k++) {
+			struct cert *cert = NULL;
+
+			assert_null(f.units[k].key);
+			assert_int_equal(f.units[k].cert_count, 1);
+			assert_int_equal(cert_parse(f.units[k].certs[0], &cert, NULL), 0);
+			cert_unref(cert);
+		}
+		import_found_fini(&f);
+		import_reader_free(r);
+	}
+}
+
+/* A leaf among all the roots of the world comes out with those that may have issued it. */
+static void
+test_many_certs(void **state)
+{
+	struct buf pem = BUF_INIT(LIMIT_IMPORT_FILE);
+	struct pkey *key = NULL;
+	struct cert *ca = NULL, *leaf = NULL;
+	struct import_found f;
+
+	(void)state;
+	assert_int_equal(pkey_generate(KEY_EC_P256, &key, NULL), 0);
+	for (unsigned i = 0; i < 2 * IMPORT_CERTS_MANY; i++) {
+		static const char *const names[] = {"www.example.org"};
+		const struct leaf_params p = {.key = key,
+		    .names = names,
+		    .name_count = 1,
+		    .not_before = 1000,
+		    .not_after = 2000};
+		char name[32];
+
+		/* Two of them have the name of the issuer. */
+		snprintf(name, sizeof(name), "CA %u", i % (2 * IMPORT_CERTS_MANY - 1));
+		assert_int_equal(cert_issue_ca(key, name, 1000, 3000, &ca, NULL), 0);
+		cert_put_pem(cert_der(ca), &pem);
+		if (i == 0)
+			assert_int_equal(cert_issue_leaf(ca, key, &p, &leaf, NULL), 0);
+		cert_unref(ca);
+	}
+	for (unsigned with_leaf = 0; with_leaf < 2; with_leaf++) {
+		take_certs(IMPORT_ANSWER, buf_span(&pem), &f);
+		assert_int_equal(f.unit_count, with_leaf == 1 ? 3 : 0);
+		assert_int_equal(f.remark_count, with_leaf);
+		assert_int_equal(f.refusal_count, 1 - with_leaf);
+		import_found_fini(&f);
+		take_certs(IMPORT_CERTS, buf_span(&pem), &f);
+		assert_int_equal(f.unit_count, 2 * IMPORT_CERTS_MANY + with_leaf);
+		assert_int_equal(f.refusal_count, 0);
+		import_found_fini(&f);
+		cert_put_pem(cert_der(leaf), &pem);
+	}
+	cert_unref(leaf);
+	pkey_unref(key);
+	buf_fini(&pem);
+}
+
+/* Several files, each as large as may be. */
+static void
+test_large(void **state)
+{
+	static uint8_t text[LIMIT_IMPORT_FILE];
+	struct import_reader *r = reader(READER_PROGRAM, NULL);
+	struct import_found f;
+	struct err err;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(import_reader_add(r, "a", SPAN_OF(text), &err), 0);
+	assert_int_equal(import_reader_take(r, IMPORT_ANSWER, &f, &err), 0);
+	assert_int_equal(f.unit_count, 0);
+	assert_true(f.refusals[0].code < 0);
+	import_found_fini(&f);
 	import_reader_free(r);
 }
 
@@ -185,6 +315,7 @@ test_broken(void **state)
 	    {'u', ERR_PROTO, "without a key"},
 	    {'t', ERR_PROTO, "a key without certificates"},
 	};
+	static const char key_wish = 't';
 	struct import_reader *r = reader(BROKEN_PROGRAM, NULL);
 	struct import_found f;
 	struct err err;
@@ -193,7 +324,7 @@ test_broken(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_int_equal(
 		    import_reader_add(r, "evil.pem", SPAN(&cases[i].wish, 1), &err), 0);
-		assert_int_equal(import_reader_take(r, &f, &err), 0);
+		assert_int_equal(import_reader_take(r, IMPORT_KEYS, &f, &err), 0);
 		assert_int_equal(f.refusal_count, 1);
 		if (f.refusals[0].code != cases[i].code ||
 		    strstr(f.refusals[0].text, cases[i].says) == NULL ||
@@ -202,9 +333,15 @@ test_broken(void **state)
 			    "%c: %d %s", cases[i].wish, f.refusals[0].code, f.refusals[0].text);
 		import_found_fini(&f);
 	}
+	/* Nor does it get a key in that nobody wants. */
+	assert_int_equal(import_reader_add(r, "evil.pem", SPAN(&key_wish, 1), &err), 0);
+	assert_int_equal(import_reader_take(r, IMPORT_ANSWER, &f, &err), 0);
+	assert_int_equal(f.refusal_count, 1);
+	assert_non_null(strstr(f.refusals[0].text, "a key that is none"));
+	import_found_fini(&f);
 	/* A status of its own is no matter of the files. */
 	assert_int_equal(import_reader_add(r, "a.pem", SPAN("e", 1), &err), 0);
-	assert_int_equal(import_reader_take(r, &f, &err), ERR_UNAVAIL);
+	assert_int_equal(import_reader_take(r, IMPORT_KEYS, &f, &err), ERR_UNAVAIL);
 	import_reader_free(r);
 	r = reader("/nowhere/certherd", NULL);
 	assert_true(import_reader_add(r, "a.pem", SPAN("e", 1), &err) < 0);
@@ -237,6 +374,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_refused_files),
 	    cmocka_unit_test(test_sets),
+	    cmocka_unit_test(test_certs),
+	    cmocka_unit_test(test_many_certs),
+	    cmocka_unit_test(test_large),
 	    cmocka_unit_test(test_broken),
 	    cmocka_unit_test(test_heads),
 	};
