@@ -65,6 +65,8 @@ NODISCARD int pkey_type(const struct pkey *key, enum key_type *out, struct err *
 /* "ec-p256", "rsa-8192", "ed25519": for people. */
 #define KEY_DESCRIPTION_MAX 24
 const char *pkey_describe(const struct pkey *key, char out[static KEY_DESCRIPTION_MAX]);
+/* The same of a SubjectPublicKeyInfo, which nobody has checked; "" when it is of no type known. */
+const char *spki_describe(struct span spki, char out[static KEY_DESCRIPTION_MAX]);
 
 /* Key identifier of seals: the first 20 bytes of SHA-256 over the SPKI (RFC 7093, method 1). */
 #define KEY_ID_LEN 20

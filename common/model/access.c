@@ -15,6 +15,7 @@ static const char *const why_texts[] = {
     [WHY_NOT_WITHDRAWN] = "the generation was withdrawn",
     [WHY_NOT_NOT_YET] = "the certificate is not valid yet",
     [WHY_NOT_EXPIRED] = "the certificate has run out",
+    [WHY_NOT_NAME] = "the certificate in force has not this name",
 };
 _Static_assert(ARRAY_LEN(why_texts) == WHY_NOT__COUNT, "every reason has a text");
 
@@ -171,7 +172,7 @@ access_why_not(
 		return WHY_NOT_ARCHIVED;
 	if (c->state == CREDENTIAL_REVOKED || (g != NULL && g->revoked))
 		return WHY_NOT_REVOKED;
-	if (!profile_serves(c->profile))
+	if (!generation_serves(g != NULL ? g->profile : NULL, c))
 		return WHY_NOT_PROFILE;
 	if (!c->has_active || g == NULL)
 		return WHY_NOT_NO_GENERATION;

@@ -69,6 +69,7 @@ enum why_not {
 	WHY_NOT_WITHDRAWN,
 	WHY_NOT_NOT_YET,
 	WHY_NOT_EXPIRED,
+	WHY_NOT_NAME, /* only of a name: it is not in the certificate in force */
 	WHY_NOT__COUNT,
 };
 

@@ -118,6 +118,12 @@ profile_serves(const char *profile)
 	return profile == NULL || (strcmp(profile, "client") != 0 && strcmp(profile, "smime") != 0);
 }
 
+bool
+generation_serves(const char *profile, const struct credential_public *credential)
+{
+	return profile_serves(profile != NULL && *profile != '\0' ? profile : credential->profile);
+}
+
 struct record *
 record_dup(const struct record *r)
 {

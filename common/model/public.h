@@ -148,10 +148,12 @@ struct generation_public {
 	int64_t not_before;
 	int64_t not_after;
 	int64_t activated_at_ms;
-	struct texts names;
+	struct texts names; /* of the leaf, or of the CSR: ports serve these */
 	bool revoked;
 	bool withdrawn;
 	struct span csr;
+	const char *profile; /* as that of the credential; empty or NULL: that one counts */
+	bool archived;       /* kept for revocation alone: only managers can open it */
 	struct arena *memory;
 };
 
@@ -164,6 +166,9 @@ struct ca_public {
 	bool is_default;
 	struct arena *memory;
 };
+
+/* Whether ports serve its certificate; of a generation that does not say, its credential does. */
+bool generation_serves(const char *profile, const struct credential_public *credential);
 
 /* What a certificate of a CA outside is stored for; bits. */
 enum trust_category {

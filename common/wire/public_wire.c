@@ -115,6 +115,8 @@ wire_generation_public_decode(struct span in, struct generation_public *out, str
 	p.revoked = m->revoked != 0;
 	p.withdrawn = m->withdrawn != 0;
 	p.csr = get_bytes(&f, "csr", m->csr, 0, LIMIT_CSR);
+	p.profile = get_text(&f, "profile", m->profile, LIMIT_LABEL);
+	p.archived = m->archived != 0;
 	get_rule(&f, p.chain.count > 0 || p.csr.len > 0, "it has neither a certificate nor a CSR");
 	get_rule(&f, p.number > 0, "it has no number");
 	if (f.error < 0)
@@ -144,6 +146,8 @@ wire_generation_public_encode(const struct generation_public *p, struct buf *out
 	m.revoked = p->revoked;
 	m.withdrawn = p->withdrawn;
 	m.csr = put_span(p->csr);
+	m.profile = put_text(p->profile);
+	m.archived = p->archived;
 	return pack(&m.base, LIMIT_PUBLIC, out, err);
 }
 

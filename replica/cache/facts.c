@@ -4,7 +4,6 @@
 #include "common/crypto/sign.h"
 #include "common/wire/public_wire.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void
@@ -12,17 +11,6 @@ facts_init(struct facts *f)
 {
 	f->credentials = map_new();
 	f->generations = map_new();
-}
-
-static void
-credential_free(struct credential_fact *c)
-{
-	if (c == NULL)
-		return;
-	for (size_t i = 0; i < c->name_count; i++)
-		mem_free(c->names[i]);
-	mem_free(c->names);
-	mem_free(c);
 }
 
 /* Puts next in its place, or nothing. */
@@ -35,7 +23,7 @@ replace_credential(struct facts *f, const struct id *id, struct credential_fact 
 
 	f->with_stale_after += next != NULL && next->stale_after > 0;
 	f->with_stale_after -= old != NULL && old->stale_after > 0;
-	credential_free(old);
+	mem_free(old);
 }
 
 static void
@@ -43,6 +31,9 @@ generation_free(struct generation_fact *g)
 {
 	if (g == NULL)
 		return;
+	for (size_t i = 0; i < g->name_count; i++)
+		mem_free(g->names[i]);
+	mem_free(g->names);
 	mem_free(g->access);
 	mem_free(g);
 }
@@ -56,7 +47,7 @@ facts_fini(struct facts *f)
 	if (f->credentials == NULL)
 		return;
 	while (map_next(f->credentials, &at, NULL, &value))
-		credential_free(value);
+		mem_free(value);
 	at = 0;
 	while (map_next(f->generations, &at, NULL, &value))
 		generation_free(value);
@@ -89,11 +80,6 @@ learn_credential(struct facts *f, const struct record *record, struct err *err)
 	c = mem_zalloc(sizeof(*c));
 	c->id = record->id;
 	c->told_error = old != NULL && old->told_error;
-	c->names = mem_array(p.names.count, sizeof(char *));
-	for (size_t i = 0; i < p.names.count; i++)
-		c->names[i] = mem_strdup(p.names.items[i]);
-	c->name_count = p.names.count;
-	snprintf(c->key_type, sizeof(c->key_type), "%s", p.key_type);
 	c->active = p.active;
 	c->has_active = p.has_active;
 	c->archived = p.archived;
@@ -135,6 +121,13 @@ learn_generation(
 	g = mem_zalloc(sizeof(*g));
 	g->id = record->id;
 	g->credential = p.credential;
+	g->names = mem_array(p.names.count, sizeof(char *));
+	for (size_t i = 0; i < p.names.count; i++)
+		g->names[i] = mem_strdup(p.names.items[i]);
+	g->name_count = p.names.count;
+	spki_describe(p.key, g->key_type);
+	g->says_profile = p.profile[0] != '\0';
+	g->serves = g->says_profile && profile_serves(p.profile);
 	g->access = mem_dup(record->access, record->access_count * sizeof(struct id));
 	g->access_count = record->access_count;
 	g->not_before = p.not_before;
@@ -194,11 +187,11 @@ facts_active(const struct facts *f, const struct credential_fact *credential)
 {
 	const struct generation_fact *g;
 
-	if (credential == NULL || !credential->has_active || !credential->serves ||
-	    credential->archived || credential->revoked)
+	if (credential == NULL || !credential->has_active || credential->archived ||
+	    credential->revoked)
 		return NULL;
 	g = facts_generation(f, &credential->active);
 	if (g == NULL || g->withdrawn || !id_equal(&g->credential, &credential->id))
 		return NULL;
-	return g;
+	return (g->says_profile ? g->serves : credential->serves) ? g : NULL;
 }

@@ -8,16 +8,14 @@
  */
 
 #include "common/base/map.h"
+#include "common/crypto/pkey.h"
 #include "common/model/public.h"
 
 struct credential_fact {
 	struct id id;
-	char **names;
-	size_t name_count;
-	char key_type[24];
 	struct id active;
 	bool has_active, archived, revoked;
-	bool serves;         /* its certificates are for servers */
+	bool serves;         /* its certificates are for servers, unless they say otherwise */
 	bool told_error;     /* by the last receipt */
 	int64_t stale_after; /* seconds without news after which it is not served; 0: never */
 	uint64_t serial; /* of the latest look at it: older preparations are void; 0: none yet */
@@ -25,6 +23,11 @@ struct credential_fact {
 
 struct generation_fact {
 	struct id id, credential;
+	char *
+	    *names; /* that it is served for: of its certificate, whatever else is wanted by now */
+	size_t name_count;
+	char key_type[KEY_DESCRIPTION_MAX];
+	bool says_profile, serves; /* the latter only if it says; else as its credential does */
 	struct id *access;
 	size_t access_count;
 	int64_t not_before, not_after, activated_at_ms;

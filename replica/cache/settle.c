@@ -40,9 +40,9 @@ struct served *
 cache_make_served(
     const struct credential_fact *credential, const struct generation_fact *generation)
 {
-	struct texts names = {(const char *const *)credential->names, credential->name_count};
+	struct texts names = {(const char *const *)generation->names, generation->name_count};
 	struct served *s =
-	    served_new(&credential->id, &generation->id, names, credential->key_type);
+	    served_new(&credential->id, &generation->id, names, generation->key_type);
 
 	s->activated_at_ms = generation->activated_at_ms;
 	s->not_before = generation->not_before;
@@ -53,15 +53,14 @@ cache_make_served(
 }
 
 static bool
-same(const struct served *s, const struct credential_fact *credential,
-    const struct generation_fact *g)
+same(const struct served *s, const struct generation_fact *g)
 {
-	if (!id_equal(&s->generation, &g->id) || s->name_count != credential->name_count ||
+	if (!id_equal(&s->generation, &g->id) || s->name_count != g->name_count ||
 	    !hash_equal(&s->fingerprint, &g->fingerprint) || s->chain_mark != g->chain_mark ||
 	    s->activated_at_ms != g->activated_at_ms)
 		return false;
 	for (size_t i = 0; i < s->name_count; i++)
-		if (strcmp(s->names[i], credential->names[i]) != 0)
+		if (strcmp(s->names[i], g->names[i]) != 0)
 			return false;
 	return true;
 }
@@ -282,7 +281,7 @@ look_at(struct look *l, const struct id *id)
 		if (is != NULL)
 			l->now[l->now_count++] = (struct serving_change){*id, NULL};
 		withhold(c, fact, is != NULL);
-	} else if (is != NULL && same(is, fact, g) && !serving_is_broken(c->serving, is)) {
+	} else if (is != NULL && same(is, g) && !serving_is_broken(c->serving, is)) {
 		/* What could not take its place is not wanted any more either. */
 		if (fact->told_error)
 			cache_receipt(c, is, id, NULL);

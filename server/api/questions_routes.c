@@ -14,7 +14,9 @@ put_candidate(const struct api *a, struct json_writer *w, const struct explained
 	(void)a;
 	json_put_object(w, NULL);
 	json_put_text(w, "cert", e->credential->name);
-	json_put_text(w, "key_type", e->credential->credential->key_type);
+	json_put_text(w, "key_type",
+	    e->generation != NULL ? e->generation->generation->key_type
+				  : e->credential->credential->key_type);
 	json_put_int(w, "stale_after", e->credential->credential->stale_after);
 	json_put_text(w, "match", e->wildcard ? "wildcard" : "exact");
 	json_put_bool(w, "serves", e->serves);

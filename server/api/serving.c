@@ -13,7 +13,7 @@ find_readers(
 	struct access_lookup lookup = index_access_lookup(a->p.index);
 
 	if (active != NULL && !credential->credential->archived &&
-	    profile_serves(credential->credential->profile))
+	    generation_serves(active->generation->profile, credential->credential))
 		access_expand(&lookup, active->access, NULL, readers);
 }
 

@@ -238,6 +238,10 @@ answer_public(struct flow_op *op, const struct answer_public_params *p, struct e
 		rc = answer_names(op, leaf, &after.names, err);
 	if (rc < 0)
 		return rc;
+	/* One without any is for those that were asked for, though most clients refuse it. */
+	if (after.names.count == 0)
+		after.names = p->names;
+	after.profile = leaf_profile_name(params.purpose);
 	answer_chain(op, &params, &chain);
 	for (size_t i = 0; i < chain.count; i++)
 		ders[i] = cert_der(chain.path[i]);

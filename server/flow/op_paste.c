@@ -170,7 +170,7 @@ write_public(struct flow_op *op, const struct index_record *c,
 	const struct answer_public_params params = {.credential = before->credential,
 	    .key = before->key,
 	    .names = c->credential->names,
-	    .profile = c->credential->profile,
+	    .profile = before->profile[0] != '\0' ? before->profile : c->credential->profile,
 	    .record = c,
 	    .leaf = op->leaf};
 

@@ -8,13 +8,52 @@
 
 #include <string.h>
 
-/* AlgorithmIdentifier of rsaEncryption, as it stands at the front of each RSA public key. */
-static bool
-spki_is_rsa(struct span spki)
+/* In one piece, list and texts, to be freed with the list. */
+static struct texts
+names_dup(struct texts t)
 {
-	static const uint8_t oid[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01};
+	size_t size = t.count * sizeof(char *);
+	const char **items;
+	char *at;
 
-	return memmem(spki.data, spki.len < 40 ? spki.len : 40, oid, sizeof(oid)) != NULL;
+	if (t.count == 0)
+		return (struct texts){NULL, 0};
+	for (size_t i = 0; i < t.count; i++)
+		size += strlen(t.items[i]) + 1;
+	items = mem_zalloc(size);
+	at = (char *)(items + t.count);
+	for (size_t i = 0; i < t.count; i++) {
+		size_t len = strlen(t.items[i]) + 1;
+
+		items[i] = memcpy(at, t.items[i], len);
+		at += len;
+	}
+	return (struct texts){items, t.count};
+}
+
+/* One of those that there are, which needs no copy; "" for others. */
+static const char *
+known_key_type(struct span spki)
+{
+	char text[KEY_DESCRIPTION_MAX];
+
+	spki_describe(spki, text);
+	for (int i = 0; i < KEY__COUNT; i++)
+		if (strcmp(text, key_type_name((enum key_type)i)) == 0)
+			return key_type_name((enum key_type)i);
+	return strncmp(text, "rsa-", 4) == 0 ? "rsa" : "";
+}
+
+/* A profile of a later version is served, as the servers' one is. */
+static const char *
+known_profile(const char *text)
+{
+	enum leaf_profile profile;
+
+	if (text[0] == '\0')
+		return "";
+	return leaf_profile_name(
+	    leaf_profile_parse(text, &profile, NULL) == 0 ? profile : LEAF_SERVER);
 }
 
 static int
@@ -38,7 +77,11 @@ generation_new(struct index *ix, struct index_record *out, const struct record *
 	g->activated_at_ms = p.activated_at_ms;
 	g->revoked = p.revoked;
 	g->withdrawn = p.withdrawn;
-	g->is_rsa = spki_is_rsa(p.key);
+	g->archived = p.archived;
+	g->names = names_dup(p.names);
+	g->key_type = known_key_type(p.key);
+	g->is_rsa = strncmp(g->key_type, "rsa", 3) == 0;
+	g->profile = known_profile(p.profile);
 	g->issuers = issuers_ref(ix->issuers, p.chain);
 	generation_public_fini(&p);
 	out->generation = g;
@@ -109,6 +152,7 @@ static void
 generation_free(struct index_record *r)
 {
 	issuers_unref(r->generation->issuers);
+	mem_free((void *)(uintptr_t)r->generation->names.items);
 	mem_free((void *)(uintptr_t)r->generation);
 }
 

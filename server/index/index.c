@@ -110,6 +110,15 @@ has_audience(uint32_t kind)
 	return kind == KIND_CREDENTIAL || kind == KIND_GENERATION;
 }
 
+/* Those that it may be found by. */
+static struct texts
+host_names(const struct index_record *r)
+{
+	if (r->kind == KIND_CREDENTIAL)
+		return r->credential->names;
+	return r->kind == KIND_GENERATION ? r->generation->names : (struct texts){NULL, 0};
+}
+
 /* Everything but by_id, which keeps the entry's address. */
 static void
 entry_link(struct index *ix, struct entry *e)
@@ -130,10 +139,9 @@ entry_link(struct index *ix, struct entry *e)
 	} else if (r->kind == KIND_MEMBERSHIP) {
 		multi_add(&ix->members, ID_KEY(&r->membership->group), e);
 		multi_add(&ix->memberships, ID_KEY(&r->membership->node), e);
-	} else if (r->kind == KIND_CREDENTIAL) {
-		for (size_t i = 0; i < r->credential->names.count; i++)
-			multi_add(&ix->names, span_str(r->credential->names.items[i]), e);
 	}
+	for (size_t i = 0; i < host_names(r).count; i++)
+		multi_add(&ix->names, span_str(host_names(r).items[i]), e);
 }
 
 static void
@@ -155,10 +163,9 @@ entry_unlink(struct index *ix, struct entry *e)
 	} else if (r->kind == KIND_MEMBERSHIP) {
 		multi_del(&ix->members, ID_KEY(&r->membership->group), e);
 		multi_del(&ix->memberships, ID_KEY(&r->membership->node), e);
-	} else if (r->kind == KIND_CREDENTIAL) {
-		for (size_t i = 0; i < r->credential->names.count; i++)
-			multi_del(&ix->names, span_str(r->credential->names.items[i]), e);
 	}
+	for (size_t i = 0; i < host_names(r).count; i++)
+		multi_del(&ix->names, span_str(host_names(r).items[i]), e);
 }
 
 static void

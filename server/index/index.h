@@ -25,9 +25,12 @@ struct index_generation {
 	struct hash key;         /* SHA-256 of its SubjectPublicKeyInfo */
 	struct hash fingerprint; /* SHA-256 of the leaf; zeros while it waits for one */
 	int64_t not_before, not_after, activated_at_ms;
-	bool waits; /* it has a CSR, and no certificate yet */
-	bool revoked, withdrawn;
-	bool is_rsa;                   /* by the credential's key type */
+	struct texts names;   /* of its certificate, or of its CSR */
+	const char *key_type; /* of its key; "rsa" of an odd size; "": not known here */
+	const char *profile;  /* "": what its credential says */
+	bool waits;           /* it has a CSR, and no certificate yet */
+	bool revoked, withdrawn, archived;
+	bool is_rsa;
 	struct index_issuers *issuers; /* of its chain, shared; NULL: none */
 };
 
@@ -105,6 +108,8 @@ void index_generations(
 /* The generation in force, NULL: none. */
 const struct index_record *index_active(
     const struct index *ix, const struct index_record *credential);
+/* Whether exactly this name is one of those of the generation. */
+bool index_has_name(const struct index_record *generation, const char *name);
 /* The issuers in the chain of a GENERATION, DER, the leaf's first. */
 struct spans index_issuers_of(const struct index_record *generation);
 /* Those of all generations, each chain's once; until cb returns false. */
@@ -113,7 +118,10 @@ void index_each_issuer(const struct index *ix, index_issuer_cb *cb, void *arg);
 /* MEMBERSHIP records of a group, and of a node. */
 void index_members(const struct index *ix, const struct id *group, index_each_cb *cb, void *arg);
 void index_memberships(const struct index *ix, const struct id *node, index_each_cb *cb, void *arg);
-/* CREDENTIAL records that have exactly this name (a wildcard is a name) in their list. */
+/*
+ * CREDENTIAL records that have exactly this name (a wildcard is a name) in their list, or in that
+ * of their generation in force, which may be another one while a change waits for its certificate.
+ */
 void index_for_name(const struct index *ix, const char *name, index_each_cb *cb, void *arg);
 /* CREDENTIAL and GENERATION records that name this node or group in their access. */
 void index_with_access(const struct index *ix, const struct id *id, index_each_cb *cb, void *arg);

@@ -60,7 +60,7 @@ struct index {
 	struct multi generations; /* by credential */
 	struct multi members;     /* MEMBERSHIP by group */
 	struct multi memberships; /* MEMBERSHIP by node */
-	struct multi names;       /* CREDENTIAL by host name */
+	struct multi names;       /* CREDENTIAL and GENERATION by host name */
 	struct map *access;       /* id: map of entries by their id */
 	struct err broken;        /* of a load */
 };

@@ -159,6 +159,7 @@ why_not(const struct index *ix, const struct id *node, const struct index_record
 	if (g != NULL) {
 		p.not_before = g->generation->not_before;
 		p.not_after = g->generation->not_after;
+		p.profile = g->generation->profile;
 		p.revoked = g->generation->revoked;
 		p.withdrawn = g->generation->withdrawn;
 		facts.generation = &p;
@@ -181,6 +182,7 @@ index_why_not(const struct index *ix, const char *node, const char *credential, 
 struct explaining {
 	const struct index *ix;
 	const struct id *node;
+	const char *name; /* or the wildcard that stands for it */
 	int64_t now;
 	bool wildcard;
 	struct explained *out;
@@ -193,7 +195,7 @@ why_nobody(const struct index_record *c, const struct index_record *g, int64_t n
 {
 	if (c->credential->archived)
 		return WHY_NOT_ARCHIVED;
-	if (!profile_serves(c->credential->profile))
+	if (!generation_serves(g != NULL ? g->generation->profile : NULL, c->credential))
 		return WHY_NOT_PROFILE;
 	if (g == NULL)
 		return WHY_NOT_NO_GENERATION;
@@ -212,15 +214,18 @@ static bool
 on_fitting(void *arg, const struct index_record *c)
 {
 	struct explaining *x = arg;
-	struct explained *e;
+	struct explained *e = NULL;
 
-	if (x->count == EXPLAIN_MAX)
-		return false;
-	/* One that has both the name and the wildcard fits once, by the name. */
-	for (size_t i = 0; i < x->count; i++)
+	for (size_t i = 0; i < x->count && e == NULL; i++)
 		if (x->out[i].credential == c)
-			return true;
-	e = &x->out[x->count++];
+			e = &x->out[i];
+	/* One that has both the name and the wildcard fits once, by the name. */
+	if (e != NULL && e->why != WHY_NOT_NAME)
+		return true;
+	if (e == NULL && x->count == EXPLAIN_MAX)
+		return false;
+	if (e == NULL)
+		e = &x->out[x->count++];
 	memset(e, 0, sizeof(*e));
 	e->credential = c;
 	e->generation = index_active(x->ix, c);
@@ -228,6 +233,9 @@ on_fitting(void *arg, const struct index_record *c)
 	e->nobody = c->access.count == 0;
 	e->why = x->node != NULL ? why_not(x->ix, x->node, c, e->generation, x->now)
 				 : why_nobody(c, e->generation, x->now);
+	/* What it is to have does not count before there is a certificate for it. */
+	if (e->generation != NULL && !index_has_name(e->generation, x->name))
+		e->why = WHY_NOT_NAME;
 	return true;
 }
 
@@ -256,12 +264,13 @@ size_t
 index_explain(const struct index *ix, const struct id *node, const char *name, int64_t now,
     struct explained out[static EXPLAIN_MAX])
 {
-	struct explaining x = {.ix = ix, .node = node, .now = now, .out = out};
+	struct explaining x = {.ix = ix, .node = node, .name = name, .now = now, .out = out};
 	bool serves[2] = {false, false}; /* ECDSA, RSA: each client type has its own */
 	char wildcard[NAME_TEXT_MAX];
 
 	index_for_name(ix, name, on_fitting, &x);
 	x.wildcard = true;
+	x.name = wildcard;
 	if (name_wildcard_of(name, wildcard))
 		index_for_name(ix, wildcard, on_fitting, &x);
 	if (x.count > 1)

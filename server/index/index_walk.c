@@ -88,10 +88,49 @@ index_memberships(const struct index *ix, const struct id *node, index_each_cb *
 	each_of(&ix->memberships, SPAN(node->bytes, ID_LEN), cb, arg);
 }
 
+static bool
+has_text(struct texts t, const char *name)
+{
+	for (size_t i = 0; i < t.count; i++)
+		if (strcmp(t.items[i], name) == 0)
+			return true;
+	return false;
+}
+
+bool
+index_has_name(const struct index_record *generation, const char *name)
+{
+	return has_text(generation->generation->names, name);
+}
+
+struct naming {
+	const struct index *ix;
+	const char *name;
+	index_each_cb *cb;
+	void *arg;
+};
+
+/* A generation stands for its credential, unless that comes by itself. */
+static bool
+on_named(void *arg, const struct index_record *r)
+{
+	const struct naming *n = arg;
+	const struct index_record *c;
+
+	if (r->kind == KIND_CREDENTIAL)
+		return n->cb(n->arg, r);
+	c = index_of_kind(n->ix, KIND_CREDENTIAL, &r->generation->credential);
+	if (c == NULL || index_active(n->ix, c) != r || has_text(c->credential->names, n->name))
+		return true;
+	return n->cb(n->arg, c);
+}
+
 void
 index_for_name(const struct index *ix, const char *name, index_each_cb *cb, void *arg)
 {
-	each_of(&ix->names, span_str(name), cb, arg);
+	struct naming n = {ix, name, cb, arg};
+
+	each_of(&ix->names, span_str(name), on_named, &n);
 }
 
 void

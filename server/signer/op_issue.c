@@ -81,7 +81,9 @@ seal_issued(struct signer_core *c, const struct signer_issue *s, const struct pk
 	    .not_before = s->not_before,
 	    .not_after = s->not_after,
 	    .activated_at_ms = s->activated_at_ms,
-	    .names = s->names};
+	    .names = s->names,
+	    .profile = s->profile != NULL && *s->profile != '\0' ? s->profile
+								 : leaf_profile_name(LEAF_SERVER)};
 	return core_seal_generation(c, &s->generation, &public, key, to, out, err);
 }
 
@@ -191,6 +193,7 @@ do_make_request(
 		    .number = s->number,
 		    .key = pkey_spki(key),
 		    .names = s->names,
+		    .profile = leaf_profile_name(leaf_params.profile),
 		    .csr = buf_span(&out->bytes)};
 
 		rc = core_seal_generation(c, &s->generation, &public, key, &to, out, err);

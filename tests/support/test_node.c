@@ -245,8 +245,9 @@ put_credential(struct test_node *n, struct test_credential *c)
 	AUTO(buf_freep)
 	struct buf *body = buf_new(LIMIT_PUBLIC);
 	const struct credential_public p = {
-	    .names = names_of(c),
-	    .key_type = key_type_name(c->type),
+	    .names = c->wanted_name != NULL ? (struct texts){&c->wanted_name, 1} : names_of(c),
+	    .key_type = c->wanted_type != NULL ? c->wanted_type : key_type_name(c->type),
+	    .profile = c->wanted_profile,
 	    .lifetime = 90 * 86400,
 	    .has_active = true,
 	    .active = c->generation,
@@ -305,6 +306,7 @@ put_generation(struct test_node *n, struct test_credential *c)
 	    .not_after = cert_not_after(c->leaf),
 	    .activated_at_ms = c->activated_at_ms,
 	    .names = names_of(c),
+	    .profile = "server",
 	    .withdrawn = c->withdrawn,
 	};
 	struct id stranger = {{1}};

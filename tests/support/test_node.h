@@ -19,7 +19,10 @@
 struct test_credential {
 	struct id id, generation;
 	const char *names[TEST_NAMES_MAX]; /* NULL behind the last */
+	/* What the credential says while its certificate has others; NULL: the names above. */
+	const char *wanted_name;
 	enum key_type type;
+	const char *wanted_type, *wanted_profile; /* the same */
 	struct pkey *key;
 	struct cert *leaf;
 	uint64_t version, generations, generation_version;

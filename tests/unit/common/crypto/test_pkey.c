@@ -31,7 +31,7 @@ test_round_trip(void **state)
 	for (unsigned i = 0; i < KEY__COUNT; i++) {
 		struct pkey *key, *again = NULL, *public, *ref;
 		struct secret *pkcs8 = NULL, *twice = NULL;
-		char what[KEY_DESCRIPTION_MAX];
+		char what[KEY_DESCRIPTION_MAX], again_what[KEY_DESCRIPTION_MAX];
 		struct key_id a, b;
 		enum key_type type;
 
@@ -49,6 +49,7 @@ test_round_trip(void **state)
 		assert_int_equal(pkey_type(public, &type, NULL), 0);
 		assert_int_equal(type, i);
 		assert_string_equal(pkey_describe(key, what), key_type_name((enum key_type)i));
+		assert_string_equal(spki_describe(pkey_spki(public), again_what), what);
 		pkey_id(key, &a);
 		spki_key_id(pkey_spki(public), &b);
 		assert_memory_equal(&a, &b, sizeof(a));
@@ -62,6 +63,21 @@ test_round_trip(void **state)
 		secret_free(pkcs8);
 		secret_free(twice);
 	}
+}
+
+/* Nobody has checked what is described, so anything may come. */
+static void
+test_described(void **state)
+{
+	struct pkey *key = make_key(KEY_RSA_2048);
+	struct span spki = pkey_spki(key);
+	char what[KEY_DESCRIPTION_MAX];
+
+	(void)state;
+	for (size_t n = 0; n < spki.len; n++)
+		assert_string_equal(spki_describe(SPAN(spki.data, n), what), "");
+	assert_string_equal(spki_describe(spki, what), "rsa-2048");
+	pkey_unref(key);
 }
 
 /* Bytes cut, changed or appended never give another key than the one encoded. */
@@ -496,6 +512,7 @@ run_pkey_tests(void)
 	    TEST(test_names),
 	    TEST(test_round_trip),
 	    TEST(test_damaged),
+	    TEST(test_described),
 	    TEST(test_mixed_pair),
 	    TEST(test_number_beyond_order),
 	    TEST(test_foreign),

@@ -48,6 +48,44 @@ test_withdrawn_without_successor(void **state)
 	}
 }
 
+/*
+ * While a change waits for its certificate, names, key type and purpose of the credential are what
+ * is wanted, and what is served stays what the certificate in force says.
+ */
+static void
+test_wanted_is_not_served(void **state)
+{
+	struct test_node *n = *state;
+	struct test_credential c;
+	struct cache_stats before, after;
+
+	test_node_add(n, &c, "www.example.org", KEY_EC_P256);
+	cache_stats(n->cache, &before);
+	c.wanted_name = "new.example.org";
+	c.wanted_type = "rsa-2048";
+	c.wanted_profile = "client";
+	test_node_put(n, &c);
+	test_node_apply(n);
+	cache_stats(n->cache, &after);
+	assert_int_equal(after.opened, before.opened);
+	assert_true(serves(n, "www.example.org", &c));
+	assert_false(cache_knows(n->cache, "new.example.org"));
+	/* A look at the whole store comes to the same. */
+	test_node_store(n);
+	test_node_load(n);
+	assert_true(serves(n, "www.example.org", &c));
+	/* The certificate comes. */
+	c.names[0] = "new.example.org";
+	c.type = KEY_RSA_2048;
+	c.wanted_profile = NULL;
+	test_node_issue(n, &c);
+	test_node_put(n, &c);
+	test_node_apply(n);
+	assert_false(cache_knows(n->cache, "www.example.org"));
+	assert_true(serves(n, "new.example.org", &c));
+	test_credential_fini(&c);
+}
+
 /* An error is taken back when the generation that stayed is the right one again. */
 static void
 test_error_is_taken_back(void **state)
@@ -341,6 +379,7 @@ settle_run(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_withdrawn_without_successor, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_wanted_is_not_served, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_error_is_taken_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_late_failure, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_other_chain, setup, teardown),
