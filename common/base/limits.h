@@ -75,6 +75,12 @@
 #define LIMIT_PBE_MEMORY (128u << 20) /* of scrypt */
 #define LIMIT_PBE_SALT 1024
 
+/* remote checks */
+#define LIMIT_CHECKS 16         /* addresses of one credential */
+#define LIMIT_CHECK_TARGET 540  /* one of them as text: two names, a protocol, a port */
+#define LIMIT_CHECKS_AT_ONCE 16 /* handshakes with others that are under way */
+#define LIMIT_CHECK_MS 15000    /* resolving, connecting, what is said before TLS, handshake */
+
 /* the search for a chain */
 #define LIMIT_CHAIN_CANDIDATES 2048 /* certificates looked at */
 #define LIMIT_TRUSTED_ROOTS 1000    /* of a domain, intermediates included: each search sees them */

@@ -137,6 +137,7 @@ struct credential_public {
 	bool has_pending;
 	struct id pending;   /* GENERATION whose CSR waits for its certificate */
 	const char *profile; /* of its leaves, as in common/crypto/cert.h; empty or NULL: server */
+	struct texts checks; /* where it should be seen, as in common/tls/check.h */
 	struct arena *memory;
 };
 

@@ -103,8 +103,8 @@ shake_hands(SSL *ssl, int fd, uint64_t end, struct err *err)
 	}
 }
 
-static int
-take_chain(SSL *ssl, struct cert *out[static LIMIT_CHAIN], size_t *count, struct err *err)
+int
+tls_sent_chain(SSL *ssl, struct cert *out[static LIMIT_CHAIN], size_t *count, struct err *err)
 {
 	STACK_OF(X509) *sent = SSL_get_peer_cert_chain(ssl);
 	int n = sent != NULL ? sk_X509_num(sent) : 0;
@@ -126,30 +126,41 @@ take_chain(SSL *ssl, struct cert *out[static LIMIT_CHAIN], size_t *count, struct
 	return 0;
 }
 
+SSL_CTX *
+tls_curious_ctx(struct err *err)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+	if (ctx == NULL) {
+		crypto_err(err, ERR_CRYPTO, "a TLS context");
+		return NULL;
+	}
+	/* Weak servers too: what they send is looked at, and nothing else is done. */
+	SSL_CTX_set_security_level(ctx, 0);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+	return ctx;
+}
+
 DEFINE_OSSL_FREEP(SSL, SSL_free)
-DEFINE_OSSL_FREEP(SSL_CTX, SSL_CTX_free)
 
 static int
 ask(int fd, const char *name, uint64_t end, struct cert *out[static LIMIT_CHAIN], size_t *count,
     struct err *err)
 {
 	AUTO(SSL_CTX_freep)
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL_CTX *ctx = tls_curious_ctx(err);
 	AUTO(SSL_freep)
 	SSL *ssl = NULL;
 	int r;
 
 	if (ctx == NULL)
-		return crypto_err(err, ERR_CRYPTO, "a TLS context");
-	/* Weak servers too: what they send is looked at, and nothing else is done. */
-	SSL_CTX_set_security_level(ctx, 0);
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+		return ERR_CRYPTO;
 	ssl = SSL_new(ctx);
 	if (ssl == NULL || SSL_set_fd(ssl, fd) != 1 ||
 	    (name != NULL && SSL_set_tlsext_host_name(ssl, name) != 1))
 		return crypto_err(err, ERR_CRYPTO, "a TLS connection");
 	r = shake_hands(ssl, fd, end, err);
-	return r < 0 ? r : take_chain(ssl, out, count, err);
+	return r < 0 ? r : tls_sent_chain(ssl, out, count, err);
 }
 
 int

@@ -4,6 +4,7 @@
 /* The inside of contexts and streams, shared by the files of this folder that meet OpenSSL. */
 
 #include "common/crypto/crypto_err.h"
+#include "common/crypto/ossl.h"
 #include "common/tls/stream.h"
 
 #include <openssl/ssl.h>
@@ -51,6 +52,16 @@ struct tls_identity *tls_ctx_identity(struct tls_ctx *c);
 int tls_verify_mode(enum tls_client_cert rule);
 int tls_verify_pinned(X509_STORE_CTX *store, void *arg);
 NODISCARD int tls_cert_of(X509 *x509, struct cert **out, struct err *err);
+
+/*
+ * probe.c: for looks at servers that are not believed. A context that takes whatever is spoken,
+ * NULL with an error; and the certificates that the server has sent, leaf first, for the caller to
+ * unref.
+ */
+SSL_CTX *tls_curious_ctx(struct err *err);
+NODISCARD int tls_sent_chain(
+    SSL *ssl, struct cert *out[static LIMIT_CHAIN], size_t *count, struct err *err);
+DEFINE_OSSL_FREEP(SSL_CTX, SSL_CTX_free)
 
 /* select.c: the choices of a server. */
 void tls_select_install(struct tls_ctx *c);

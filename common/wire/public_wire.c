@@ -49,6 +49,8 @@ wire_credential_public_decode(struct span in, struct credential_public *out, str
 	p.exportable = m->exportable != 0;
 	p.has_pending = opt_id(&f, "pending", m->pending, &p.pending);
 	p.profile = get_text(&f, "profile", m->profile, LIMIT_LABEL);
+	p.checks =
+	    get_texts(&f, "checks", m->n_checks, m->checks, LIMIT_CHECKS, LIMIT_CHECK_TARGET);
 	if (f.error < 0)
 		return f.error;
 	p.memory = MOVE(f.arena);
@@ -87,6 +89,8 @@ wire_credential_public_encode(const struct credential_public *p, struct buf *out
 	m.exportable = p->exportable;
 	m.pending = put_opt_id(p->has_pending, &p->pending);
 	m.profile = put_text(p->profile);
+	m.n_checks = p->checks.count;
+	m.checks = put_texts(p->checks);
 	return pack(&m.base, LIMIT_PUBLIC, out, err);
 }
 

@@ -77,6 +77,7 @@ main(void)
 	failures += run_stream_tests();
 	failures += run_select_tests();
 	failures += run_starttls_tests();
+	failures += run_check_tests();
 	failures += run_pump_tests();
 	failures += run_terminator_tests();
 	failures += run_link_tests();

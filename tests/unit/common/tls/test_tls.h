@@ -36,6 +36,7 @@ int run_address_tests(void);
 int run_stream_tests(void);
 int run_select_tests(void);
 int run_starttls_tests(void);
+int run_check_tests(void);
 int run_pump_tests(void);
 int run_terminator_tests(void);
 int run_link_tests(void);

@@ -178,7 +178,8 @@ encode_credential_public(struct buf *out, struct err *err)
 	    .exportable = true,
 	    .has_pending = true,
 	    .pending = id_c,
-	    .profile = "both"};
+	    .profile = "both",
+	    .checks = TEXTS("tls://www.example.org:443", "smtp://192.0.2.1:25/mx.example.org")};
 
 	return wire_credential_public_encode(&p, out, err);
 }
