@@ -14,6 +14,7 @@
 #define LINE_MAX_BYTES (1024 * 1024)
 #define PEM_MAX (64 * 1024)
 #define PEM_LINE 64
+#define SYSTEM_CAPATH "/etc/ssl/certs"
 #define ESCAPED_MAX (16 * 1024)
 
 /* One request while it runs. */
@@ -187,6 +188,21 @@ blob(struct span s)
 	    .data = (void *)(uintptr_t)s.data, .len = s.len, .flags = CURL_BLOB_NOCOPY};
 }
 
+/*
+ * The blob takes the place of the host's file of authorities, not of their directory, which has the
+ * same ones by their hashes.
+ */
+static CURLcode
+set_more_roots(CURL *curl, struct span pem)
+{
+	struct curl_blob roots = blob(pem);
+	CURLcode r = curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &roots);
+
+	if (curl_version_info(CURLVERSION_NOW)->capath == NULL)
+		r |= curl_easy_setopt(curl, CURLOPT_CAPATH, SYSTEM_CAPATH);
+	return r;
+}
+
 static CURLcode
 set_trust(struct call *c)
 {
@@ -204,7 +220,7 @@ set_trust(struct call *c)
 	r |= curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
 	r |= curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
 	if (p->trust == HTTP_TRUST_SYSTEM)
-		return r;
+		return p->more_roots.len > 0 ? r | set_more_roots(curl, p->more_roots) : r;
 	/*
 	 * The directory of the host's authorities is compiled into libcurl and would be trusted
 	 * beside the blob.

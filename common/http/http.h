@@ -28,6 +28,7 @@ struct http_params {
 	const char *content_type;   /* NULL: application/json */
 	enum http_trust trust;
 	struct span ca;                /* HTTP_TRUST_PINNED: one certificate, DER */
+	struct span more_roots;        /* HTTP_TRUST_SYSTEM: trusted beside them, PEM; or empty */
 	struct span identity_chain;    /* PEM, leaf first; empty: none */
 	struct span identity_key;      /* PKCS#8 DER */
 	uint32_t connect_ms, total_ms; /* 0: 10 s and 60 s; a stream has no total */

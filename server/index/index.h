@@ -140,6 +140,8 @@ int64_t index_setting_number(const struct index *ix, enum setting s);
  */
 size_t index_roots(const struct index *ix, uint32_t categories,
     const struct cert *out[static LIMIT_TRUSTED_ROOTS]);
+/* The same as PEM, for requests that leave the loop: struct http_params has a place for them. */
+void index_put_roots(const struct index *ix, uint32_t categories, struct buf *out);
 /*
  * A TRUSTED_ROOT by its label, or by the beginning of its SHA-256 in hexadecimal (8 digits at
  * least, colons allowed). ERR_NOTFOUND, ERR_INVALID when several fit.

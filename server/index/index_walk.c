@@ -1,5 +1,6 @@
 /* Lists of the index. */
 
+#include "common/crypto/cert.h"
 #include "common/model/names.h"
 #include "server/index/index_priv.h"
 
@@ -203,6 +204,16 @@ index_roots(
 
 	index_each(ix, KIND_TRUSTED_ROOT, on_root, &l);
 	return l.count;
+}
+
+void
+index_put_roots(const struct index *ix, uint32_t categories, struct buf *out)
+{
+	const struct cert *roots[LIMIT_TRUSTED_ROOTS];
+	size_t count = index_roots(ix, categories, roots);
+
+	for (size_t i = 0; i < count; i++)
+		cert_put_pem(cert_der(roots[i]), out);
 }
 
 #define ROOT_PREFIX_LEAST 8
