@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+int run_health_tests(void);
 int run_idn_tests(void);
 int run_settings_tests(void);
 int run_state_tests(void);
