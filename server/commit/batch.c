@@ -378,20 +378,70 @@ batch_take_signatures(struct batch *b, struct span done, struct err *err)
 	return rc;
 }
 
-struct audit_call {
+struct committed *
+batch_committed(const struct batch *b)
+{
+	struct committed *records = mem_array(b->count, sizeof(*records));
+
+	for (size_t i = 0; i < b->count; i++)
+		records[i] = (struct committed){
+		    .record = &b->records[i].record,
+		    .signed_record = {buf_span(&b->records[i].body),
+			buf_span(&b->records[i].signature)},
+		    .replaced_version = b->records[i].replaced_version,
+		};
+	return records;
+}
+
+void
+batch_note(struct commit *c, struct batch *b)
+{
+	const struct commit_beside *beside = &c->params.beside;
+	struct committed *records;
+	struct tidings *tidings = NULL;
+	size_t count = 0;
+
+	if (beside->note == NULL || b->count == 0)
+		return;
+	for (const struct queued *q = b->taken.head; q != NULL; q = q->next) {
+		if (q->m->tidings_count == 0)
+			continue;
+		tidings = mem_grow(tidings, count + q->m->tidings_count, sizeof(*tidings));
+		memcpy(tidings + count, q->m->tidings, q->m->tidings_count * sizeof(*tidings));
+		count += q->m->tidings_count;
+	}
+	records = batch_committed(b);
+	beside->note(beside->arg, records, b->count, tidings, count);
+	mem_free(records);
+	mem_free(tidings);
+}
+
+void
+batch_settled(struct commit *c, const struct batch *b, int status)
+{
+	if (c->params.beside.settled != NULL && b->count > 0)
+		c->params.beside.settled(c->params.beside.arg, status);
+}
+
+struct beside_call {
 	struct commit *c;
 	struct audit_entry *entries;
 	size_t count;
 };
 
 static int
-write_audit(struct store *s, void *arg, struct err *err)
+write_beside(struct store *s, void *arg, struct err *err)
 {
-	const struct audit_call *call = arg;
+	const struct beside_call *call = arg;
 	struct commit *c = call->c;
+	int rc = 0;
 
-	return c->params.audit(
-	    c->params.audit_arg, s, call->entries, call->count, &c->job_audit, err);
+	if (c->params.audit != NULL && call->count > 0)
+		rc = c->params.audit(
+		    c->params.audit_arg, s, call->entries, call->count, &c->job_audit, err);
+	if (rc == 0 && c->params.beside.write != NULL && call->count > 0)
+		rc = c->params.beside.write(c->params.beside.arg, s, err);
+	return rc;
 }
 
 static struct audit_entry *
@@ -418,7 +468,7 @@ batch_store(struct commit *c, struct batch *b, struct err *err)
 	struct stored_record *records = mem_array(b->count, sizeof(*records));
 	AUTO(buf_freep)
 	struct buf *row = buf_new(64);
-	struct audit_call audit = {c, audit_entries(c, b), b->taken.count};
+	struct beside_call beside = {c, audit_entries(c, b), b->taken.count};
 	struct store_meta meta = {.key = "commit"};
 	struct store_change change = {
 	    .records = records,
@@ -428,6 +478,8 @@ batch_store(struct commit *c, struct batch *b, struct err *err)
 	    .metas = &meta,
 	    .meta_count = 1,
 	    .force_full = true,
+	    .hook = write_beside,
+	    .hook_arg = &beside,
 	};
 	int rc;
 
@@ -450,12 +502,8 @@ batch_store(struct commit *c, struct batch *b, struct err *err)
 	}
 	reserve_encode(&b->reserve, row);
 	meta.value = buf_span(row);
-	if (c->params.audit != NULL && audit.count > 0) {
-		change.hook = write_audit;
-		change.hook_arg = &audit;
-	}
 	rc = store_apply(c->params.store, &change, err);
-	mem_free(audit.entries);
+	mem_free(beside.entries);
 	mem_free(records);
 	return rc;
 }

@@ -130,6 +130,7 @@ commit_signed(struct commit *c, int status, struct span done, const struct err *
 	/* It is there: what is wrong from now on is not of the signer. */
 	c->signer_trouble = false;
 	sm_move(&c->phase, PHASE_STORING);
+	batch_note(c, c->batch);
 	disk_store(c);
 }
 
@@ -243,16 +244,9 @@ start_rebuild(struct commit *c)
 static void
 tell_committed(struct commit *c, struct batch *b)
 {
-	struct committed *records = mem_array(b->count, sizeof(*records));
+	struct committed *records = batch_committed(b);
 	struct queued *q;
 
-	for (size_t i = 0; i < b->count; i++)
-		records[i] = (struct committed){
-		    .record = &b->records[i].record,
-		    .signed_record = {buf_span(&b->records[i].body),
-			buf_span(&b->records[i].signature)},
-		    .replaced_version = b->records[i].replaced_version,
-		};
 	head_publish(c, &b->head, &b->head_body, &b->head_signature, records, b->count);
 	mem_free(records);
 	while ((q = queue_pop(&b->taken)) != NULL) {
@@ -272,6 +266,7 @@ commit_stored(struct commit *c, int status, const struct err *err)
 	struct err shown = *err;
 	struct batch *b = c->batch;
 
+	batch_settled(c, b, status);
 	if (status < 0) {
 		c->want_rebuild |= status == ERR_IO;
 		c->want_reserve = false; /* not again at once; the next mutation asks anew */

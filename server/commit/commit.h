@@ -45,6 +45,14 @@ struct mutation;
  */
 typedef int mutation_check_cb(void *arg, const struct mutation *m, struct err *err);
 
+/* What administrators are told when the mutation is durable, in the words of server/events. */
+struct tidings {
+	char event[32]; /* "credential.export_lapsed" */
+	struct id id;   /* of the record that it is about */
+	char name[LIMIT_NAME + 1];
+	char *text; /* one sentence */
+};
+
 /* All or nothing. Also the entry of the audit log. */
 struct mutation {
 	struct draft *drafts;
@@ -53,6 +61,8 @@ struct mutation {
 	size_t expected_count;
 	mutation_check_cb *check; /* NULL: none; check_arg lives until the mutation is done */
 	void *check_arg;
+	struct tidings *tidings;
+	size_t tidings_count;
 	char author[LIMIT_AUTHOR + 1];
 	char action[32];             /* "cert.add" */
 	char object[LIMIT_NAME + 1]; /* name or id of what it is about */
@@ -63,6 +73,9 @@ struct mutation *mutation_new(const char *author, const char *action, const char
 struct draft *mutation_add(struct mutation *m);
 /* The record must still be there, with that version, when the mutation is taken: ERR_CONFLICT. */
 void mutation_expect(struct mutation *m, const struct id *id, uint64_t version);
+/* For what the records do not say by themselves. */
+void mutation_tell(struct mutation *m, const char *event, const struct id *id, const char *name,
+    const char *fmt, ...) PRINTF_LIKE(5, 6);
 void mutation_free(struct mutation *m);
 DEFINE_FREEP(struct mutation, mutation_free)
 
@@ -111,6 +124,20 @@ struct audit_entry {
 typedef int commit_audit_cb(void *arg, struct store *store, const struct audit_entry *entries,
     size_t count, struct hash *chain_head, struct err *err);
 
+/*
+ * What else is written in the transaction of a batch of records. note comes on the loop before it,
+ * when the look-up still shows what the records replace; write on the worker, inside of it; settled
+ * on the loop when it has ended, before the observers hear of it. One batch at a time. All NULL:
+ * nothing.
+ */
+struct commit_beside {
+	void *arg;
+	void (*note)(void *arg, const struct committed *records, size_t count,
+	    const struct tidings *tidings, size_t tidings_count);
+	int (*write)(void *arg, struct store *store, struct err *err);
+	void (*settled)(void *arg, int status);
+};
+
 struct commit_params {
 	struct runtime *runtime;
 	struct store *store; /* opened; only used in jobs */
@@ -120,6 +147,7 @@ struct commit_params {
 	struct commit_lookup lookup;
 	commit_audit_cb *audit; /* on the worker; NULL: no audit log */
 	void *audit_arg;
+	struct commit_beside beside;
 };
 
 typedef void commit_ready_cb(void *arg, int status, const struct err *err);

@@ -164,6 +164,11 @@ NODISCARD int batch_finish(struct commit *c, struct batch *b, struct err *err);
 /* The signer's request, in c->request. */
 NODISCARD int batch_request(struct commit *c, struct batch *b, struct err *err);
 NODISCARD int batch_take_signatures(struct batch *b, struct span done, struct err *err);
+/* Each with both its forms, for the time until the batch goes; owned by the caller (mem_free). */
+struct committed *batch_committed(const struct batch *b);
+/* Before and after the transaction: whoever writes beside it. */
+void batch_note(struct commit *c, struct batch *b);
+void batch_settled(struct commit *c, const struct batch *b, int status);
 /* On the worker. */
 NODISCARD int batch_store(struct commit *c, struct batch *b, struct err *err);
 

@@ -1,5 +1,6 @@
 #include "server/commit/commit_priv.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 struct mutation *
@@ -37,10 +38,33 @@ mutation_expect(struct mutation *m, const struct id *id, uint64_t version)
 }
 
 void
+mutation_tell(struct mutation *m, const char *event, const struct id *id, const char *name,
+    const char *fmt, ...)
+{
+	struct buf text = BUF_INIT(LIMIT_TEXT);
+	struct tidings *t;
+	va_list ap;
+
+	m->tidings = mem_grow(m->tidings, m->tidings_count + 1, sizeof(*m->tidings));
+	t = &m->tidings[m->tidings_count++];
+	*t = (struct tidings){.id = *id};
+	snprintf(t->event, sizeof(t->event), "%s", event);
+	snprintf(t->name, sizeof(t->name), "%s", name);
+	va_start(ap, fmt);
+	buf_vputf(&text, fmt, ap);
+	va_end(ap);
+	t->text = mem_strdup(buf_str(&text));
+	buf_fini(&text);
+}
+
+void
 mutation_free(struct mutation *m)
 {
 	if (m == NULL)
 		return;
+	for (size_t i = 0; i < m->tidings_count; i++)
+		mem_free(m->tidings[i].text);
+	mem_free(m->tidings);
 	for (size_t i = 0; i < m->count; i++) {
 		buf_free(m->drafts[i].public_part);
 		buf_free(m->drafts[i].sealed);

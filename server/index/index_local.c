@@ -22,6 +22,20 @@ static const struct store_migration migrations[] = {
      "term INTEGER NOT NULL, "
      "seq INTEGER NOT NULL, "
      "link BLOB NOT NULL CHECK (length(link) = 32)) STRICT;"},
+    {"CREATE TABLE event ("
+     "number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "
+     "level INTEGER NOT NULL, "
+     "kind TEXT NOT NULL, "
+     "body BLOB NOT NULL, "
+     "lost INTEGER NOT NULL) STRICT;"
+     "CREATE TABLE event_receiver ("
+     "name TEXT NOT NULL PRIMARY KEY, "
+     "done INTEGER NOT NULL) STRICT;"
+     "CREATE TABLE event_mark ("
+     "about BLOB NOT NULL CHECK (length(about) = 16), "
+     "kind TEXT NOT NULL, "
+     "level INTEGER NOT NULL, "
+     "PRIMARY KEY (about, kind)) STRICT, WITHOUT ROWID;"},
 };
 
 int

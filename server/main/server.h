@@ -12,6 +12,7 @@
 #include "common/wire/trust.h"
 #include "server/api/api.h"
 #include "server/commit/commit.h"
+#include "server/events/events.h"
 #include "server/flow/flow.h"
 #include "server/index/index.h"
 #include "server/main/config.h"
@@ -39,6 +40,7 @@ struct server {
 	struct runtime *runtime;
 	struct loop_signal *signals[3];
 	struct index *index;
+	struct events *events;
 	struct signer *signer;
 	char signer_trouble[ERR_TEXT_MAX]; /* "": it works */
 	struct commit *commit;

@@ -245,6 +245,7 @@ start_commit(struct server *s)
 	    .term = trust_current_term(s->trust),
 	    .lookup = index_commit_lookup(s->index),
 	    .audit = local_audit_append,
+	    .beside = events_beside(s->events),
 	};
 	struct err err;
 
@@ -332,6 +333,20 @@ on_signal(void *arg, int signum)
 }
 
 static int
+open_events(struct server *s, struct err *err)
+{
+	const struct events_params p = {
+	    .loop = s->loop,
+	    .store = s->store,
+	    .index = s->index,
+	    .domain_name = s->member.domain_name,
+	    .self = s->member.node,
+	};
+
+	return events_new(&p, &s->events, err);
+}
+
+static int
 start(struct server *s, struct err *err)
 {
 	static const int signals[ARRAY_LEN(s->signals)] = {SIGTERM, SIGINT, SIGHUP};
@@ -346,6 +361,8 @@ start(struct server *s, struct err *err)
 			return r;
 	}
 	s->index = index_new(s->runtime, s->store);
+	if ((r = open_events(s, err)) < 0)
+		return r;
 	index_load(s->index, on_index, s);
 	return 0;
 }

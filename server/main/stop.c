@@ -26,15 +26,27 @@ end_signer(void *arg)
 }
 
 static void
+end_events(void *arg)
+{
+	struct server *s = arg;
+
+	s->events = NULL;
+	if (s->signer != NULL)
+		signer_process_close(s->signer, end_signer, s);
+	else
+		end_signer(s);
+}
+
+static void
 end_commit(void *arg)
 {
 	struct server *s = arg;
 
 	s->commit = NULL;
-	if (s->signer != NULL)
-		signer_process_close(s->signer, end_signer, s);
+	if (s->events != NULL)
+		events_close(s->events, end_events, s);
 	else
-		end_signer(s);
+		end_events(s);
 }
 
 static void
