@@ -138,6 +138,7 @@ struct credential_public {
 	struct id pending;   /* GENERATION whose CSR waits for its certificate */
 	const char *profile; /* of its leaves, as in common/crypto/cert.h; empty or NULL: server */
 	struct texts checks; /* where it should be seen, as in common/tls/check.h */
+	const char *preferred_root; /* as in common/chain/chain.h; empty or NULL: none */
 	struct arena *memory;
 };
 

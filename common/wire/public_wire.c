@@ -51,6 +51,7 @@ wire_credential_public_decode(struct span in, struct credential_public *out, str
 	p.profile = get_text(&f, "profile", m->profile, LIMIT_LABEL);
 	p.checks =
 	    get_texts(&f, "checks", m->n_checks, m->checks, LIMIT_CHECKS, LIMIT_CHECK_TARGET);
+	p.preferred_root = get_text(&f, "preferred root", m->preferred_root, LIMIT_NAME);
 	if (f.error < 0)
 		return f.error;
 	p.memory = MOVE(f.arena);
@@ -91,6 +92,7 @@ wire_credential_public_encode(const struct credential_public *p, struct buf *out
 	m.profile = put_text(p->profile);
 	m.n_checks = p->checks.count;
 	m.checks = put_texts(p->checks);
+	m.preferred_root = put_text(p->preferred_root);
 	return pack(&m.base, LIMIT_PUBLIC, out, err);
 }
 

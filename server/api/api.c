@@ -20,6 +20,7 @@ static const struct httpd_route routes[] = {
     {"POST", "/v1/certs/{name}/submit", handle_cert_submit, API_LOCAL},
     {"GET", "/v1/certs/{name}/csr", handle_cert_csr, API_LOCAL},
     {"POST", "/v1/certs/{name}/paste", handle_cert_paste, API_LOCAL},
+    {"PUT", "/v1/certs/{name}/preferred-root", handle_cert_prefer_root, API_LOCAL},
     {"PUT", "/v1/certs/{name}/access", handle_cert_access, API_LOCAL},
     {"POST", "/v1/certs/{name}/archive", handle_cert_archive, API_LOCAL},
     {"DELETE", "/v1/certs/{name}", handle_cert_delete, API_LOCAL},

@@ -137,7 +137,7 @@ httpd_handler handle_certs, handle_cert, handle_cert_chain, handle_cert_add, han
 httpd_handler handle_cert_access, handle_cert_archive, handle_cert_delete;
 httpd_handler handle_cert_submit, handle_cert_csr, handle_cert_paste;
 httpd_handler handle_trust, handle_trust_one, handle_trust_add, handle_trust_remove;
-httpd_handler handle_cert_complete;
+httpd_handler handle_cert_complete, handle_cert_prefer_root;
 httpd_handler handle_managers, handle_imports;
 httpd_handler handle_cas, handle_ca, handle_ca_create;
 httpd_handler handle_status, handle_watch;

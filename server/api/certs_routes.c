@@ -76,6 +76,8 @@ put_cert(const struct api *a, struct json_writer *w, const struct index_record *
 	json_put_text(w, "profile",
 	    c->profile == NULL || c->profile[0] == '\0' ? leaf_profile_name(LEAF_SERVER)
 							: c->profile);
+	if (c->preferred_root != NULL && c->preferred_root[0] != '\0')
+		json_put_text(w, "preferred_root", c->preferred_root);
 	json_put_text(w, "state", api_state(a, r));
 	json_put_bool(w, "csr", c->has_pending);
 	if (c->error != NULL && c->error[0] != '\0') {

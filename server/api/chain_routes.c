@@ -141,3 +141,32 @@ handle_cert_complete(struct httpd_request *req, void *arg)
 		a->p.flow, httpd_param(req, "name"), api_author(req), answer_on_flow, op, &err),
 	    &err);
 }
+
+struct prefer_body {
+	char *root;
+};
+
+static const struct json_field prefer_fields[] = {
+    {.name = "root",
+	.kind = JSON_TEXT,
+	.flags = JSON_REQUIRED,
+	.offset = offsetof(struct prefer_body, root),
+	.min = 0,
+	.max = LIMIT_NAME},
+};
+
+void
+handle_cert_prefer_root(struct httpd_request *req, void *arg)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct answer *op = answer_new(a, req);
+	struct prefer_body b = {NULL};
+	struct err err;
+	int r = api_decode(req, prefer_fields, ARRAY_LEN(prefer_fields), &b, &err);
+
+	if (r == 0)
+		r = flow_credential_prefer_root(a->p.flow, httpd_param(req, "name"), b.root,
+		    api_author(req), answer_on_flow, op, &err);
+	json_release(prefer_fields, ARRAY_LEN(prefer_fields), &b);
+	answer_started(op, r, &err);
+}

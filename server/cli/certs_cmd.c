@@ -276,6 +276,8 @@ run_show(struct cli *c, struct err *err)
 		put_names(c, "subject", json_member(cert, "subject"));
 	cli_printf(c, "%-14s%s%s%s\n", "issuer", json_text(cert, "issuer"),
 	    *json_text(cert, "ca") != '\0' ? " " : "", json_text(cert, "ca"));
+	if (*json_text(cert, "preferred_root") != '\0')
+		put_line(c, "root", json_text(cert, "preferred_root"));
 	put_names(c, "access", json_member(cert, "access"));
 	put_line(c, "stale after", cli_stale_after(cert, stale));
 	put_line(c, "expires", cli_time(cert, "not_after", time));

@@ -82,17 +82,46 @@ complete(struct cli *c, const char *path, struct err *err)
 	return r < 0 ? r : cli_wait_served(c, made, "has a new chain", err);
 }
 
+/* It counts from now on; the chain in force follows if there is a way to that root. */
+static int
+prefer(struct cli *c, const char *root, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s/preferred-root", c->words[0], NULL);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	AUTO(buf_freep)
+	struct buf *body = buf_new(LIMIT_HTTP_BODY);
+	struct json_writer w = JSON_WRITER(body);
+
+	json_put_object(&w, NULL);
+	json_put_text(&w, "root", root);
+	json_put_end(&w);
+	return cli_call(c, "PUT", path, body, &reply, err);
+}
+
 static int
 run_chain(struct cli *c, struct err *err)
 {
 	AUTO(mem_freep)
 	char *path = cli_path("/v1/certs/%s/chain", c->words[0], NULL);
+	const char *root = cli_option(c, "prefer-root");
+	int r = root != NULL ? prefer(c, root, err) : 0;
 
-	return cli_flag(c, "complete") ? complete(c, path, err) : show(c, path, err);
+	if (r < 0)
+		return r;
+	r = cli_flag(c, "complete") || root != NULL ? complete(c, path, err) : show(c, path, err);
+	/* Of a draft, or while the certificate is waited for: what comes will follow it. */
+	if (r == ERR_NOTFOUND && root != NULL && !c->json) {
+		cli_printf(c, "its chain will end in that root if it can\n");
+		r = 0;
+	}
+	return r;
 }
 
 static const struct cli_option chain_options[] = {
     {"complete", NULL, "Make it anew from trusted roots and stored intermediates."},
+    {"prefer-root", "ROOT", "End in this one if possible: its SHA-256, or a part of its subject."},
     CLI_WAIT_OPTIONS,
 };
 
@@ -102,7 +131,8 @@ const struct cli_command command_cert_chain = {
     .args = "NAME",
     .summary = "Show the chain in force: green, yellow or red, and why.",
     .examples = "  certherd cert chain mail.example.org\n"
-		"  certherd cert chain mail.example.org --complete\n",
+		"  certherd cert chain mail.example.org --complete\n"
+		"  certherd cert chain mail.example.org --prefer-root 'CN=Old Root'\n",
     .least = 1,
     .most = 1,
     .options = chain_options,

@@ -89,7 +89,8 @@ answer_chain(struct flow_op *op, const struct answer_params *p, struct chain *ou
 	struct chain_params params = {.leaf = p->leaf,
 	    .given = p->given,
 	    .now = runtime_wall_s(op->flow->rt),
-	    .purpose = p->purpose};
+	    .purpose = p->purpose,
+	    .preferred = p->credential != NULL ? p->credential->credential->preferred_root : NULL};
 
 	flow_trust_init(trust, &op->flow->cache, op->flow->index, p->credential);
 	params.known = (struct certs){trust->known, trust->known_count};

@@ -177,6 +177,12 @@ void chain_health_fini(struct chain_health *h);
 /* Puts that best chain into the generation in force. ERR_INVALID when it is there already. */
 NODISCARD int flow_credential_complete(struct flow *f, const char *name, const char *author,
     flow_done_cb *done, void *arg, struct err *err);
+/*
+ * The root in which chains of the credential are to end when they can (struct chain_params); "":
+ * none. The chain in force stays as it is until it is completed or renewed.
+ */
+NODISCARD int flow_credential_prefer_root(struct flow *f, const char *name, const char *root,
+    const char *author, flow_done_cb *done, void *arg, struct err *err);
 
 /*
  * A setting of common/model/settings.h; value NULL: what counts without one. Credentials that there

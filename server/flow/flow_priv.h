@@ -59,7 +59,7 @@ struct flow_op_input {
 	bool has_access;
 	struct texts subject;
 	const char *key_type, *profile, *ca, *failure;
-	const char *label;   /* of a trusted root; value of a setting */
+	const char *label;   /* of a trusted root; value of a setting; preferred root */
 	uint32_t categories; /* of trusted roots */
 	enum issuer_type issuer;
 	struct cert **certs; /* pasted; owned by the operation */
@@ -154,8 +154,8 @@ extern const struct flow_op_type flow_op_credential_add, flow_op_credential_rene
     flow_op_credential_submit, flow_op_credential_due, flow_op_credential_failed,
     flow_op_credential_paste, flow_op_credential_import, flow_op_credential_access,
     flow_op_credential_archive, flow_op_credential_delete, flow_op_credential_complete,
-    flow_op_ca_create, flow_op_trust_add, flow_op_trust_remove, flow_op_setting_set,
-    flow_op_setting_reset, flow_op_reseal;
+    flow_op_credential_prefer_root, flow_op_ca_create, flow_op_trust_add, flow_op_trust_remove,
+    flow_op_setting_set, flow_op_setting_reset, flow_op_reseal;
 
 /* op.c. The input is filled in by the caller; texts lie in op->memory. */
 struct flow_op *flow_op_new(

@@ -78,18 +78,29 @@ flow_trust_fini(struct flow_trust *t)
 
 /* --- judging --- */
 
+/* wish: what is wanted of the chain; the certificates come here. */
 static void
-find(const struct flow_trust *t, const struct cert *const *stored, size_t count, bool complete,
-    enum leaf_profile purpose, int64_t now, struct chain *out)
+find(const struct flow_trust *t, const struct chain_params *wish, bool complete, struct chain *out)
 {
-	const struct chain_params p = {.leaf = stored[0],
-	    .given = {stored + 1, count - 1},
-	    .known = {t->known, complete ? t->known_count : 0},
-	    .roots = {t->roots, t->root_count},
-	    .now = now,
-	    .purpose = purpose};
+	struct chain_params p = *wish;
 
+	p.known = (struct certs){t->known, complete ? t->known_count : 0};
+	p.roots = (struct certs){t->roots, t->root_count};
 	chain_find(&p, out);
+}
+
+/* What the chains of a credential, which may be gone, are for. */
+static struct chain_params
+wish_of(const struct index_record *c, int64_t now)
+{
+	struct chain_params p = {.now = now, .purpose = LEAF_SERVER};
+
+	if (c == NULL)
+		return p;
+	(void)!leaf_profile_parse(
+	    c->credential->profile != NULL ? c->credential->profile : "", &p.purpose, NULL);
+	p.preferred = c->credential->preferred_root;
+	return p;
 }
 
 static bool
@@ -111,7 +122,7 @@ flow_chain_judge(const struct index *ix, int64_t now, const struct generation_pu
 	struct flow_trust *trust;
 	struct cert *stored[LIMIT_CHAIN];
 	const struct cert *const *list = (const struct cert *const *)stored;
-	enum leaf_profile purpose = LEAF_SERVER;
+	struct chain_params wish = wish_of(c, now);
 	size_t count = 0;
 	int rc = 0;
 
@@ -120,14 +131,12 @@ flow_chain_judge(const struct index *ix, int64_t now, const struct generation_pu
 	for (; rc == 0 && count < g->chain.count && count < LIMIT_CHAIN; count++)
 		rc = cert_parse(g->chain.items[count], &stored[count], err);
 	if (rc == 0) {
-		if (c != NULL)
-			(void)!leaf_profile_parse(
-			    c->credential->profile != NULL ? c->credential->profile : "", &purpose,
-			    NULL);
+		wish.leaf = list[0];
+		wish.given = (struct certs){list + 1, count - 1};
 		trust = mem_zalloc(sizeof(*trust));
 		flow_trust_init(trust, NULL, ix, c);
-		find(trust, list, count, false, purpose, now, &out->stored);
-		find(trust, list, count, true, purpose, now, &out->best);
+		find(trust, &wish, false, &out->stored);
+		find(trust, &wish, true, &out->best);
 		out->can_complete =
 		    !is_same(&out->best, g->chain) && out->best.grade <= out->stored.grade;
 		flow_trust_fini(trust);
@@ -183,8 +192,10 @@ write_completed(struct flow_op *op, struct generation_public *g, struct err *err
 		for (size_t i = 0; i < h.best.count; i++)
 			ders[i] = cert_der(h.best.path[i]);
 		g->chain = (struct spans){ders, h.best.count};
+		/* What was in the chain before and is not now is no news. */
 		for (size_t i = 0; i < h.best.reason_count; i++)
-			flow_op_warn(op, "%s", h.best.reasons[i].text);
+			if (h.best.reasons[i].code != CHAIN_SURPLUS)
+				flow_op_warn(op, "%s", h.best.reasons[i].text);
 		op->public_part = buf_new(LIMIT_PUBLIC);
 		rc = wire_generation_public_encode(g, op->public_part, err);
 	} else {
@@ -236,4 +247,65 @@ flow_credential_complete(struct flow *f, const char *name, const char *author, f
 	struct flow_op *op;
 
 	return flow_start_named(f, &flow_op_credential_complete, name, author, done, arg, &op, err);
+}
+
+/* --- the preferred root --- */
+
+static int
+look_prefer(struct flow_op *op, struct err *err)
+{
+	const struct index_record *c;
+	int rc = look_credential(op, &c, err);
+
+	if (rc == 0)
+		look_access(op, c->access);
+	return rc;
+}
+
+static int
+mutation_prefer(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	const struct index_record *c;
+	struct credential_public p;
+	int rc = draft_current(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	p = *c->credential;
+	p.preferred_root = op->in.label;
+	return draft_credential(op, m, c->name, &p, err);
+}
+
+const struct flow_op_type flow_op_credential_prefer_root = {
+    "cert.prefer-root", look_prefer, NULL, mutation_prefer};
+
+/* Part of a subject, or a fingerprint: what can be compared with either. */
+static int
+check_root(const char *root, struct err *err)
+{
+	if (strlen(root) > LIMIT_NAME)
+		return err_set(err, ERR_INVALID,
+		    "the preferred root is its SHA-256 or a part of its subject, of at most %d "
+		    "bytes",
+		    LIMIT_NAME);
+	for (size_t i = 0; root[i] != '\0'; i++)
+		if ((unsigned char)root[i] < 0x20 || root[i] == 0x7f)
+			return err_set(err, ERR_INVALID,
+			    "the preferred root: character %zu is a control character", i + 1);
+	return 0;
+}
+
+int
+flow_credential_prefer_root(struct flow *f, const char *name, const char *root, const char *author,
+    flow_done_cb *done, void *arg, struct err *err)
+{
+	struct flow_op *op;
+	int rc = check_root(root, err);
+
+	if (rc == 0)
+		rc = flow_start_named(
+		    f, &flow_op_credential_prefer_root, name, author, done, arg, &op, err);
+	if (rc == 0)
+		op->in.label = flow_op_text(op, root);
+	return rc;
 }

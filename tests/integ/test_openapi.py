@@ -42,6 +42,7 @@ CALLS = [
     ("GET", "/v1/certs/{name}", "/v1/certs/" + CERT, None),
     ("GET", "/v1/certs/{name}", "/v1/certs/m.example", None),
     ("GET", "/v1/certs/{name}/chain", f"/v1/certs/{CERT}/chain", None),
+    ("PUT", "/v1/certs/{name}/preferred-root", f"/v1/certs/{CERT}/preferred-root", {"root": "CN"}),
     ("GET", "/v1/certs/{name}/csr", "/v1/certs/m.example/csr", None),
     ("POST", "/v1/certs/{name}/submit", "/v1/certs/m.example/submit", {"new_key": True}),
     ("POST", "/v1/certs/{name}/renew", f"/v1/certs/{CERT}/renew", {}),

@@ -48,6 +48,11 @@ class Outside:
             made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return made.sign(signing, hashes.SHA256())
 
+    def cross(self, other):
+        """The issuer once more, below the root of another: same name and key."""
+        return self.sign("Outside Issuer", self.issuer_key.public_key(), other.root, other.root_key,
+                         ca=True)
+
     def leaf(self, key, name=NAME):
         return self.sign(name, key, self.issuer, self.issuer_key, names=[x509.DNSName(name)])
 
@@ -153,6 +158,107 @@ def test_root_that_comes_later(pair, outside, tmp_path):
     # Trusted no longer: the chain stays, and is yellow.
     pair.cli("trust", "remove", "Outside Root")
     assert codes(pair) == ["root-untrusted"] and len(sent(pair)) == 2
+
+
+def test_cross_signed(pair, outside, tmp_path):
+    """Two issuers of one name and key, of which one leads to a trusted root, in either order; and
+    the root that is preferred, by name or fingerprint, among several."""
+    other = Outside("Other Root")
+    dead_end, way = outside.cross(other), outside.issuer
+    leaf = manual(pair, outside)
+    (tmp_path / "root.pem").write_text(pem(outside.root))
+    pair.cli("trust", "add", tmp_path / "root.pem")
+    pair.cli("cert", "paste", NAME, stdin=pem(dead_end, leaf, way))
+    pair.wait_served("web1", NAME)
+    chain = lambda: pair.json("cert", "show", NAME, "--chain")["chain"]
+    assert chain() == pem(leaf, way, outside.root) and health(pair)["grade"] == "green"
+    # Both roots are trusted now: which of them is a matter of taste.
+    (tmp_path / "other.pem").write_text(pem(other.root, dead_end, way))
+    pair.cli("trust", "add", tmp_path / "other.pem")
+    assert "nothing better" in pair.cli("cert", "chain", NAME, "--complete").out
+    said = pair.cli("cert", "chain", NAME, "--prefer-root", "cn=other root").out
+    assert "has a new chain" in said
+    assert chain() == pem(leaf, dead_end, other.root) and health(pair)["grade"] == "green"
+    wait_for(lambda: [x509.load_der_x509_certificate(c) for c in sent(pair)] == [leaf, dead_end], 15,
+             "the other issuer to be sent")
+    pair.cli("cert", "chain", NAME, "--prefer-root", sha256(outside.root))
+    assert chain() == pem(leaf, way, outside.root)
+    assert sha256(outside.root) in pair.cli("cert", "show", NAME).out
+    # A restart, and what comes later, keep to it; one that is out of reach is said, and no harm.
+    pair.restart_server()
+    pair.cli("cert", "chain", NAME, "--prefer-root", "Other Root")
+    pair.cli("cert", "renew", NAME)
+    csr = x509.load_pem_x509_csr(pair.cli("cert", "csr", NAME).out.encode())
+    pair.cli("cert", "paste", NAME, stdin=pem(outside.leaf(csr.public_key())))
+    assert chain().endswith(pem(dead_end, other.root))
+    out = pair.cli("cert", "chain", NAME, "--prefer-root", "Nobody's Root").out
+    assert "Nobody's Root" in out and codes(pair) == ["not-preferred"]
+    assert health(pair)["grade"] == "yellow"
+    pair.cli("cert", "chain", NAME, "--prefer-root", "")
+    assert health(pair)["grade"] == "green" and "preferred_root" not in pair.json(
+        "cert", "show", NAME)
+
+
+def test_roots_that_ran_out(pair, outside, tmp_path):
+    """The cross-signed certificate of a root that has run out is not what is sent."""
+    before, new_key = outside.now, ec.generate_private_key(ec.SECP256R1())
+    outside.now = before - 400 * DAY
+    old = outside.sign("Old Root", outside.root_key.public_key(), None, outside.root_key, ca=True)
+    outside.now = before
+    new = outside.sign("New Root", new_key.public_key(), None, new_key, ca=True)
+    cross = outside.sign("New Root", new_key.public_key(), old, outside.root_key, ca=True)
+    issuer = outside.sign("Outside Issuer", outside.issuer_key.public_key(), new, new_key, ca=True)
+    outside.issuer = issuer
+    (tmp_path / "roots.pem").write_text(pem(old, new))
+    pair.cli("trust", "add", tmp_path / "roots.pem")
+    leaf = manual(pair, outside)
+    pair.cli("cert", "paste", NAME, stdin=pem(leaf, cross, issuer))
+    assert pair.json("cert", "show", NAME, "--chain")["chain"] == pem(leaf, issuer, new)
+    assert [r["code"] for r in health(pair)["reasons"] if r["grade"] != "green"] == []
+    pair.cli("trust", "remove", "New Root")
+    assert set(codes(pair)) >= {"root-untrusted"}
+
+
+def chained(domain, outside, leaf, *above):
+    """Pasted, and the codes of what is said of it."""
+    domain.cli("cert", "paste", NAME, stdin=pem(leaf, *above))
+    return set(codes(domain)), health(domain)
+
+
+def test_reasons(pair, outside, tmp_path):
+    """Path length, name constraints, key usage: in words, with the certificate that it is about."""
+    (tmp_path / "root.pem").write_text(pem(outside.root))
+    pair.cli("trust", "add", tmp_path / "root.pem")
+    pair.cli("cert", "add", NAME, "--issuer", "manual", "--access", "web1")
+    key = x509.load_pem_x509_csr(pair.cli("cert", "csr", NAME).out.encode()).public_key()
+
+    def issuer(name, *extensions, length=None, above=None):
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        top, signing = above or (outside.root, outside.root_key)
+        made = (x509.CertificateBuilder().subject_name(subject).issuer_name(top.subject)
+                .public_key(outside.issuer_key.public_key())
+                .serial_number(x509.random_serial_number()).not_valid_before(outside.now - DAY)
+                .not_valid_after(outside.now + 60 * DAY)
+                .add_extension(x509.BasicConstraints(True, length), critical=True))
+        for extension in extensions:
+            made = made.add_extension(extension, critical=True)
+        return made.sign(signing, hashes.SHA256())
+
+    inside = x509.NameConstraints([x509.DNSName("other.example")], None)
+    usage = x509.KeyUsage(True, *[False] * 4, False, True, False, False)
+    short = issuer("Short", length=0)
+    below = issuer("Below", above=(short, outside.issuer_key))
+    cases = {
+        "name-constraints": [issuer("Narrow", inside)],
+        "key-usage": [issuer("Revoker", usage)],
+        "path-length": [below, short],
+    }
+    for code, above in cases.items():
+        outside.issuer = above[0]
+        found, said = chained(pair, outside, outside.leaf(key), *above)
+        assert code in found and said["grade"] == "red", (code, said)
+        text = next(r["text"] for r in said["reasons"] if r["code"] == code)
+        assert "CN=" in text and text in pair.cli("cert", "show", NAME).out, text
 
 
 def test_list_show_export(pair, outside, tmp_path):

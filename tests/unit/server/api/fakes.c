@@ -275,6 +275,17 @@ flow_credential_complete(struct flow *f, const char *name, const char *author, f
 }
 
 int
+flow_credential_prefer_root(struct flow *f, const char *name, const char *root, const char *author,
+    flow_done_cb *done, void *arg, struct err *err)
+{
+	(void)f;
+	(void)author;
+	note("prefer %s '%s'", name, root);
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
 flow_chain_judge(const struct index *ix, int64_t now, const struct generation_public *g,
     struct chain_health *out, struct err *err)
 {

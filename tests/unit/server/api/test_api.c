@@ -325,6 +325,8 @@ test_changes(void **state)
 		"\"unchanged\":false"},
 	    {"DELETE", "/v1/trust/R", "", "trust- R", done},
 	    {"POST", "/v1/certs/x/chain", "", "complete x", done},
+	    {"PUT", "/v1/certs/x/preferred-root", "{\"root\":\"CN=R\"}", "prefer x 'CN=R'", done},
+	    {"PUT", "/v1/certs/x/preferred-root", "{\"root\":\"\"}", "prefer x ''", done},
 	};
 
 	(void)state;

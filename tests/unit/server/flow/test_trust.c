@@ -247,6 +247,35 @@ test_completed_at_once(void **state)
 	check_chain(s, 3, CHAIN_YELLOW, false);
 }
 
+/* The wish is kept, and counts for what is there as for what comes. */
+static void
+test_preferred(void **state)
+{
+	struct stage *s = *state;
+	char text[LIMIT_NAME + 2];
+#define PREFER(root)                                                                               \
+	flow_credential_prefer_root(                                                               \
+	    s->o.flow, WWW, (root), "test", office_on_flow, &s->o, &s->o.err)
+
+	office_add_node(&s->o, "web1");
+	FAILS(ERR_NOTFOUND, PREFER("x"));
+	OK(trust(s, 0, NULL, s->root, s->issuer));
+	paste_leaf(s);
+	OK(PREFER("cn=nobody"));
+	check_chain(s, 3, CHAIN_YELLOW, false);
+	office_restart(&s->o);
+	check_chain(s, 3, CHAIN_YELLOW, false);
+	OK(PREFER("cn=certherd root"));
+	check_chain(s, 3, CHAIN_GREEN, false);
+	OK(PREFER(""));
+	check_chain(s, 3, CHAIN_GREEN, false);
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	FAILS(ERR_INVALID, PREFER(text));
+	FAILS(ERR_INVALID, PREFER("a\nb"));
+#undef PREFER
+}
+
 static void
 test_completed_later(void **state)
 {
@@ -295,6 +324,7 @@ main(void)
 	    TEST(test_categories),
 	    TEST(test_refused),
 	    TEST(test_completed_at_once),
+	    TEST(test_preferred),
 	    TEST(test_completed_later),
 	    TEST(test_own_ca),
 	};
