@@ -54,6 +54,14 @@ static const char *const state_names[] = {
 };
 _Static_assert(ARRAY_LEN(state_names) == CREDENTIAL__COUNT, "every state has a name");
 
+static const char *const why_names[] = {
+    [EXPOSED_ACCESS] = "access",
+    [EXPOSED_REMOVED] = "removed",
+    [EXPOSED_GROUP] = "group",
+    [EXPOSED_ASKED] = "asked",
+};
+_Static_assert(ARRAY_LEN(why_names) == EXPOSED__COUNT, "every reason of an exposure has a name");
+
 static const struct {
 	uint32_t category;
 	const char *name;
@@ -110,6 +118,12 @@ const char *
 credential_state_name(uint32_t state)
 {
 	return name_of(state_names, ARRAY_LEN(state_names), state);
+}
+
+const char *
+exposure_why_name(uint32_t why)
+{
+	return name_of(why_names, ARRAY_LEN(why_names), why);
 }
 
 bool

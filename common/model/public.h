@@ -113,6 +113,33 @@ const char *credential_state_name(uint32_t state);
  */
 bool profile_serves(const char *profile);
 
+/* Why a server knows a key that it has no access to. */
+enum exposure_why {
+	EXPOSED_ACCESS = 0,  /* its access was taken away */
+	EXPOSED_REMOVED = 1, /* it was removed from the domain */
+	EXPOSED_GROUP = 2,   /* it was taken out of a group */
+	EXPOSED_ASKED = 3,   /* an administrator said so */
+	EXPOSED__COUNT,
+};
+
+/* "access", "removed", "group", "asked". */
+const char *exposure_why_name(uint32_t why);
+
+/* A fact: this server could open this key. common/model/exposure.h has the rules. */
+struct exposure {
+	struct id node;   /* its NODE record may be gone; zero: of more servers than are listed */
+	const char *name; /* as it was called */
+	int64_t since;
+	struct hash key; /* SHA-256 of its SubjectPublicKeyInfo */
+	uint32_t why;    /* enum exposure_why */
+	bool replace;    /* a new key is wanted */
+};
+
+struct exposures {
+	const struct exposure *items;
+	size_t count;
+};
+
 struct credential_public {
 	struct texts names;
 	const char *key_type;
@@ -139,6 +166,7 @@ struct credential_public {
 	const char *profile; /* of its leaves, as in common/crypto/cert.h; empty or NULL: server */
 	struct texts checks; /* where it should be seen, as in common/tls/check.h */
 	const char *preferred_root; /* as in common/chain/chain.h; empty or NULL: none */
+	struct exposures exposed;
 	struct arena *memory;
 };
 

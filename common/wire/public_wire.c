@@ -11,6 +11,27 @@ decode_names(struct fields *f, size_t count, char **in, struct texts *out)
 	*out = get_texts(f, "names", count, in, LIMIT_NAMES, LIMIT_NAME);
 }
 
+static void
+decode_exposed(struct fields *f, size_t count, Certherd__Exposure **in, struct exposures *out)
+{
+	struct exposure *items;
+
+	get_rule(f, count <= LIMIT_EXPOSED, "it lists too many exposures");
+	items = f->error == 0 ? arena_array(f->arena, count, sizeof(*items)) : NULL;
+	get_rule(f, f->error < 0 || items != NULL || count == 0, "it takes too much memory");
+	if (items == NULL)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		items[i] = (struct exposure){.since = in[i]->since,
+		    .why = (uint32_t)in[i]->why,
+		    .replace = in[i]->replace != 0};
+		(void)opt_id(f, "exposed.node", in[i]->node, &items[i].node);
+		items[i].name = get_text(f, "exposed.node_name", in[i]->node_name, LIMIT_LABEL);
+		get_hash(f, "exposed.key", in[i]->key, &items[i].key);
+	}
+	*out = (struct exposures){items, count};
+}
+
 int
 wire_credential_public_decode(struct span in, struct credential_public *out, struct err *err)
 {
@@ -52,6 +73,7 @@ wire_credential_public_decode(struct span in, struct credential_public *out, str
 	p.checks =
 	    get_texts(&f, "checks", m->n_checks, m->checks, LIMIT_CHECKS, LIMIT_CHECK_TARGET);
 	p.preferred_root = get_text(&f, "preferred root", m->preferred_root, LIMIT_NAME);
+	decode_exposed(&f, m->n_exposed, m->exposed, &p.exposed);
 	if (f.error < 0)
 		return f.error;
 	p.memory = MOVE(f.arena);
@@ -59,9 +81,33 @@ wire_credential_public_decode(struct span in, struct credential_public *out, str
 	return 0;
 }
 
+static Certherd__Exposure **
+encode_exposed(struct arena *arena, struct exposures in)
+{
+	Certherd__Exposure **list = arena_array(arena, in.count + 1, sizeof(Certherd__Exposure *));
+	Certherd__Exposure *items = arena_array(arena, in.count + 1, sizeof(*items));
+
+	CHECK(list != NULL && items != NULL);
+	for (size_t i = 0; i < in.count; i++) {
+		const struct exposure *e = &in.items[i];
+
+		certherd__exposure__init(&items[i]);
+		items[i].node = put_opt_id(!id_is_zero(&e->node), &e->node);
+		items[i].node_name = put_text(e->name);
+		items[i].since = e->since;
+		items[i].key = put_hash(&e->key);
+		items[i].why = (Certherd__Exposure__Why)e->why;
+		items[i].replace = e->replace;
+		list[i] = &items[i];
+	}
+	return list;
+}
+
 int
 wire_credential_public_encode(const struct credential_public *p, struct buf *out, struct err *err)
 {
+	AUTO(arena_freep)
+	struct arena *arena = arena_new(PACK_BUDGET);
 	Certherd__CredentialPublic m = CERTHERD__CREDENTIAL_PUBLIC__INIT;
 	Certherd__Issuer issuer = CERTHERD__ISSUER__INIT;
 	Certherd__Renewal renewal = CERTHERD__RENEWAL__INIT;
@@ -93,6 +139,8 @@ wire_credential_public_encode(const struct credential_public *p, struct buf *out
 	m.n_checks = p->checks.count;
 	m.checks = put_texts(p->checks);
 	m.preferred_root = put_text(p->preferred_root);
+	m.n_exposed = p->exposed.count;
+	m.exposed = encode_exposed(arena, p->exposed);
 	return pack(&m.base, LIMIT_PUBLIC, out, err);
 }
 

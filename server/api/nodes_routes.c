@@ -328,7 +328,7 @@ handle_member_remove(struct httpd_request *req, void *arg)
 
 	answer_started(op,
 	    nodes_group_remove(a->p.nodes, httpd_param(req, "name"), httpd_param(req, "node"),
-		api_author(req), answer_on_nodes, op, &err),
+		httpd_query(req, "keep_keys") != NULL, api_author(req), answer_on_nodes, op, &err),
 	    &err);
 }
 

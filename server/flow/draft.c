@@ -54,16 +54,40 @@ put_sealed(struct draft *d, struct span sealed)
 	buf_put_span(d->sealed, sealed);
 }
 
+/*
+ * Whoever the next version of the record does not name any more, because it has gone, is noted in
+ * it; so is, with its new access, whoever loses it.
+ */
+static void
+note_exposed(const struct flow_op *op, struct exposure_list *list)
+{
+	const struct index *ix = op->flow->index;
+	const struct index_record *now = index_of_kind(ix, KIND_CREDENTIAL, &op->credential);
+
+	if (now == NULL)
+		return;
+	index_expose_gone(ix, now, list);
+	if (op->takes_access)
+		expose_lost(op, now, list);
+}
+
 int
 draft_credential(struct flow_op *op, struct mutation *m, const char *name,
     const struct credential_public *p, struct err *err)
 {
 	struct draft *d = draft_new(m, KIND_CREDENTIAL, &op->credential, op->credential_version);
-
+	struct exposure_list *list = mem_zalloc(sizeof(*list));
+	struct credential_public whole = *p;
 	int rc = put_access(op, m, d, err);
 
+	exposure_list_init(list, p->exposed);
+	note_exposed(op, list);
+	whole.exposed = exposure_list_items(list);
 	snprintf(d->name, sizeof(d->name), "%s", name);
-	return rc < 0 ? rc : wire_credential_public_encode(p, d->public_part, err);
+	if (rc == 0)
+		rc = wire_credential_public_encode(&whole, d->public_part, err);
+	mem_free(list);
+	return rc;
 }
 
 int

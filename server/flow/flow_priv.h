@@ -89,8 +89,9 @@ struct flow_op {
 	bool fetches;
 	bool new_key;
 	bool has_ca;
-	bool waits;     /* a CSR is made, whose certificate comes later */
-	bool unchanged; /* what was asked for is there already */
+	bool waits;        /* a CSR is made, whose certificate comes later */
+	bool unchanged;    /* what was asked for is there already */
+	bool takes_access; /* somebody is not in `access` who had it */
 	struct id fetch;
 	unsigned calls;
 	struct id credential;        /* or the CA, or the record that is sealed anew */
@@ -220,6 +221,12 @@ void draft_removed(struct mutation *m, const struct index_record *r);
  */
 void draft_superseded(
     struct flow_op *op, struct mutation *m, const struct index_record *credential, unsigned keep);
+
+/*
+ * expose.c: notes who could open the keys of a credential as it is now, and cannot with op->access.
+ */
+void expose_lost(
+    const struct flow_op *op, const struct index_record *now, struct exposure_list *list);
 
 /*
  * op_manual.c: a CSR in place of a certificate. look_csr finds the key that is kept, if one is;

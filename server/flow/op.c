@@ -88,6 +88,7 @@ forget(struct flow_op *op)
 	op->has_ca = false;
 	op->waits = false;
 	op->unchanged = false;
+	op->takes_access = false;
 	op->calls = 0;
 	op->at_call = 0;
 	op->access_count = 0;

@@ -72,6 +72,7 @@ look_access_change(struct flow_op *op, struct err *err)
 	if (rc < 0)
 		return rc;
 	look_readers(op);
+	op->takes_access = taken;
 	active = index_active(op->flow->index, c);
 	if (active == NULL)
 		return 0;

@@ -119,6 +119,28 @@ look_reseal(struct flow_op *op, struct err *err)
 	return 0;
 }
 
+/* Whom the seal of a generation leaves out because it has gone is noted in its credential. */
+static int
+draft_gone(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	const struct index *ix = op->flow->index;
+	const struct index_record *g = index_of_kind(ix, KIND_GENERATION, &op->credential);
+	const struct index_record *c =
+	    g != NULL ? index_of_kind(ix, KIND_CREDENTIAL, &g->generation->credential) : NULL;
+	struct exposure_list *list;
+	int rc = 0;
+
+	if (c == NULL)
+		return 0;
+	list = mem_zalloc(sizeof(*list));
+	exposure_list_init(list, c->credential->exposed);
+	index_expose_gone(ix, c, list);
+	if (list->changed)
+		rc = index_draft_exposed(c, list, m, err);
+	mem_free(list);
+	return rc;
+}
+
 static int
 mutation_reseal(struct flow_op *op, struct mutation *m, struct err *err)
 {
@@ -126,8 +148,8 @@ mutation_reseal(struct flow_op *op, struct mutation *m, struct err *err)
 	int rc;
 
 	if (op->calls > 0) {
-		op->flow->stats.resealed++;
-		return draft_resealed(op, m, 0, err);
+		rc = draft_resealed(op, m, 0, err);
+		return rc < 0 ? rc : draft_gone(op, m, err);
 	}
 	rc = draft_current(op, &c, err);
 	return rc < 0 ? rc : draft_credential(op, m, c->name, c->credential, err);
@@ -224,6 +246,7 @@ add_everything(struct flow *f)
 struct resealing {
 	struct flow *flow;
 	struct id id;
+	bool seal; /* else only a list of access */
 };
 
 /* The signer is away, the disk is full, the server ends: nothing that the record could help. */
@@ -280,6 +303,7 @@ on_resealed(void *arg, int status, const struct flow_result *result, const struc
 	char hex[ID_HEX_MAX];
 
 	(void)result;
+	f->stats.resealed += r->seal && status == 0;
 	mem_free(r);
 	f->reseal_running--;
 	item->running = false;
@@ -307,6 +331,7 @@ start_one(struct flow *f, struct reseal_item *item)
 
 	r->flow = f;
 	r->id = item->id;
+	r->seal = index_get(f->index, &item->id)->kind != KIND_CREDENTIAL;
 	item->running = true;
 	f->reseal_running++;
 	op->in.record = item->id;

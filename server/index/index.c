@@ -36,6 +36,14 @@ entry_free(struct entry *e)
 	mem_free(e);
 }
 
+static void
+tomb_free(struct tomb *t)
+{
+	if (t != NULL)
+		mem_free(t->name);
+	mem_free(t);
+}
+
 void
 index_free(struct index *ix)
 {
@@ -48,7 +56,7 @@ index_free(struct index *ix)
 		entry_free(value);
 	at = 0;
 	while (map_next(ix->tombs, &at, NULL, &value))
-		mem_free(value);
+		tomb_free(value);
 	at = 0;
 	while (map_next(ix->access, &at, NULL, &value))
 		map_free(value);
@@ -184,6 +192,8 @@ apply_removed(struct index *ix, const struct record *r)
 	}
 	t->version = r->version;
 	t->kind = r->kind;
+	mem_free(t->name);
+	t->name = r->kind == KIND_NODE ? mem_strdup(r->name) : NULL;
 }
 
 int
@@ -217,7 +227,7 @@ index_apply(
 	} else {
 		e = mem_zalloc(sizeof(*e));
 		map_put(ix->by_id, r->id.bytes, ID_LEN, e);
-		mem_free(map_del(ix->tombs, r->id.bytes, ID_LEN));
+		tomb_free(map_del(ix->tombs, r->id.bytes, ID_LEN));
 	}
 	e->r = fresh;
 	entry_link(ix, e);

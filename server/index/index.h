@@ -10,6 +10,7 @@
  */
 
 #include "common/model/access.h"
+#include "common/model/exposure.h"
 #include "common/model/settings.h"
 #include "common/model/state.h"
 #include "server/commit/commit.h"
@@ -125,6 +126,33 @@ void index_memberships(const struct index *ix, const struct id *node, index_each
 void index_for_name(const struct index *ix, const char *name, index_each_cb *cb, void *arg);
 /* CREDENTIAL and GENERATION records that name this node or group in their access. */
 void index_with_access(const struct index *ix, const struct id *id, index_each_cb *cb, void *arg);
+
+/* --- who knows keys without having access (index_exposed.c) --- */
+
+/*
+ * Notes that somebody knows the keys of a credential that are sealed to a node or group of its
+ * access (via; NULL: all of them, as managers do): the one in force, the one that waits, and those
+ * of the newest others. who: without key and since.
+ */
+void index_expose(const struct index *ix, const struct index_record *credential,
+    const struct id *via, const struct exposure *who, struct exposure_list *list);
+/* The same for each node that is gone, and still stands in its access or in a group of that. */
+void index_expose_gone(
+    const struct index *ix, const struct index_record *credential, struct exposure_list *list);
+/* Whether a node may open what has this access, managers included, if it were not in one group. */
+bool index_reads(const struct index *ix, struct ids access, const struct id *node,
+    const struct id *without_group);
+/*
+ * Each CREDENTIAL once whose keys are sealed to this node or group itself; and those that a node
+ * could open by whatever it is a member of.
+ */
+void index_readable_via(const struct index *ix, const struct id *id, index_each_cb *cb, void *arg);
+void index_readable_by(const struct index *ix, const struct id *node, index_each_cb *cb, void *arg);
+/* How a NODE that is gone was called; NULL: it is not known, or not gone. */
+const char *index_gone_name(const struct index *ix, const struct id *id);
+/* The next version of a CREDENTIAL, with another list and else as it is. */
+NODISCARD int index_draft_exposed(const struct index_record *credential,
+    const struct exposure_list *list, struct mutation *m, struct err *err);
 
 /* The group `managers`, the CA that is used when none is named, the value of a setting; or NULL. */
 const struct index_record *index_managers(const struct index *ix);

@@ -47,6 +47,7 @@ const struct entry_vec *multi_get(const struct multi *m, struct span key);
 struct tomb {
 	uint64_t version;
 	uint32_t kind;
+	char *name; /* of nodes; else NULL */
 };
 
 struct index {

@@ -153,6 +153,7 @@ plan_remove(struct group_task *g, const struct index_record *group, struct err *
 
 	if (rc < 0)
 		return rc;
+	g->leaving = node->id;
 	k.without = &node->id;
 	index_members(g->t.nodes->p.index, &group->id, on_member, &k);
 	if (k.status == 0 && !k.found)
@@ -228,6 +229,15 @@ plan_is_due(const struct index *ix, const struct index_record *group)
 
 	index_members(ix, &group->id, on_inspect, &in);
 	return in.gone || in.stale;
+}
+
+bool
+plan_has_gone(const struct index *ix, const struct index_record *group)
+{
+	struct inspection in = {.ix = ix, .group = group};
+
+	index_members(ix, &group->id, on_inspect, &in);
+	return in.gone;
 }
 
 int

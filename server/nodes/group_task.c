@@ -7,6 +7,14 @@
 
 #define GROUP_OF(task) CONTAINER_OF(task, struct group_task, t)
 
+/* Somebody leaves. */
+static bool
+may_expose(const struct group_task *g, const struct index_record *group)
+{
+	return g->change == GROUP_REMOVE ||
+	    (g->change == GROUP_REPAIR && plan_has_gone(g->t.nodes->p.index, group));
+}
+
 static int
 look_group(struct task *t, struct err *err)
 {
@@ -31,7 +39,14 @@ look_group(struct task *t, struct err *err)
 			rc = plan_repair(g, group, err);
 	}
 	t->calls = (unsigned)g->count + (g->makes_key ? 1 : 0);
-	return rc;
+	if (rc < 0)
+		return rc;
+	g->exposes = may_expose(g, group) && expose_is_due(g);
+	if (g->exposes) {
+		t->calls = 0;
+		t->again = true;
+	}
+	return 0;
 }
 
 /* The group as it was when this task looked. */
@@ -171,6 +186,12 @@ mutation_group(struct task *t, struct mutation *m, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	if (g->exposes)
+		return expose_mutation(g, m, err);
+	if (may_expose(g, group)) {
+		m->check = expose_check;
+		m->check_arg = g;
+	}
 	if (!g->makes_key)
 		mutation_expect(m, &g->id, g->version);
 	for (size_t i = 0; rc == 0 && i < g->count; i++)
@@ -208,9 +229,9 @@ finish_plain(struct task *t, int status, const struct commit_result *commit, con
 {
 	struct group_task *g = GROUP_OF(t);
 
-	if (g->change == GROUP_REMOVE)
-		t->warning = "keys that it could open stay known to it: 'certherd cert renew "
-			     "--new-key' replaces one";
+	if (g->change == GROUP_REMOVE && g->keep_keys)
+		t->warning = "keys that it could open stay known to it: 'certherd cert rekey "
+			     "--exposed-to NODE' replaces them";
 	task_finish_plain(t, &g->id, status, commit, err);
 }
 

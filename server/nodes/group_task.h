@@ -27,11 +27,14 @@ struct group_task {
 	const char *group; /* name */
 	const char *node;  /* name */
 	struct texts members;
+	bool keep_keys; /* of GROUP_REMOVE: nobody is to make new ones because of it */
 
 	/* from look */
 	struct id id;
 	uint64_t version; /* of the group; 0: new */
 	bool makes_key;
+	bool exposes;                     /* first it is noted who knows which keys */
+	struct id leaving;                /* of GROUP_REMOVE */
 	struct buf *public_part, *sealed; /* of the group, when a key is made */
 	struct membership_plan *plans;
 	size_t count, cap;
@@ -56,5 +59,14 @@ void plan_clear(struct group_task *g);
 bool plan_is_due(const struct index *ix, const struct index_record *group);
 /* Whether a membership is as its group and its node ask for; true for one without group. */
 bool plan_is_sound(const struct index *ix, const struct id *membership);
+
+/* Whether the group has a member that is gone. */
+bool plan_has_gone(const struct index *ix, const struct index_record *group);
+
+/* group_expose.c: notes in credentials of whoever leaves the group, a batch at a time. */
+bool expose_is_due(struct group_task *g);
+NODISCARD int expose_mutation(struct group_task *g, struct mutation *m, struct err *err);
+/* A mutation_check_cb: nothing is due. arg: the group_task. */
+int expose_check(void *arg, const struct mutation *m, struct err *err);
 
 #endif

@@ -262,50 +262,10 @@ nodes_remove(struct nodes *n, const char *name, const char *author, nodes_done_c
 
 /* --- what a node could open --- */
 
-struct exposure {
-	const struct nodes *n;
-	struct map *seen;
-	index_each_cb *cb;
-	void *arg;
-	bool ended;
-};
-
-static bool
-on_readable(void *arg, const struct index_record *r)
-{
-	struct exposure *x = arg;
-	const struct id *id = r->kind == KIND_GENERATION ? &r->generation->credential : &r->id;
-	const struct index_record *c = index_of_kind(x->n->p.index, KIND_CREDENTIAL, id);
-
-	if (c == NULL || map_put(x->seen, id->bytes, ID_LEN, x) != NULL)
-		return true;
-	x->ended = !x->cb(x->arg, c);
-	return !x->ended;
-}
-
-static bool
-on_group_of(void *arg, const struct index_record *m)
-{
-	struct exposure *x = arg;
-	const struct index_record *managers = index_managers(x->n->p.index);
-
-	/* Whoever may open everything is in no list of access. */
-	if (managers != NULL && id_equal(&managers->id, &m->membership->group))
-		index_each(x->n->p.index, KIND_GENERATION, on_readable, x);
-	else
-		index_with_access(x->n->p.index, &m->membership->group, on_readable, x);
-	return !x->ended;
-}
-
 void
 nodes_exposed(const struct nodes *n, const struct id *node, index_each_cb *cb, void *arg)
 {
-	struct exposure x = {.n = n, .seen = map_new(), .cb = cb, .arg = arg};
-
-	index_with_access(n->p.index, node, on_readable, &x);
-	if (!x.ended)
-		index_memberships(n->p.index, node, on_group_of, &x);
-	map_free(x.seen);
+	index_readable_by(n->p.index, node, cb, arg);
 }
 
 /* --- what administrators ask for --- */
@@ -344,7 +304,7 @@ nodes_group_create(struct nodes *n, const char *name, struct texts members, cons
 
 static int
 start_member(struct nodes *n, enum group_change change, const char *group, const char *node,
-    const char *author, nodes_done_cb *done, void *arg, struct err *err)
+    bool keep_keys, const char *author, nodes_done_cb *done, void *arg, struct err *err)
 {
 	struct group_task *g;
 	int rc = check_group(n, group, err);
@@ -355,6 +315,7 @@ start_member(struct nodes *n, enum group_change change, const char *group, const
 		return rc;
 	g = group_task_new(n, change, group, author, (void (*)(void))done, arg);
 	g->node = task_text(&g->t, node);
+	g->keep_keys = keep_keys;
 	task_start(&g->t);
 	return 0;
 }
@@ -363,14 +324,14 @@ int
 nodes_group_add(struct nodes *n, const char *group, const char *node, const char *author,
     nodes_done_cb *done, void *arg, struct err *err)
 {
-	return start_member(n, GROUP_ADD, group, node, author, done, arg, err);
+	return start_member(n, GROUP_ADD, group, node, false, author, done, arg, err);
 }
 
 int
-nodes_group_remove(struct nodes *n, const char *group, const char *node, const char *author,
-    nodes_done_cb *done, void *arg, struct err *err)
+nodes_group_remove(struct nodes *n, const char *group, const char *node, bool keep_keys,
+    const char *author, nodes_done_cb *done, void *arg, struct err *err)
 {
-	return start_member(n, GROUP_REMOVE, group, node, author, done, arg, err);
+	return start_member(n, GROUP_REMOVE, group, node, keep_keys, author, done, arg, err);
 }
 
 /* --- deletion --- */

@@ -136,9 +136,12 @@ NODISCARD int nodes_group_create(struct nodes *n, const char *name, struct texts
     const char *author, nodes_done_cb *done, void *arg, struct err *err);
 NODISCARD int nodes_group_add(struct nodes *n, const char *group, const char *node,
     const char *author, nodes_done_cb *done, void *arg, struct err *err);
-/* The group gets a new key. */
+/*
+ * The group gets a new key, after it has been noted in the credentials which keys the node knows
+ * (CredentialPublic.exposed). keep_keys: no new keys are wanted for them because of this.
+ */
 NODISCARD int nodes_group_remove(struct nodes *n, const char *group, const char *node,
-    const char *author, nodes_done_cb *done, void *arg, struct err *err);
+    bool keep_keys, const char *author, nodes_done_cb *done, void *arg, struct err *err);
 /* ERR_BUSY while a credential names it in its access. */
 NODISCARD int nodes_group_delete(struct nodes *n, const char *group, const char *author,
     nodes_done_cb *done, void *arg, struct err *err);

@@ -67,6 +67,7 @@ struct task {
 	bool uses_job;
 	bool answered; /* there is nothing to be changed */
 	bool waits;    /* TASK_WAIT follows the commit */
+	bool again;    /* the commit is a step on the way: look again */
 	unsigned calls;
 
 	struct job job;

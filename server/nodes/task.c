@@ -4,7 +4,8 @@
  *   START --> JOB --> SIGN (once for each call) --> COMMIT --> [WAIT] --> DONE
  *
  * What is not needed is left out. COMMIT goes back to START when the records have changed
- * meanwhile, TASK_ATTEMPTS times at most. Each step ends on a later turn of the loop.
+ * meanwhile, TASK_ATTEMPTS times at most, and when it was only a step on the way. Each step ends on
+ * a later turn of the loop.
  */
 
 #include "server/nodes/nodes_priv.h"
@@ -86,6 +87,7 @@ forget(struct task *t)
 	t->uses_job = false;
 	t->answered = false;
 	t->waits = false;
+	t->again = false;
 	t->calls = 0;
 	t->at_call = 0;
 }
@@ -159,6 +161,12 @@ on_committed(void *arg, int status, const struct commit_result *result, const st
 		return;
 	}
 	t->commit = *result;
+	if (t->again) {
+		t->attempts = 0;
+		sm_move(&t->sm, TASK_START);
+		runtime_timer_start(t->nodes->p.runtime, &t->timer, 0);
+		return;
+	}
 	if (!t->waits || t->nodes->closing) {
 		finish(t, 0, NULL);
 		return;

@@ -530,6 +530,6 @@ main(void)
 	    cmocka_unit_test(test_values),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL) + run_idn_tests() + run_settings_tests() +
-	    run_state_tests() + run_health_tests();
+	return cmocka_run_group_tests(tests, NULL, NULL) + run_exposure_tests() + run_idn_tests() +
+	    run_settings_tests() + run_state_tests() + run_health_tests();
 }

@@ -257,6 +257,24 @@ encode_ticket_key_public(struct buf *out, struct err *err)
 RECODE(node_public)
 RECODE(group_public)
 RECODE(membership_public)
+static int
+encode_exposed_credential(struct buf *out, struct err *err)
+{
+	const struct exposure exposed[] = {{.node = id_a,
+					       .name = "web1",
+					       .since = 1763731920,
+					       .key = {{7}},
+					       .why = EXPOSED_GROUP,
+					       .replace = true},
+	    {.name = "", .since = 1763731921, .key = {{8}}, .why = EXPOSED_ACCESS}};
+	const struct credential_public p = {.names = TEXTS("www.example.org"),
+	    .key_type = "ec-p256",
+	    .state = CREDENTIAL_ISSUED,
+	    .exposed = {exposed, 2}};
+
+	return wire_credential_public_encode(&p, out, err);
+}
+
 RECODE(credential_public)
 RECODE(generation_public)
 RECODE(ca_public)
@@ -278,6 +296,7 @@ static const struct sample items[] = {
     {"public/group", encode_group_public, recode_group_public},
     {"public/membership", encode_membership_public, recode_membership_public},
     {"public/credential", encode_credential_public, recode_credential_public},
+    {"public/credential_exposed", encode_exposed_credential, recode_credential_public},
     {"public/generation", encode_generation_public, recode_generation_public},
     {"public/ca", encode_ca_public, recode_ca_public},
     {"public/trusted_root", encode_trusted_root_public, recode_trusted_root_public},

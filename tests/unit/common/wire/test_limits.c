@@ -46,6 +46,8 @@ static const struct limit {
     {"public/credential", {{1}}, LENGTH, LIMIT_NAME, "CredentialPublic.names"},
     {"public/credential", {{2}}, LENGTH, LIMIT_LABEL, "CredentialPublic.key_type"},
     {"public/credential", {{10}}, LENGTH, LIMIT_TEXT, "CredentialPublic.error"},
+    {"public/credential_exposed", {{18}}, COUNT, LIMIT_EXPOSED, "CredentialPublic"},
+    {"public/credential_exposed", {{18, 2}}, LENGTH, LIMIT_LABEL, "CredentialPublic.exposed"},
     {"public/generation", {{4}}, COUNT, LIMIT_CHAIN, "GenerationPublic.chain"},
     {"public/generation", {{4}}, LENGTH, LIMIT_CERT, "GenerationPublic.chain"},
     {"public/generation", {{11}}, LENGTH, LIMIT_CSR, "GenerationPublic.csr"},

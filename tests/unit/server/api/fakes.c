@@ -407,12 +407,12 @@ nodes_group_add(struct nodes *n, const char *group, const char *node, const char
 }
 
 int
-nodes_group_remove(struct nodes *n, const char *group, const char *node, const char *author,
-    nodes_done_cb *done, void *arg, struct err *err)
+nodes_group_remove(struct nodes *n, const char *group, const char *node, bool keep_keys,
+    const char *author, nodes_done_cb *done, void *arg, struct err *err)
 {
 	(void)n;
 	(void)author;
-	note("member- %s %s", group, node);
+	note("member- %s %s%s", group, node, keep_keys ? " (keys stay)" : "");
 	nodes_done = done;
 	return started(arg, err);
 }

@@ -36,7 +36,7 @@ test_added_meanwhile(void **state)
 		for (int i = 0; i < steps; i++)
 			(void)virtual_step(&o->time);
 		if (there)
-			assert_int_equal(nodes_group_remove(o->nodes, "mail", "web1", "test",
+			assert_int_equal(nodes_group_remove(o->nodes, "mail", "web1", false, "test",
 					     office_on_nodes, o, &o->err),
 			    0);
 		else
@@ -46,7 +46,7 @@ test_added_meanwhile(void **state)
 		virtual_pass(&o->time, 10 * 1000);
 		assert_true(office_can_open(o, two, "a.example.org"));
 		OK(nodes_group_remove(
-		    o->nodes, "mail", "web2", "test", office_on_nodes, o, &o->err));
+		    o->nodes, "mail", "web2", false, "test", office_on_nodes, o, &o->err));
 		office_settle(o);
 	}
 }

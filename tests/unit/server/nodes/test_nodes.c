@@ -512,9 +512,11 @@ test_groups(void **state)
 	    nodes_group_add(o->nodes, "mail", "web9", "test", office_on_nodes, o, &o->err));
 	FAILS(ERR_NOTFOUND,
 	    nodes_group_add(o->nodes, "news", "web1", "test", office_on_nodes, o, &o->err));
-	OK(nodes_group_remove(o->nodes, "mail", "web1", "test", office_on_nodes, o, &o->err));
+	OK(nodes_group_remove(
+	    o->nodes, "mail", "web1", false, "test", office_on_nodes, o, &o->err));
 	FAILS(ERR_NOTFOUND,
-	    nodes_group_remove(o->nodes, "mail", "web1", "test", office_on_nodes, o, &o->err));
+	    nodes_group_remove(
+		o->nodes, "mail", "web1", false, "test", office_on_nodes, o, &o->err));
 	/* Back again: the membership goes on from its tombstone. */
 	OK(nodes_group_add(o->nodes, "mail", "web1", "test", office_on_nodes, o, &o->err));
 	g = index_named(o->index, KIND_GROUP, "mail");
@@ -551,7 +553,7 @@ test_many_keys(void **state)
 	    office_add_credential(o, "a.example.org", (const char *const[]){"@mail", NULL}), 0);
 	for (int i = 0; i < LIMIT_GROUP_KEYS + 4; i++) {
 		OK(nodes_group_remove(
-		    o->nodes, "mail", "web1", "test", office_on_nodes, o, &o->err));
+		    o->nodes, "mail", "web1", false, "test", office_on_nodes, o, &o->err));
 		OK(nodes_group_add(o->nodes, "mail", "web1", "test", office_on_nodes, o, &o->err));
 		office_settle(o);
 		assert_true(office_can_open(o, two, "a.example.org"));
