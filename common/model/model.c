@@ -138,6 +138,16 @@ generation_serves(const char *profile, const struct credential_public *credentia
 	return profile_serves(profile != NULL && *profile != '\0' ? profile : credential->profile);
 }
 
+const char *
+export_key_name(
+    const struct id *credential, const struct hash *key, char out[static EXPORT_KEY_NAME_MAX])
+{
+	char id[ID_HEX_MAX], hex[HASH_HEX_MAX];
+
+	snprintf(out, EXPORT_KEY_NAME_MAX, "%s-%.16s", id_hex(credential, id), hash_hex(key, hex));
+	return out;
+}
+
 struct record *
 record_dup(const struct record *r)
 {
@@ -189,6 +199,7 @@ DEFINE_FINI(group_public)
 DEFINE_FINI(membership_public)
 DEFINE_FINI(credential_public)
 DEFINE_FINI(generation_public)
+DEFINE_FINI(export_key_public)
 DEFINE_FINI(ca_public)
 DEFINE_FINI(trusted_root_public)
 DEFINE_FINI(setting_public)

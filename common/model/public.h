@@ -160,7 +160,8 @@ struct credential_public {
 	uint32_t failures;
 	int64_t created_at;
 	struct texts subject; /* "O=Example", in the order of the certificate */
-	bool exportable;
+	bool
+	    exportable; /* wanted: whether a key can be exported is whether it has its EXPORT_KEY */
 	bool has_pending;
 	struct id pending;   /* GENERATION whose CSR waits for its certificate */
 	const char *profile; /* of its leaves, as in common/crypto/cert.h; empty or NULL: server */
@@ -186,6 +187,18 @@ struct generation_public {
 	bool archived;       /* kept for revocation alone: only managers can open it */
 	struct arena *memory;
 };
+
+struct export_key_public {
+	struct id credential;
+	struct span key;
+	int64_t made_at;
+	struct arena *memory;
+};
+
+/* The name of an EXPORT_KEY record, so that a key has one at the most. */
+#define EXPORT_KEY_NAME_MAX 64
+const char *export_key_name(
+    const struct id *credential, const struct hash *key, char out[static EXPORT_KEY_NAME_MAX]);
 
 struct ca_public {
 	const char *key_type;
@@ -243,6 +256,7 @@ void group_public_fini(struct group_public *p);
 void membership_public_fini(struct membership_public *p);
 void credential_public_fini(struct credential_public *p);
 void generation_public_fini(struct generation_public *p);
+void export_key_public_fini(struct export_key_public *p);
 void ca_public_fini(struct ca_public *p);
 void trusted_root_public_fini(struct trusted_root_public *p);
 void setting_public_fini(struct setting_public *p);

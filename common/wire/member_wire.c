@@ -229,6 +229,7 @@ DEFINE_CHECK(group)
 DEFINE_CHECK(membership)
 DEFINE_CHECK(credential)
 DEFINE_CHECK(generation)
+DEFINE_CHECK(export_key)
 DEFINE_CHECK(ca)
 DEFINE_CHECK(trusted_root)
 DEFINE_CHECK(setting)
@@ -245,6 +246,7 @@ wire_public_check(uint32_t kind, struct span in, struct err *err)
 	    [KIND_MEMBERSHIP] = check_membership,
 	    [KIND_CREDENTIAL] = check_credential,
 	    [KIND_GENERATION] = check_generation,
+	    [KIND_EXPORT_KEY] = check_export_key,
 	    [KIND_CA] = check_ca,
 	    [KIND_TRUSTED_ROOT] = check_trusted_root,
 	    [KIND_SETTING] = check_setting,

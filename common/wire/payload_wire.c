@@ -187,7 +187,8 @@ wire_ticket_keys_encode(const struct ticket_keys *k, struct secret **out, struct
 }
 
 int
-wire_password_decode(const struct secret *in, struct secret **password, struct err *err)
+wire_password_decode(
+    const struct secret *in, struct secret **password, struct span *reply_key, struct err *err)
 {
 	AUTO(fields_fini)
 	struct fields f;
@@ -200,14 +201,53 @@ wire_password_decode(const struct secret *in, struct secret **password, struct e
 		return rc;
 	m = message;
 	get_bytes(&f, "password", m->password, 1, LIMIT_KEY);
+	*reply_key = get_bytes(&f, "reply_key", m->reply_key, 0, LIMIT_SPKI);
 	return f.error < 0 ? f.error : secret_of(m->password, password, err);
 }
 
 int
-wire_password_encode(const struct secret *password, struct secret **out, struct err *err)
+wire_password_encode(
+    const struct secret *password, struct span reply_key, struct secret **out, struct err *err)
 {
 	Certherd__SealedPassword m = CERTHERD__SEALED_PASSWORD__INIT;
 
 	m.password = put_span(secret_span(password));
+	m.reply_key = put_span(reply_key);
 	return pack_secret(&m.base, out, err);
+}
+
+int
+wire_export_key_decode(const struct secret *in, struct span *encrypted, struct err *err)
+{
+	AUTO(fields_fini)
+	struct fields f;
+	Certherd__ExportKey *m;
+	void *message;
+	int rc = fields_open(&f, &certherd__export_key__descriptor, secret_span(in), LIMIT_SEALED,
+	    false, &message, err);
+
+	if (rc < 0)
+		return rc;
+	m = message;
+	*encrypted = get_bytes(&f, "encrypted_pkcs8", m->encrypted_pkcs8, 1, LIMIT_KEY + 1024);
+	return f.error;
+}
+
+int
+wire_export_key_encode(struct span encrypted, struct secret **out, struct err *err)
+{
+	Certherd__ExportKey m = CERTHERD__EXPORT_KEY__INIT;
+
+	m.encrypted_pkcs8 = put_span(encrypted);
+	return pack_secret(&m.base, out, err);
+}
+
+struct export_purpose
+export_purpose(const struct id *record, const struct hash *key)
+{
+	struct export_purpose p;
+
+	memcpy(p.bytes, record->bytes, ID_LEN);
+	memcpy(p.bytes + ID_LEN, key->bytes, HASH_LEN);
+	return p;
 }

@@ -74,6 +74,8 @@ wire_credential_public_decode(struct span in, struct credential_public *out, str
 	    get_texts(&f, "checks", m->n_checks, m->checks, LIMIT_CHECKS, LIMIT_CHECK_TARGET);
 	p.preferred_root = get_text(&f, "preferred root", m->preferred_root, LIMIT_NAME);
 	decode_exposed(&f, m->n_exposed, m->exposed, &p.exposed);
+	p.exported_at = m->exported_at;
+	p.export_refusals = m->export_refusals;
 	if (f.error < 0)
 		return f.error;
 	p.memory = MOVE(f.arena);
@@ -141,6 +143,8 @@ wire_credential_public_encode(const struct credential_public *p, struct buf *out
 	m.preferred_root = put_text(p->preferred_root);
 	m.n_exposed = p->exposed.count;
 	m.exposed = encode_exposed(arena, p->exposed);
+	m.exported_at = p->exported_at;
+	m.export_refusals = p->export_refusals;
 	return pack(&m.base, LIMIT_PUBLIC, out, err);
 }
 
@@ -202,6 +206,41 @@ wire_generation_public_encode(const struct generation_public *p, struct buf *out
 	m.csr = put_span(p->csr);
 	m.profile = put_text(p->profile);
 	m.archived = p->archived;
+	return pack(&m.base, LIMIT_PUBLIC, out, err);
+}
+
+int
+wire_export_key_public_decode(struct span in, struct export_key_public *out, struct err *err)
+{
+	AUTO(fields_fini)
+	struct fields f;
+	struct export_key_public p = {0};
+	Certherd__ExportKeyPublic *m;
+	void *message;
+	int rc = fields_open(
+	    &f, &certherd__export_key_public__descriptor, in, LIMIT_PUBLIC, true, &message, err);
+
+	if (rc < 0)
+		return rc;
+	m = message;
+	get_id(&f, "credential", m->credential, &p.credential);
+	p.key = get_bytes(&f, "key", m->key, 1, LIMIT_SPKI);
+	p.made_at = m->made_at;
+	if (f.error < 0)
+		return f.error;
+	p.memory = MOVE(f.arena);
+	*out = p;
+	return 0;
+}
+
+int
+wire_export_key_public_encode(const struct export_key_public *p, struct buf *out, struct err *err)
+{
+	Certherd__ExportKeyPublic m = CERTHERD__EXPORT_KEY_PUBLIC__INIT;
+
+	m.credential = put_id(&p->credential);
+	m.key = put_span(p->key);
+	m.made_at = p->made_at;
 	return pack(&m.base, LIMIT_PUBLIC, out, err);
 }
 

@@ -35,6 +35,10 @@ NODISCARD int wire_generation_public_encode(
     const struct generation_public *p, struct buf *out, struct err *err);
 NODISCARD int wire_generation_public_decode(
     struct span in, struct generation_public *out, struct err *err);
+NODISCARD int wire_export_key_public_encode(
+    const struct export_key_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_export_key_public_decode(
+    struct span in, struct export_key_public *out, struct err *err);
 NODISCARD int wire_ca_public_encode(const struct ca_public *p, struct buf *out, struct err *err);
 NODISCARD int wire_ca_public_decode(struct span in, struct ca_public *out, struct err *err);
 NODISCARD int wire_trusted_root_public_encode(
@@ -85,16 +89,36 @@ NODISCARD int wire_ticket_keys_encode(
 NODISCARD int wire_ticket_keys_decode(
     const struct secret *in, struct ticket_keys *out, struct err *err);
 
+/* ExportKey: EncryptedPrivateKeyInfo, which is borrowed from the payload. */
+NODISCARD int wire_export_key_encode(struct span encrypted, struct secret **out, struct err *err);
+NODISCARD int wire_export_key_decode(
+    const struct secret *in, struct span *encrypted, struct err *err);
+
 /*
- * What the command seals to `managers`: in the binding a nonce in place of the record id, version
- * 0, and one of these in place of a kind of records (docs/protocol/seals.md).
+ * What the command and the signer seal for each other: in the binding a nonce in place of the
+ * record id, version 0, and one of these in place of a kind of records (docs/protocol/seals.md).
  */
 #define SEAL_IMPORTED_KEY 0x10001u /* PrivateKey; public part: the certificate, DER */
+/*
+ * SealedPassword of a key to be; nonce: the id of its GENERATION; public part: the id of its
+ * CREDENTIAL, or the certificate of a key that is taken in.
+ */
+#define SEAL_MAKE_EXPORT 0x10002u
+/* SealedPassword and key for the answer, then the answer (ExportKey); public part as below. */
+#define SEAL_EXPORT 0x10003u
+#define SEAL_EXPORTED 0x10004u
 
-/* SealedPassword: what the CLI seals to `managers`. */
+/* What an export is about: the id of its EXPORT_KEY and SHA-256 of the key, one behind the other.
+ */
+struct export_purpose {
+	uint8_t bytes[ID_LEN + HASH_LEN];
+};
+struct export_purpose export_purpose(const struct id *record, const struct hash *key);
+
+/* SealedPassword. reply_key (SPKI) may be empty; decoded it is borrowed from the payload. */
 NODISCARD int wire_password_encode(
-    const struct secret *password, struct secret **out, struct err *err);
+    const struct secret *password, struct span reply_key, struct secret **out, struct err *err);
 NODISCARD int wire_password_decode(
-    const struct secret *in, struct secret **password, struct err *err);
+    const struct secret *in, struct secret **password, struct span *reply_key, struct err *err);
 
 #endif

@@ -72,6 +72,8 @@ encode_parts(const struct signer_done *d, struct buf *out, struct err *err)
 
 	m.public_part = put_span(d->public_part);
 	m.sealed = put_span(d->sealed);
+	m.export_public = put_span(d->export_public);
+	m.export_sealed = put_span(d->export_sealed);
 	return pack(&m.base, LIMIT_SIGNER_FRAME, out, err);
 }
 
@@ -96,6 +98,7 @@ wire_signer_done_encode(
 	Certherd__Signer__LearnReply learn = CERTHERD__SIGNER__LEARN_REPLY__INIT;
 	Certherd__Signer__SignHeadReply head = CERTHERD__SIGNER__SIGN_HEAD_REPLY__INIT;
 	Certherd__Signer__SealReply seal = CERTHERD__SIGNER__SEAL_REPLY__INIT;
+	Certherd__Signer__TakeKeyReply take = CERTHERD__SIGNER__TAKE_KEY_REPLY__INIT;
 	Certherd__Signer__IssueIdentityReply identity =
 	    CERTHERD__SIGNER__ISSUE_IDENTITY_REPLY__INIT;
 
@@ -118,9 +121,14 @@ wire_signer_done_encode(
 	case SIGNER_MAKE_GROUP:
 	case SIGNER_MAKE_MEMBERSHIP:
 		return encode_parts(d, out, err);
-	case SIGNER_RESEAL:
 	case SIGNER_TAKE_KEY:
+		take.sealed = put_span(d->sealed);
+		take.export_public = put_span(d->export_public);
+		take.export_sealed = put_span(d->export_sealed);
+		return pack(&take.base, LIMIT_SIGNER_FRAME, out, err);
+	case SIGNER_RESEAL:
 	case SIGNER_SEAL:
+	case SIGNER_EXPORT:
 		seal.sealed = put_span(d->sealed);
 		return pack(&seal.base, LIMIT_SIGNER_FRAME, out, err);
 	case SIGNER_ISSUE_IDENTITY:
@@ -142,6 +150,14 @@ decode_batch(struct fields *f, const Certherd__Signer__SignBatchReply *m, struct
 }
 
 static void
+decode_export(struct fields *f, ProtobufCBinaryData public_part, ProtobufCBinaryData sealed,
+    struct signer_done *d)
+{
+	d->export_public = get_bytes(f, "export_public", public_part, 0, LIMIT_PUBLIC);
+	d->export_sealed = get_bytes(f, "export_sealed", sealed, 0, LIMIT_SEALED);
+}
+
+static void
 decode_op(struct fields *f, enum signer_op op, const void *message, struct signer_done *d)
 {
 	const Certherd__Signer__StartReply *start = message;
@@ -149,6 +165,7 @@ decode_op(struct fields *f, enum signer_op op, const void *message, struct signe
 	const Certherd__Signer__SignHeadReply *head = message;
 	const Certherd__Signer__IssueReply *issue = message;
 	const Certherd__Signer__SealReply *seal = message;
+	const Certherd__Signer__TakeKeyReply *take = message;
 	const Certherd__Signer__IssueIdentityReply *identity = message;
 
 	if (op == SIGNER_START) {
@@ -160,13 +177,17 @@ decode_op(struct fields *f, enum signer_op op, const void *message, struct signe
 		decode_batch(f, message, d);
 	} else if (op == SIGNER_SIGN_HEAD) {
 		d->head_signature = get_bytes(f, "signature", head->signature, 1, LIMIT_SIGNATURE);
-	} else if (op == SIGNER_RESEAL || op == SIGNER_TAKE_KEY || op == SIGNER_SEAL) {
+	} else if (op == SIGNER_TAKE_KEY) {
+		d->sealed = get_bytes(f, "sealed", take->sealed, 1, LIMIT_SEALED);
+		decode_export(f, take->export_public, take->export_sealed, d);
+	} else if (op == SIGNER_RESEAL || op == SIGNER_SEAL || op == SIGNER_EXPORT) {
 		d->sealed = get_bytes(f, "sealed", seal->sealed, 1, LIMIT_SEALED);
 	} else if (op == SIGNER_ISSUE_IDENTITY) {
 		d->certificate = get_bytes(f, "certificate", identity->certificate, 1, LIMIT_CERT);
 	} else {
 		d->public_part = get_bytes(f, "public_part", issue->public_part, 1, LIMIT_PUBLIC);
 		d->sealed = get_bytes(f, "sealed", issue->sealed, 0, LIMIT_SEALED);
+		decode_export(f, issue->export_public, issue->export_sealed, d);
 	}
 }
 
@@ -186,7 +207,8 @@ wire_signer_done_decode(enum signer_op op, struct span in, struct signer_done *o
 	    [SIGNER_MAKE_MEMBERSHIP] = &certherd__signer__issue_reply__descriptor,
 	    [SIGNER_SEAL] = &certherd__signer__seal_reply__descriptor,
 	    [SIGNER_MAKE_REQUEST] = &certherd__signer__issue_reply__descriptor,
-	    [SIGNER_TAKE_KEY] = &certherd__signer__seal_reply__descriptor,
+	    [SIGNER_TAKE_KEY] = &certherd__signer__take_key_reply__descriptor,
+	    [SIGNER_EXPORT] = &certherd__signer__export_reply__descriptor,
 	};
 	AUTO(fields_fini)
 	struct fields f = {0};

@@ -20,6 +20,7 @@ static const Certherd__Signer__SignerRequest__OpCase numbers[] = {
     [SIGNER_SEAL] = OP(SEAL),
     [SIGNER_MAKE_REQUEST] = OP(MAKE_REQUEST),
     [SIGNER_TAKE_KEY] = OP(TAKE_KEY),
+    [SIGNER_EXPORT] = OP(EXPORT),
 };
 _Static_assert(ARRAY_LEN(numbers) == SIGNER__COUNT, "every operation has a number");
 
@@ -62,8 +63,10 @@ struct op_messages {
 		Certherd__Signer__Seal seal;
 		Certherd__Signer__MakeRequest make_request;
 		Certherd__Signer__TakeKey take_key;
+		Certherd__Signer__Export export;
 	};
-	Certherd__Signer__RecordRef ref;
+	Certherd__Signer__RecordRef ref, export_ref;
+	Certherd__Signer__MakeExport make_export;
 	Certherd__SignedRecord first, second;
 };
 
@@ -103,6 +106,20 @@ put_sign_head(const struct signer_sign_head *s, Certherd__Signer__SignHead *m)
 	m->head = put_span(s->head);
 }
 
+/* NULL when none is asked for. */
+static Certherd__Signer__MakeExport *
+put_make_export(const struct signer_make_export *s, struct op_messages *o)
+{
+	if (s->password.len == 0)
+		return NULL;
+	certherd__signer__make_export__init(&o->make_export);
+	put_ref(&s->record, &o->export_ref);
+	o->make_export.record = &o->export_ref;
+	o->make_export.password = put_span(s->password);
+	o->make_export.made_at = s->made_at;
+	return &o->make_export;
+}
+
 static void
 put_issue(struct arena *a, const struct signer_issue *s, struct op_messages *o)
 {
@@ -130,6 +147,7 @@ put_issue(struct arena *a, const struct signer_issue *s, struct op_messages *o)
 	m->n_subject = s->subject.count;
 	m->subject = put_texts(s->subject);
 	m->profile = put_text(s->profile);
+	m->export = put_make_export(&s->export, o);
 }
 
 static void
@@ -152,6 +170,7 @@ put_make_request(const struct signer_make_request *s, struct op_messages *o)
 		put_signed(&s->key_of, &o->first);
 		m->key_of = &o->first;
 	}
+	m->export = put_make_export(&s->export, o);
 }
 
 static void
@@ -167,6 +186,19 @@ put_take_key(struct arena *a, const struct signer_take_key *s, struct op_message
 	m->key = put_span(s->key);
 	m->n_access = s->access.count;
 	m->access = put_ids(a, s->access);
+	m->export = put_make_export(&s->export, o);
+}
+
+static void
+put_export(const struct signer_export *s, struct op_messages *o)
+{
+	Certherd__Signer__Export *m = &o->export;
+
+	certherd__signer__export__init(m);
+	put_signed(&s->record, &o->first);
+	m->record = &o->first;
+	m->nonce = put_id(&s->nonce);
+	m->password = put_span(s->password);
 }
 
 static void
@@ -306,6 +338,9 @@ put_op(struct arena *a, const struct signer_request *r, struct op_messages *o)
 		break;
 	case SIGNER_TAKE_KEY:
 		put_take_key(a, &r->take_key, o);
+		break;
+	case SIGNER_EXPORT:
+		put_export(&r->export, o);
 		break;
 	case SIGNER_NOTHING:
 	case SIGNER__COUNT:

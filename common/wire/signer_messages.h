@@ -25,6 +25,7 @@ enum signer_op {
 	SIGNER_SEAL,
 	SIGNER_MAKE_REQUEST,
 	SIGNER_TAKE_KEY,
+	SIGNER_EXPORT,
 	SIGNER__COUNT,
 };
 
@@ -34,6 +35,13 @@ const char *signer_op_name(enum signer_op op);
 struct record_ref {
 	struct id id;
 	uint64_t version;
+};
+
+/* With a new key: its EXPORT_KEY. Nothing is asked for while password is empty. */
+struct signer_make_export {
+	struct record_ref record;
+	struct span password; /* sealed by the command */
+	int64_t made_at;
 };
 
 struct signer_start {
@@ -72,6 +80,7 @@ struct signer_issue {
 	int64_t activated_at_ms;
 	struct texts subject;
 	const char *profile;
+	struct signer_make_export export;
 };
 
 struct signer_make_request {
@@ -84,6 +93,7 @@ struct signer_make_request {
 	const char *profile;
 	bool keep_key; /* key_of is given */
 	struct signed_bytes key_of;
+	struct signer_make_export export;
 };
 
 struct signer_take_key {
@@ -92,6 +102,13 @@ struct signer_take_key {
 	struct id nonce;
 	struct span key; /* sealed by the command */
 	struct ids access;
+	struct signer_make_export export;
+};
+
+struct signer_export {
+	struct signed_bytes record;
+	struct id nonce;
+	struct span password; /* sealed by the command */
 };
 
 struct signer_make_ca {
@@ -165,6 +182,7 @@ struct signer_request {
 		struct signer_seal seal;
 		struct signer_make_request make_request;
 		struct signer_take_key take_key;
+		struct signer_export export;
 	};
 	struct arena *memory;
 };
@@ -200,8 +218,10 @@ struct signer_done {
 	struct spans signatures;    /* sign_batch */
 	struct span head_signature; /* sign_batch, sign_head */
 	struct span public_part;    /* issue, make_request, make_ca, make_group, ... */
-	struct span sealed;         /* those, reseal, take_key and seal */
-	struct span certificate;    /* issue_identity */
+	struct span sealed;         /* those, reseal, take_key, seal and export */
+	struct span export_public;  /* issue, make_request, take_key: of its EXPORT_KEY, or empty */
+	struct span export_sealed;
+	struct span certificate; /* issue_identity */
 	struct arena *memory;
 };
 

@@ -20,6 +20,7 @@ static const char *const op_names[] = {
     [SIGNER_SEAL] = "seal",
     [SIGNER_MAKE_REQUEST] = "make-request",
     [SIGNER_TAKE_KEY] = "take-key",
+    [SIGNER_EXPORT] = "export",
 };
 _Static_assert(ARRAY_LEN(op_names) == SIGNER__COUNT, "every operation has a name");
 
@@ -40,6 +41,17 @@ get_ref(struct fields *f, const char *field, const Certherd__Signer__RecordRef *
 	get_id(f, field, m->id, &ref.id);
 	ref.version = m->version;
 	return ref;
+}
+
+static void
+get_make_export(
+    struct fields *f, const Certherd__Signer__MakeExport *m, struct signer_make_export *out)
+{
+	if (m == NULL)
+		return;
+	out->record = get_ref(f, "export", m->record);
+	out->password = get_bytes(f, "export password", m->password, 1, LIMIT_SEALED);
+	out->made_at = m->made_at;
 }
 
 static void
@@ -71,6 +83,7 @@ get_issue(struct fields *f, const Certherd__Signer__Issue *m, struct signer_issu
 	out->activated_at_ms = m->activated_at_ms;
 	out->subject = get_texts(f, "subject", m->n_subject, m->subject, LIMIT_NAMES, LIMIT_TEXT);
 	out->profile = get_text(f, "profile", m->profile, LIMIT_LABEL);
+	get_make_export(f, m->export, &out->export);
 	get_rule(f, out->names.count > 0, "it has no names");
 }
 
@@ -88,6 +101,7 @@ get_make_request(
 	out->keep_key = m->key_of != NULL;
 	if (out->keep_key)
 		out->key_of = get_signed(f, "key_of", m->key_of, LIMIT_RECORD);
+	get_make_export(f, m->export, &out->export);
 	get_rule(f, out->names.count > 0, "it has no names");
 }
 
@@ -99,6 +113,15 @@ get_take_key(struct fields *f, const Certherd__Signer__TakeKey *m, struct signer
 	get_id(f, "nonce", m->nonce, &out->nonce);
 	out->key = get_bytes(f, "key", m->key, 1, LIMIT_SEALED);
 	out->access = get_ids(f, "access", m->n_access, m->access, LIMIT_ACCESS);
+	get_make_export(f, m->export, &out->export);
+}
+
+static void
+get_export(struct fields *f, const Certherd__Signer__Export *m, struct signer_export *out)
+{
+	out->record = get_signed(f, "record", m->record, LIMIT_RECORD);
+	get_id(f, "nonce", m->nonce, &out->nonce);
+	out->password = get_bytes(f, "password", m->password, 1, LIMIT_SEALED);
 }
 
 static void
@@ -222,6 +245,9 @@ get_op(struct fields *f, const Certherd__Signer__SignerRequest *m, struct signer
 		break;
 	case SIGNER_TAKE_KEY:
 		get_take_key(f, m->take_key, &out->take_key);
+		break;
+	case SIGNER_EXPORT:
+		get_export(f, m->export, &out->export);
 		break;
 	case SIGNER_NOTHING:
 	case SIGNER__COUNT:

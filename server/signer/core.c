@@ -25,6 +25,7 @@ static const struct {
     [SIGNER_SEAL] = {do_seal, true, SIGNER_GENERAL},
     [SIGNER_MAKE_REQUEST] = {do_make_request, true, SIGNER_GENERAL},
     [SIGNER_TAKE_KEY] = {do_take_key, true, SIGNER_GENERAL},
+    [SIGNER_EXPORT] = {do_export, true, SIGNER_SLOW},
 };
 _Static_assert(ARRAY_LEN(ops) == SIGNER__COUNT, "every operation stands in the table");
 
@@ -60,6 +61,7 @@ signer_core_new(struct keyfile *keys, struct signer_core **out, struct err *err)
 	*keys = (struct keyfile){0};
 	c->beliefs = beliefs_new();
 	c->cas = ca_cache_new();
+	c->tries = tries_new();
 	CHECK(pthread_mutex_init(&c->sign_lock, NULL) == 0);
 	for (size_t i = 0; i < c->keys.count; i++)
 		has_term_key |= str_starts(c->keys.entries[i].name, "term-");
@@ -85,6 +87,7 @@ signer_core_free(struct signer_core *c)
 	trust_free(c->trust);
 	beliefs_free(c->beliefs);
 	ca_cache_free(c->cas);
+	tries_free(c->tries);
 	pthread_mutex_destroy(&c->sign_lock);
 	mem_free(c);
 }
@@ -95,11 +98,24 @@ makes_rsa(const char *key_type)
 	return key_type != NULL && str_starts(key_type, "rsa-");
 }
 
+/* The rounds of a password take as long as an RSA key. */
+static bool
+makes_export(const struct signer_request *r)
+{
+	if (r->op == SIGNER_ISSUE)
+		return r->issue.export.password.len > 0;
+	if (r->op == SIGNER_MAKE_REQUEST)
+		return r->make_request.export.password.len > 0;
+	return r->op == SIGNER_TAKE_KEY && r->take_key.export.password.len > 0;
+}
+
 enum signer_lane
 signer_core_lane(const struct signer_request *r)
 {
 	if ((size_t)r->op >= ARRAY_LEN(ops))
 		return SIGNER_GENERAL;
+	if (makes_export(r))
+		return SIGNER_SLOW;
 	if (r->op == SIGNER_ISSUE && !r->issue.keep_key && makes_rsa(r->issue.key_type))
 		return SIGNER_SLOW;
 	if (r->op == SIGNER_MAKE_REQUEST && !r->make_request.keep_key &&
@@ -130,6 +146,8 @@ op_out_fini(struct op_out *out)
 	buf_fini(&out->public_part);
 	buf_fini(&out->sealed);
 	buf_fini(&out->bytes);
+	buf_fini(&out->export_public);
+	buf_fini(&out->export_sealed);
 	mem_free(out->signatures);
 }
 
@@ -139,7 +157,9 @@ signer_core_execute(
 {
 	struct op_out out = {.public_part = BUF_INIT(LIMIT_PUBLIC),
 	    .sealed = BUF_INIT(LIMIT_SEALED),
-	    .bytes = BUF_INIT(LIMIT_SIGNER_FRAME)};
+	    .bytes = BUF_INIT(LIMIT_SIGNER_FRAME),
+	    .export_public = BUF_INIT(LIMIT_PUBLIC),
+	    .export_sealed = BUF_INIT(LIMIT_SEALED)};
 	struct buf done = BUF_INIT(LIMIT_SIGNER_FRAME);
 	struct signer_reply r = {.id = request->id, .text = ""};
 	struct err why = {0};

@@ -27,7 +27,7 @@ enum signer_lane {
 	SIGNER_INLINE,  /* Start, Learn: before anything that comes behind them */
 	SIGNER_SIGN,    /* batches and heads: never behind anything else */
 	SIGNER_GENERAL, /* milliseconds at the most */
-	SIGNER_SLOW,    /* makes an RSA key: seconds */
+	SIGNER_SLOW,    /* makes an RSA key, or the rounds of a password: up to seconds */
 };
 enum signer_lane signer_core_lane(const struct signer_request *request);
 

@@ -8,6 +8,7 @@
 #include "common/wire/record_wire.h"
 #include "common/wire/trust.h"
 #include "server/signer/core.h"
+#include "server/signer/tries.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -28,6 +29,7 @@ struct signer_core {
 
 	struct beliefs *beliefs;
 	struct ca_cache *cas;
+	struct tries *tries; /* of passwords */
 
 	pthread_mutex_t sign_lock; /* of what follows: a (term, seq) or beat is signed once */
 	uint64_t last_seq, last_beat;
@@ -37,7 +39,7 @@ struct signer_core {
  */
 struct op_out {
 	struct signer_done done;
-	struct buf public_part, sealed, bytes;
+	struct buf public_part, sealed, bytes, export_public, export_sealed;
 	struct span *signatures;
 };
 
@@ -45,7 +47,8 @@ typedef int op_fn(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err);
 
 op_fn do_start, do_learn, do_sign_batch, do_sign_head, do_issue, do_make_ca, do_reseal,
-    do_issue_identity, do_make_group, do_make_membership, do_seal, do_make_request, do_take_key;
+    do_issue_identity, do_make_group, do_make_membership, do_seal, do_make_request, do_take_key,
+    do_export;
 
 /* --- beliefs: what signed records say about recipients --- */
 
@@ -140,6 +143,23 @@ NODISCARD int core_generation_key(
 NODISCARD int core_seal_generation(struct signer_core *c, const struct record_ref *ref,
     const struct generation_public *public, const struct pkey *key, const struct audience *to,
     struct op_out *out, struct err *err);
+
+/* --- exportable keys --- */
+
+/* What is asked for with a key that is being made. */
+struct export_wish {
+	const struct signer_make_export *make;
+	struct id generation, credential;
+	struct span bound; /* what the password's seal is bound to beside the generation */
+	bool keeps_key;
+	struct texts names; /* which the password must not be */
+};
+/* Before the key is made: its password, looked at; NULL when nothing is asked for. */
+NODISCARD int core_export_password(
+    struct signer_core *c, const struct export_wish *wish, struct secret **out, struct err *err);
+/* After that: export_public and export_sealed of what is done. Nothing without a password. */
+NODISCARD int core_export_key(struct signer_core *c, const struct export_wish *wish,
+    const struct pkey *key, const struct secret *password, struct op_out *out, struct err *err);
 
 /* --- opened Micro CAs --- */
 

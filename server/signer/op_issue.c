@@ -140,6 +140,14 @@ do_issue(struct signer_core *c, const struct signer_request *r, struct op_out *o
 	struct pkey *key = NULL;
 	AUTO(cert_unrefp)
 	struct cert *leaf = NULL;
+	const struct export_wish export = {.make = &s->export,
+	    .generation = s->generation.id,
+	    .credential = s->credential,
+	    .bound = SPAN(s->credential.bytes, ID_LEN),
+	    .keeps_key = s->keep_key,
+	    .names = s->names};
+	AUTO(secret_freep)
+	struct secret *password = NULL;
 	struct audience to = {0};
 	int rc =
 	    leaf_profile_parse(s->profile != NULL ? s->profile : "", &leaf_params.profile, err);
@@ -152,12 +160,16 @@ do_issue(struct signer_core *c, const struct signer_request *r, struct op_out *o
 	if (rc == 0)
 		rc = beliefs_audience(c->beliefs, s->access, &to, err);
 	if (rc == 0)
+		rc = core_export_password(c, &export, &password, err);
+	if (rc == 0)
 		rc = core_generation_key(c, &wish, &key, err);
 	leaf_params.key = key;
 	if (rc == 0)
 		rc = cert_issue_leaf(ca->cert, ca->key, &leaf_params, &leaf, err);
 	if (rc == 0)
 		rc = seal_issued(c, s, key, leaf, ca, &to, out, err);
+	if (rc == 0)
+		rc = core_export_key(c, &export, key, password, out, err);
 	audience_fini(&to);
 	return rc;
 }
@@ -175,6 +187,14 @@ do_make_request(
 	    .subject_count = s->subject.count};
 	AUTO(pkey_unrefp)
 	struct pkey *key = NULL;
+	const struct export_wish export = {.make = &s->export,
+	    .generation = s->generation.id,
+	    .credential = s->credential,
+	    .bound = SPAN(s->credential.bytes, ID_LEN),
+	    .keeps_key = s->keep_key,
+	    .names = s->names};
+	AUTO(secret_freep)
+	struct secret *password = NULL;
 	struct audience to = {0};
 	int rc =
 	    leaf_profile_parse(s->profile != NULL ? s->profile : "", &leaf_params.profile, err);
@@ -183,6 +203,8 @@ do_make_request(
 		rc = check_names(s->names, err);
 	if (rc == 0)
 		rc = beliefs_audience(c->beliefs, (struct ids){NULL, 0}, &to, err);
+	if (rc == 0)
+		rc = core_export_password(c, &export, &password, err);
 	if (rc == 0)
 		rc = core_generation_key(c, &wish, &key, err);
 	leaf_params.key = key;
@@ -198,6 +220,8 @@ do_make_request(
 
 		rc = core_seal_generation(c, &s->generation, &public, key, &to, out, err);
 	}
+	if (rc == 0)
+		rc = core_export_key(c, &export, key, password, out, err);
 	audience_fini(&to);
 	return rc;
 }

@@ -13,6 +13,7 @@ is_made_here(uint32_t kind)
 	case KIND_GROUP:
 	case KIND_MEMBERSHIP:
 	case KIND_GENERATION:
+	case KIND_EXPORT_KEY:
 	case KIND_CA:
 		return true;
 	default:
@@ -120,6 +121,17 @@ check_group(struct signer_core *c, const struct record *record, const struct sig
 	return r;
 }
 
+/* Nothing of it changes but whom it is sealed to, and that is the managers alone. */
+static int
+check_export_key(const struct record *record, const struct signer_reseal *s, struct err *err)
+{
+	if (!span_equal(record->public_part, s->public_part))
+		return err_set(err, ERR_DENIED, "an export key stays as it was written");
+	if (s->access.count > 0)
+		return err_set(err, ERR_DENIED, "an export key is for managers alone");
+	return 0;
+}
+
 int
 do_reseal(
     struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
@@ -145,6 +157,8 @@ do_reseal(
 		rc = check_generation(c, &record, s->public_part, err);
 	else if (record.kind == KIND_CA)
 		rc = check_ca(&record, s, err);
+	else if (record.kind == KIND_EXPORT_KEY)
+		rc = check_export_key(&record, s, err);
 	else if (record.kind == KIND_GROUP)
 		rc = check_group(c, &record, s, err);
 	part = sealed_part_of(&record);

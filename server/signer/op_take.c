@@ -71,6 +71,9 @@ do_take_key(
 	struct generation_public g = {0};
 	AUTO(pkey_unrefp)
 	struct pkey *key = NULL;
+	struct export_wish export = {.make = &s->export, .generation = s->generation.id};
+	AUTO(secret_freep)
+	struct secret *password = NULL;
 	struct audience to = {0};
 	int rc = wire_generation_public_decode(s->public_part, &g, err);
 
@@ -79,12 +82,20 @@ do_take_key(
 		    "an imported key gets a new generation, with its certificate");
 	if (rc == 0)
 		rc = beliefs_audience(c->beliefs, s->access, &to, err);
+	if (rc == 0) {
+		export.credential = g.credential;
+		export.bound = g.chain.items[0];
+		export.names = g.names;
+		rc = core_export_password(c, &export, &password, err);
+	}
 	if (rc == 0)
 		rc = open_imported(c, s, g.chain.items[0], &key, err);
 	if (rc == 0)
 		rc = check_leaf(&g, key, err);
 	if (rc == 0)
 		rc = core_seal_key(c, &part, key, &to, &out->sealed, err);
+	if (rc == 0)
+		rc = core_export_key(c, &export, key, password, out, err);
 	audience_fini(&to);
 	generation_public_fini(&g);
 	out->done.sealed = buf_span(&out->sealed);

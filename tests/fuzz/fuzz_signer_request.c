@@ -1,5 +1,7 @@
 #include "tests/support/signer_world.h"
 
+#include "common/crypto/sign.h"
+
 #include <string.h>
 
 /*
@@ -15,7 +17,55 @@ static struct signer_world world;
 static struct world_record *records[32];
 static size_t record_count;
 static struct world_import import;
+/* A sound key that is made with an export, and an export of it, as the command seals them. */
+static struct signer_request made;
+static struct buf make_password, export_password;
+static struct id export_nonce;
 static struct secret *forbidden; /* PKCS#8 of the manager's sealing key */
+
+static void
+prepare_export(const struct id *credential)
+{
+	static const char text[] = "violet hammock 72 rain";
+	struct buf public = BUF_INIT(LIMIT_PUBLIC), sealed = BUF_INIT(LIMIT_SEALED);
+	struct secret *password, *payload;
+	struct export_key_public p;
+	struct export_purpose purpose;
+	struct hash key;
+	struct id id;
+
+	make_password = export_password = BUF_INIT(LIMIT_SEALED);
+	made = world_request(credential, "ec-p256");
+	CHECK(secret_new(sizeof(text) - 1, &password, NULL) == 0);
+	memcpy(secret_bytes(password), text, sizeof(text) - 1);
+	CHECK(
+	    wire_password_encode(password, pkey_spki(world.manager.sealing), &payload, NULL) == 0);
+	world_seal_foreign(&world, SEAL_MAKE_EXPORT, SPAN(credential->bytes, ID_LEN), payload,
+	    &made.make_request.generation.id, &make_password);
+	id_random(&id);
+	made.make_request.export = (struct signer_make_export){
+	    .record = {id, 1}, .password = buf_span(&make_password), .made_at = WORLD_NOW};
+	CHECK(world_ask(&world, &made) == 0);
+	buf_put_span(&public, world.last.export_public);
+	buf_put_span(&sealed, world.last.export_sealed);
+	world_sign(&world,
+	    &(struct world_draft){.kind = KIND_EXPORT_KEY,
+		.id = id,
+		.version = 1,
+		.name = "x",
+		.public_part = buf_span(&public),
+		.sealed = buf_span(&sealed)});
+	CHECK(wire_export_key_public_decode(buf_span(&public), &p, NULL) == 0);
+	hash_of(p.key, &key);
+	purpose = export_purpose(&id, &key);
+	world_seal_foreign(
+	    &world, SEAL_EXPORT, SPAN_OF(purpose.bytes), payload, &export_nonce, &export_password);
+	export_key_public_fini(&p);
+	buf_fini(&public);
+	buf_fini(&sealed);
+	secret_free(password);
+	secret_free(payload);
+}
 
 static void
 prepare(void)
@@ -42,6 +92,7 @@ prepare(void)
 		.sealed = buf_span(&sealed)});
 	buf_fini(&public);
 	buf_fini(&sealed);
+	prepare_export(&id);
 	for (struct world_record *r = world.records; r != NULL; r = r->next)
 		if (record_count < ARRAY_LEN(records))
 			records[record_count++] = r;
@@ -93,6 +144,27 @@ put_import(struct signer_take_key *t)
 		t->public_part = buf_span(&import.public_part);
 }
 
+/* The same for exports. */
+static void
+put_make_export(struct signer_make_request *m)
+{
+	if (m->export.password.len != 1)
+		return;
+	m->export.password = buf_span(&make_password);
+	m->generation = made.make_request.generation;
+	m->credential = made.make_request.credential;
+}
+
+static void
+put_export(struct signer_export *e)
+{
+	put_record(&e->record);
+	if (e->password.len != 1)
+		return;
+	e->password = buf_span(&export_password);
+	e->nonce = export_nonce;
+}
+
 static void
 substitute(struct signer_request *r, struct id ids[static LIMIT_ACCESS], struct signed_bytes *one)
 {
@@ -111,6 +183,10 @@ substitute(struct signer_request *r, struct id ids[static LIMIT_ACCESS], struct 
 		break;
 	case SIGNER_MAKE_REQUEST:
 		put_record(&r->make_request.key_of);
+		put_make_export(&r->make_request);
+		break;
+	case SIGNER_EXPORT:
+		put_export(&r->export);
 		break;
 	case SIGNER_TAKE_KEY:
 		put_import(&r->take_key);
@@ -187,6 +263,17 @@ fresh_core(bool started)
 	}
 }
 
+/* Making RSA keys is slow, and not a matter of input. */
+static bool
+is_quick(const struct signer_request *r)
+{
+	struct signer_request without = *r;
+
+	if (r->op == SIGNER_MAKE_REQUEST)
+		without.make_request.export.password = SPAN(NULL, 0);
+	return r->op == SIGNER_EXPORT || signer_core_lane(&without) != SIGNER_SLOW;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -201,8 +288,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (wire_signer_request_decode(SPAN(data, size), &r, &err) < 0)
 		return 0;
 	substitute(&r, ids, &one);
-	/* Making RSA keys is slow, and not a matter of input. */
-	if (signer_core_lane(&r) != SIGNER_SLOW) {
+	if (is_quick(&r)) {
 		fresh_core(r.op != SIGNER_START);
 		if (signer_core_execute(world.core, &r, &reply, &err) == 0)
 			check_reply(&r, buf_span(&reply));

@@ -18,6 +18,8 @@ extern const ProtobufCMessageDescriptor certherd__credential_public__descriptor;
 extern const ProtobufCMessageDescriptor certherd__generation_public__descriptor;
 extern const ProtobufCMessageDescriptor certherd__node_public__descriptor;
 extern const ProtobufCMessageDescriptor certherd__request__descriptor;
+extern const ProtobufCMessageDescriptor certherd__export_key_public__descriptor;
+extern const ProtobufCMessageDescriptor certherd__sealed_password__descriptor;
 extern const ProtobufCMessageDescriptor certherd__reply__descriptor;
 
 static const ProtobufCMessageDescriptor *const types[] = {
@@ -29,6 +31,8 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &certherd__node_public__descriptor,
     &certherd__request__descriptor,
     &certherd__reply__descriptor,
+    &certherd__export_key_public__descriptor,
+    &certherd__sealed_password__descriptor,
 };
 
 static bool has_unknown(const ProtobufCMessage *m);

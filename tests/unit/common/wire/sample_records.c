@@ -179,7 +179,9 @@ encode_credential_public(struct buf *out, struct err *err)
 	    .has_pending = true,
 	    .pending = id_c,
 	    .profile = "both",
-	    .checks = TEXTS("tls://www.example.org:443", "smtp://192.0.2.1:25/mx.example.org")};
+	    .checks = TEXTS("tls://www.example.org:443", "smtp://192.0.2.1:25/mx.example.org"),
+	    .exported_at = 1763731922,
+	    .export_refusals = 3};
 
 	return wire_credential_public_encode(&p, out, err);
 }
@@ -222,6 +224,15 @@ encode_trusted_root_public(struct buf *out, struct err *err)
 	    .certificate = BYTES("certificate"), .label = "Example Root", .categories = 5};
 
 	return wire_trusted_root_public_encode(&p, out, err);
+}
+
+static int
+encode_export_key_public(struct buf *out, struct err *err)
+{
+	const struct export_key_public p = {
+	    .credential = id_a, .key = BYTES("spki"), .made_at = 1763731921};
+
+	return wire_export_key_public_encode(&p, out, err);
 }
 
 static int
@@ -277,6 +288,7 @@ encode_exposed_credential(struct buf *out, struct err *err)
 
 RECODE(credential_public)
 RECODE(generation_public)
+RECODE(export_key_public)
 RECODE(ca_public)
 RECODE(trusted_root_public)
 RECODE(setting_public)
@@ -298,6 +310,7 @@ static const struct sample items[] = {
     {"public/credential", encode_credential_public, recode_credential_public},
     {"public/credential_exposed", encode_exposed_credential, recode_credential_public},
     {"public/generation", encode_generation_public, recode_generation_public},
+    {"public/export_key", encode_export_key_public, recode_export_key_public},
     {"public/ca", encode_ca_public, recode_ca_public},
     {"public/trusted_root", encode_trusted_root_public, recode_trusted_root_public},
     {"public/setting", encode_setting_public, recode_setting_public},

@@ -70,7 +70,18 @@ encode_password(struct buf *out, struct err *err)
 	AUTO(secret_freep)
 	struct secret *password = secret_sample("correct horse");
 	struct secret *s = NULL;
-	int rc = wire_password_encode(password, &s, err);
+	int rc = wire_password_encode(password, SPAN(NULL, 0), &s, err);
+
+	return put_secret(rc, s, out);
+}
+
+static int
+encode_export_password(struct buf *out, struct err *err)
+{
+	AUTO(secret_freep)
+	struct secret *password = secret_sample("correct horse");
+	struct secret *s = NULL;
+	int rc = wire_password_encode(password, BYTES("reply key"), &s, err);
 
 	return put_secret(rc, s, out);
 }
@@ -83,10 +94,34 @@ recode_password(struct span in, struct buf *out, struct err *err)
 	AUTO(secret_freep)
 	struct secret *password = NULL;
 	struct secret *s = NULL;
-	int rc = wire_password_decode(whole, &password, err);
+	struct span reply_key;
+	int rc = wire_password_decode(whole, &password, &reply_key, err);
 
 	if (rc == 0)
-		rc = wire_password_encode(password, &s, err);
+		rc = wire_password_encode(password, reply_key, &s, err);
+	return put_secret(rc, s, out);
+}
+
+static int
+encode_export_key(struct buf *out, struct err *err)
+{
+	struct secret *s = NULL;
+	int rc = wire_export_key_encode(BYTES("encrypted pkcs8"), &s, err);
+
+	return put_secret(rc, s, out);
+}
+
+static int
+recode_export_key(struct span in, struct buf *out, struct err *err)
+{
+	AUTO(secret_freep)
+	struct secret *whole = secret_of(in);
+	struct secret *s = NULL;
+	struct span encrypted;
+	int rc = wire_export_key_decode(whole, &encrypted, err);
+
+	if (rc == 0)
+		rc = wire_export_key_encode(encrypted, &s, err);
 	return put_secret(rc, s, out);
 }
 
@@ -200,6 +235,8 @@ static const struct sample items[] = {
     {"token/token", encode_join_token, recode_join_token},
     {"payload/private_key", encode_private_key, recode_private_key},
     {"payload/password", encode_password, recode_password},
+    {"payload/export_password", encode_export_password, recode_password},
+    {"payload/export_key", encode_export_key, recode_export_key},
     {"payload/imported_key", encode_imported_key, recode_private_key},
     {"payload/group_keys", encode_group_keys, recode_group_keys},
     {"payload/ticket_keys", encode_ticket_keys, recode_ticket_keys},

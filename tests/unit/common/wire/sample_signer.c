@@ -18,6 +18,11 @@ encode_signer(struct signer_request r, enum signer_op op, struct buf *out, struc
 		    (struct signer_request){.field = {__VA_ARGS__}}, op, out, err);                \
 	}
 
+#define MAKE_EXPORT                                                                                \
+	{                                                                                          \
+		.record = {id_c, 1}, .password = BYTES("password"), .made_at = 1763731921          \
+	}
+
 SIGNER_SAMPLE(start, SIGNER_START, .root_fingerprint = hash_a, .domain = domain, .node = id_a,
     .designations = DESIGNATIONS, .root_certificate = BYTES("root"))
 SIGNER_SAMPLE(learn, SIGNER_LEARN, .records = PAIRS)
@@ -27,7 +32,8 @@ SIGNER_SAMPLE(sign_head, SIGNER_SIGN_HEAD, .head = BYTES("head"))
 SIGNER_SAMPLE(issue, SIGNER_ISSUE, .generation = REF, .credential = id_b, .number = 3,
     .names = TEXTS("a.example.org", "b.example.org"), .key_type = "rsa-2048", .not_before = 5,
     .not_after = 6, .ca = pairs[0], .keep_key = true, .key_of = pairs[1], .access = TWO_IDS,
-    .activated_at_ms = 7, .subject = TEXTS("O=Example", "C=DE"), .profile = "both")
+    .activated_at_ms = 7, .subject = TEXTS("O=Example", "C=DE"), .profile = "both",
+    .export = MAKE_EXPORT)
 SIGNER_SAMPLE(make_ca, SIGNER_MAKE_CA, .ca = REF, .name = "Micro CA", .key_type = "ec-p384",
     .not_before = 5, .not_after = 6, .is_default = true)
 SIGNER_SAMPLE(reseal, SIGNER_RESEAL, .record = pair, .to = REF, .public_part = BYTES("public"),
@@ -45,10 +51,12 @@ SIGNER_SAMPLE(seal, SIGNER_SEAL, .record = REF, .kind = KIND_TICKET_KEY,
 
 SIGNER_SAMPLE(make_request, SIGNER_MAKE_REQUEST, .generation = REF, .credential = id_b, .number = 3,
     .names = TEXTS("a.example.org", "b.example.org"), .key_type = "ed25519",
-    .subject = TEXTS("O=Example", "C=DE"), .profile = "client", .keep_key = true, .key_of = pair)
+    .subject = TEXTS("O=Example", "C=DE"), .profile = "client", .keep_key = true, .key_of = pair,
+    .export = MAKE_EXPORT)
 
 SIGNER_SAMPLE(take_key, SIGNER_TAKE_KEY, .generation = REF, .public_part = BYTES("public"),
-    .nonce = id_b, .key = BYTES("sealed"), .access = TWO_IDS)
+    .nonce = id_b, .key = BYTES("sealed"), .access = TWO_IDS, .export = MAKE_EXPORT)
+SIGNER_SAMPLE(export, SIGNER_EXPORT, .record = pair, .nonce = id_b, .password = BYTES("password"))
 
 static int
 recode_signer_request(struct span in, struct buf *out, struct err *err)
@@ -106,6 +114,8 @@ encode_done(enum signer_op op, struct buf *out, struct err *err)
 	    .head_signature = BYTES("s3"),
 	    .public_part = BYTES("public"),
 	    .sealed = BYTES("sealed"),
+	    .export_public = BYTES("export public"),
+	    .export_sealed = BYTES("export sealed"),
 	    .certificate = BYTES("certificate")};
 
 	return wire_signer_done_encode(op, &d, out, err);
@@ -131,6 +141,8 @@ DONE_SAMPLE(sign_head, SIGNER_SIGN_HEAD)
 DONE_SAMPLE(issue, SIGNER_ISSUE)
 DONE_SAMPLE(issue_identity, SIGNER_ISSUE_IDENTITY)
 DONE_SAMPLE(seal, SIGNER_SEAL)
+DONE_SAMPLE(take_key, SIGNER_TAKE_KEY)
+DONE_SAMPLE(export, SIGNER_EXPORT)
 
 #define SIGNER(field)                                                                              \
 	{                                                                                          \
@@ -156,6 +168,7 @@ static const struct sample items[] = {
     SIGNER(seal),
     SIGNER(make_request),
     SIGNER(take_key),
+    SIGNER(export),
     DONE(start),
     DONE(learn),
     DONE(sign_batch),
@@ -163,6 +176,8 @@ static const struct sample items[] = {
     DONE(issue),
     DONE(issue_identity),
     DONE(seal),
+    DONE(take_key),
+    DONE(export),
 };
 
 const struct samples signer_samples = {items, ARRAY_LEN(items)};

@@ -20,5 +20,6 @@ int run_attack_tests(void);
 int run_local_tests(void);
 int run_process_tests(void);
 int run_take_tests(void);
+int run_export_tests(void);
 
 #endif
