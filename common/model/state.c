@@ -15,6 +15,8 @@ static const char *const event_names[] = {
     [CREDENTIAL_REVOKE] = "revoke",
     [CREDENTIAL_ARCHIVE] = "archive",
     [CREDENTIAL_RESTORE] = "restore",
+    [CREDENTIAL_ACTIVATE] = "activate",
+    [CREDENTIAL_CHANGE] = "change",
 };
 _Static_assert(
     ARRAY_LEN(event_names) == CREDENTIAL_EVENT__COUNT, "every event of a credential has a name");
@@ -61,75 +63,89 @@ struct move {
 
 #define IS_ARCHIVED "is archived: bring it back with 'certherd cert archive --undo' first"
 #define IS_NOT_ARCHIVED "is not archived: 'certherd cert show' shows its state"
+#define NOTHING_OLDER "has no certificate yet: 'certherd cert submit' makes one"
 #define NO_CERTIFICATE "has no certificate to be revoked: 'certherd cert submit' makes one"
 
-static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] = {
-    [CREDENTIAL_DRAFT] =
-	{
-	    [CREDENTIAL_REQUEST] = TO(CREDENTIAL_PENDING),
-	    [CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
-	    [CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
-	    [CREDENTIAL_FAIL] = TO(CREDENTIAL_FAILED),
-	    [CREDENTIAL_REVOKE] = NOT(NO_CERTIFICATE),
-	    [CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
-	    [CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
-	},
-    [CREDENTIAL_PENDING] =
-	{
-	    [CREDENTIAL_REQUEST] =
-		NOT("waits for its certificate already: 'certherd cert csr' prints its CSR, "
-		    "'certherd cert submit --new-key' makes another"),
-	    [CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
-	    [CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
-	    [CREDENTIAL_FAIL] = TO(CREDENTIAL_FAILED),
-	    [CREDENTIAL_REVOKE] = TO(CREDENTIAL_REVOKED),
-	    [CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
-	    [CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
-	},
-    [CREDENTIAL_ISSUED] =
-	{
-	    [CREDENTIAL_REQUEST] = TO(CREDENTIAL_PENDING),
-	    [CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
-	    [CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
-	    [CREDENTIAL_FAIL] = TO(CREDENTIAL_FAILED),
-	    [CREDENTIAL_REVOKE] = TO(CREDENTIAL_REVOKED),
-	    [CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
-	    [CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
-	},
-    [CREDENTIAL_FAILED] =
-	{
-	    [CREDENTIAL_REQUEST] = TO(CREDENTIAL_PENDING),
-	    [CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
-	    [CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
-	    [CREDENTIAL_FAIL] = TO(CREDENTIAL_FAILED),
-	    [CREDENTIAL_REVOKE] = TO(CREDENTIAL_REVOKED),
-	    [CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
-	    [CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
-	},
-    [CREDENTIAL_REVOKED] =
-	{
-	    /* A new certificate ends that; a try of the server's own does not even begin. */
-	    [CREDENTIAL_REQUEST] = TO(CREDENTIAL_PENDING),
-	    [CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
-	    [CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
-	    [CREDENTIAL_FAIL] =
-		NOT("is revoked and not renewed by itself: 'certherd cert renew' does it"),
-	    [CREDENTIAL_REVOKE] =
-		NOT("is revoked already: 'certherd cert renew' makes a new certificate"),
-	    [CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
-	    [CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
-	},
-    [ARCHIVED] =
-	{
-	    [CREDENTIAL_REQUEST] = NOT(IS_ARCHIVED),
-	    [CREDENTIAL_REPLACE] = NOT(IS_ARCHIVED),
-	    [CREDENTIAL_ISSUE] = NOT(IS_ARCHIVED),
-	    [CREDENTIAL_FAIL] = NOT(IS_ARCHIVED),
-	    [CREDENTIAL_REVOKE] = NOT(IS_ARCHIVED),
-	    [CREDENTIAL_ARCHIVE] =
-		NOT("is archived already: 'certherd cert archive --undo' brings it back"),
-	    [CREDENTIAL_RESTORE] = TO(ARCHIVED), /* whatever was stored counts again */
-	},
+static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] =
+    {
+	[CREDENTIAL_DRAFT] =
+	    {
+		[CREDENTIAL_REQUEST] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
+		[CREDENTIAL_FAIL] = TO(CREDENTIAL_FAILED),
+		[CREDENTIAL_REVOKE] = NOT(NO_CERTIFICATE),
+		[CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
+		[CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
+		[CREDENTIAL_ACTIVATE] = NOT(NOTHING_OLDER),
+		[CREDENTIAL_CHANGE] = TO(CREDENTIAL_DRAFT),
+	    },
+	[CREDENTIAL_PENDING] =
+	    {
+		[CREDENTIAL_REQUEST] =
+		    NOT("waits for its certificate already: 'certherd cert csr' prints its CSR, "
+			"'certherd cert submit --new-key' makes another"),
+		[CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
+		[CREDENTIAL_FAIL] = TO(CREDENTIAL_FAILED),
+		[CREDENTIAL_REVOKE] = TO(CREDENTIAL_REVOKED),
+		[CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
+		[CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
+		[CREDENTIAL_ACTIVATE] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_CHANGE] = TO(CREDENTIAL_PENDING),
+	    },
+	[CREDENTIAL_ISSUED] =
+	    {
+		[CREDENTIAL_REQUEST] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
+		[CREDENTIAL_FAIL] = TO(CREDENTIAL_FAILED),
+		[CREDENTIAL_REVOKE] = TO(CREDENTIAL_REVOKED),
+		[CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
+		[CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
+		[CREDENTIAL_ACTIVATE] = TO(CREDENTIAL_ISSUED),
+		[CREDENTIAL_CHANGE] = TO(CREDENTIAL_ISSUED),
+	    },
+	[CREDENTIAL_FAILED] =
+	    {
+		[CREDENTIAL_REQUEST] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
+		[CREDENTIAL_FAIL] = TO(CREDENTIAL_FAILED),
+		[CREDENTIAL_REVOKE] = TO(CREDENTIAL_REVOKED),
+		[CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
+		[CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
+		[CREDENTIAL_ACTIVATE] = TO(CREDENTIAL_ISSUED),
+		[CREDENTIAL_CHANGE] = TO(CREDENTIAL_FAILED),
+	    },
+	[CREDENTIAL_REVOKED] =
+	    {
+		/* A new certificate ends that; a try of the server's own does not even begin. */
+		[CREDENTIAL_REQUEST] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
+		[CREDENTIAL_FAIL] =
+		    NOT("is revoked and not renewed by itself: 'certherd cert renew' does it"),
+		[CREDENTIAL_REVOKE] =
+		    NOT("is revoked already: 'certherd cert renew' makes a new certificate"),
+		[CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
+		[CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
+		[CREDENTIAL_ACTIVATE] = TO(CREDENTIAL_ISSUED),
+		[CREDENTIAL_CHANGE] = TO(CREDENTIAL_REVOKED),
+	    },
+	[ARCHIVED] =
+	    {
+		[CREDENTIAL_REQUEST] = NOT(IS_ARCHIVED),
+		[CREDENTIAL_REPLACE] = NOT(IS_ARCHIVED),
+		[CREDENTIAL_ISSUE] = NOT(IS_ARCHIVED),
+		[CREDENTIAL_FAIL] = NOT(IS_ARCHIVED),
+		[CREDENTIAL_REVOKE] = NOT(IS_ARCHIVED),
+		[CREDENTIAL_ARCHIVE] =
+		    NOT("is archived already: 'certherd cert archive --undo' brings it back"),
+		[CREDENTIAL_RESTORE] = TO(ARCHIVED), /* whatever was stored counts again */
+		[CREDENTIAL_ACTIVATE] = NOT(IS_ARCHIVED),
+		[CREDENTIAL_CHANGE] = NOT(IS_ARCHIVED),
+	    },
 };
 
 static int
@@ -175,7 +191,7 @@ credential_move(
 		return 0;
 	}
 	c->state = m->to;
-	if (event == CREDENTIAL_FAIL)
+	if (event == CREDENTIAL_FAIL || event == CREDENTIAL_CHANGE)
 		return 0;
 	c->error = "";
 	c->next_try = 0;

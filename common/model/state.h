@@ -21,7 +21,9 @@ enum credential_event {
 	CREDENTIAL_FAIL,    /* a try that nobody asked for has failed */
 	CREDENTIAL_REVOKE,
 	CREDENTIAL_ARCHIVE,
-	CREDENTIAL_RESTORE, /* from the archive */
+	CREDENTIAL_RESTORE,  /* from the archive */
+	CREDENTIAL_ACTIVATE, /* an older certificate comes into force again */
+	CREDENTIAL_CHANGE,   /* of what is wanted, for which nothing has to be made */
 	CREDENTIAL_EVENT__COUNT,
 };
 
@@ -35,8 +37,8 @@ NODISCARD int credential_may(const struct credential_public *c, const char *name
     enum credential_event event, struct err *err);
 
 /*
- * Moves c: its state or its mark `archived`. REQUEST, REPLACE and ISSUE end a failure (error, next
- * try, count). Errors as above, and c is untouched then.
+ * Moves c: its state or its mark `archived`. REQUEST, REPLACE, ISSUE and ACTIVATE end a failure
+ * (error, next try, count). Errors as above, and c is untouched then.
  */
 NODISCARD int credential_move(
     struct credential_public *c, const char *name, enum credential_event event, struct err *err);

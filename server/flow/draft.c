@@ -165,6 +165,7 @@ draft_removed(struct mutation *m, const struct index_record *r)
 }
 
 struct superseded {
+	struct flow_op *op;
 	struct mutation *m;
 	const struct credential_public *credential;
 	int64_t now;
@@ -175,21 +176,31 @@ static bool
 on_generation(void *arg, const struct index_record *r)
 {
 	struct superseded *s = arg;
+	const struct index_generation *g = r->generation;
+	const struct generation_facts facts = {.not_after = g->not_after};
 
 	if (id_equal(&r->id, &s->credential->active) ||
 	    (s->credential->has_pending && id_equal(&r->id, &s->credential->pending)))
 		return true;
-	if (s->newer >= s->keep || r->generation->not_after < s->now)
+	if (generation_kept_until(&facts) < s->now) {
 		draft_removed(s->m, r);
-	s->newer++;
+	} else if (s->newer++ >= s->keep) {
+		draft_removed(s->m, r);
+		if (g->not_after >= s->now)
+			flow_op_warn(s->op,
+			    "generation %llu is removed, although its certificate has not run out: "
+			    "%d older ones are kept",
+			    (unsigned long long)g->number, GENERATIONS_KEPT);
+	}
 	return s->m->count < LIMIT_MUTATION;
 }
 
 void
-draft_superseded(
-    struct flow_op *op, struct mutation *m, const struct index_record *credential, unsigned keep)
+draft_superseded(struct flow_op *op, struct mutation *m, const struct index_record *credential)
 {
-	struct superseded s = {m, credential->credential, runtime_wall_s(op->flow->rt), 0, keep};
+	/* The one in force until now is to be one of those that are kept. */
+	struct superseded s = {
+	    op, m, credential->credential, runtime_wall_s(op->flow->rt), 0, GENERATIONS_KEPT - 1};
 
 	index_generations(op->flow->index, &credential->id, on_generation, &s);
 }

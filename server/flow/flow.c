@@ -21,6 +21,7 @@ flow_new(const struct flow_params *params, struct flow **out, struct err *err)
 	f->domain_name = params->domain_name;
 	commit_observe(f->commit, reseal_observe, f);
 	reseal_start(f);
+	purge_start(f);
 	*out = f;
 	return 0;
 }
@@ -57,6 +58,7 @@ flow_close(struct flow *f, void (*closed)(void *arg), void *arg)
 	f->closed_arg = arg;
 	f->close_timer = (struct timer){.cb = on_close, .arg = f};
 	runtime_timer_stop(f->rt, &f->reseal_timer);
+	purge_stop(f);
 	err_set(&err, ERR_CANCELED, "the server is ending");
 	for (struct flow_op *op = f->ops; op != NULL; op = next) {
 		next = op->next;

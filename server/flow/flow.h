@@ -129,6 +129,15 @@ struct access_change {
 NODISCARD int flow_credential_access(struct flow *f, const struct access_change *change,
     flow_done_cb *done, void *arg, struct err *err);
 
+/*
+ * Generations beside the one in force (common/model/generation.h): one of them comes into force
+ * again; one is put away, so that only managers can open it.
+ */
+NODISCARD int flow_generation_activate(struct flow *f, const char *name, uint64_t number,
+    const char *author, flow_done_cb *done, void *arg, struct err *err);
+NODISCARD int flow_generation_archive(struct flow *f, const char *name, uint64_t number,
+    const char *author, flow_done_cb *done, void *arg, struct err *err);
+
 /* Archived: served by nobody, and not renewed. false brings it back. */
 NODISCARD int flow_credential_archive(struct flow *f, const char *name, bool archived,
     const char *author, flow_done_cb *done, void *arg, struct err *err);

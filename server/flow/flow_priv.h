@@ -24,9 +24,6 @@
 #define OP_WARNINGS_MAX 8
 #define RESEAL_IN_FLIGHT 16
 
-/* Generations that are kept beside the active one while they have not run out. */
-#define KEEP_GENERATIONS 3
-
 struct flow_op;
 
 struct flow_op_type {
@@ -67,6 +64,7 @@ struct flow_op_input {
 	struct id nonce;    /* of the key that the command has sealed */
 	struct buf *sealed; /* the same; owned by the operation */
 	int64_t lifetime, stale_after;
+	uint64_t number; /* of a generation */
 	uint32_t fraction_percent;
 	bool new_key, keep_key, archived, is_default, draft, replace;
 	struct id record; /* of types that are not about a name */
@@ -149,13 +147,17 @@ struct flow {
 	struct timer reseal_timer;
 	size_t reseal_running;
 	unsigned reseal_failures;
+	/* purge.c */
+	struct timer purge_timer;
+	char purge_after[LIMIT_NAME + 1]; /* name of the last credential that was looked at */
 };
 
 extern const struct flow_op_type flow_op_credential_add, flow_op_credential_renew,
     flow_op_credential_submit, flow_op_credential_due, flow_op_credential_failed,
     flow_op_credential_paste, flow_op_credential_import, flow_op_credential_access,
     flow_op_credential_archive, flow_op_credential_delete, flow_op_credential_complete,
-    flow_op_credential_prefer_root, flow_op_ca_create, flow_op_trust_add, flow_op_trust_remove,
+    flow_op_credential_prefer_root, flow_op_generation_activate, flow_op_generation_archive,
+    flow_op_purge, flow_op_ca_create, flow_op_trust_add, flow_op_trust_remove,
     flow_op_setting_set, flow_op_setting_reset, flow_op_reseal;
 
 /* op.c. The input is filled in by the caller; texts lie in op->memory. */
@@ -216,11 +218,11 @@ NODISCARD int draft_resealed(
     struct flow_op *op, struct mutation *m, unsigned reply, struct err *err);
 void draft_removed(struct mutation *m, const struct index_record *r);
 /*
- * Removes old generations: beyond `keep` newer ones, or run out. The active one stays, and the one
- * that waits.
+ * Removes generations that have been kept long enough (common/model/generation.h), with room for
+ * the one in force until now. That one stays, and the one that waits.
  */
 void draft_superseded(
-    struct flow_op *op, struct mutation *m, const struct index_record *credential, unsigned keep);
+    struct flow_op *op, struct mutation *m, const struct index_record *credential);
 
 /*
  * expose.c: notes who could open the keys of a credential as it is now, and cannot with op->access.
@@ -266,6 +268,10 @@ void reseal_start(struct flow *f);
 void reseal_observe(void *arg, const struct committed *records, size_t count,
     const struct head *head, struct signed_bytes signed_head);
 void reseal_stop(struct flow *f);
+
+/* purge.c */
+void purge_start(struct flow *f);
+void purge_stop(struct flow *f);
 
 /* Starts making it, if nobody does yet; then all parked operations go on. */
 void flow_make_default_ca(struct flow *f);

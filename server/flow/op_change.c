@@ -132,9 +132,9 @@ mutation_access(struct flow_op *op, struct mutation *m, struct err *err)
 		rc = draft_resealed(op, m, 0, err);
 	if (rc == 0 && op->calls == 2)
 		rc = draft_generation(op, m, 1, err);
-	/* Older ones are served by nobody, and sealed to the servers of before. */
+	/* Those that stay are sealed anew behind it, for who has access now. */
 	if (rc == 0)
-		draft_superseded(op, m, c, 0);
+		draft_superseded(op, m, c);
 	op->flow->stats.issued += rc == 0 && op->calls == 2;
 	return rc;
 }

@@ -138,7 +138,7 @@ mutation_import(struct flow_op *op, struct mutation *m, struct err *err)
 	if (rc == 0)
 		rc = draft_answered(op, m, 0, 0, err);
 	if (rc == 0 && c != NULL)
-		draft_superseded(op, m, c, KEEP_GENERATIONS - 1);
+		draft_superseded(op, m, c);
 	return rc;
 }
 

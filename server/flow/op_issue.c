@@ -247,8 +247,7 @@ mutation_renew(struct flow_op *op, struct mutation *m, struct err *err)
 		rc = draft_generation(op, m, 0, err);
 	if (rc < 0)
 		return rc;
-	/* The one in force until now counts as one of those that are kept. */
-	draft_superseded(op, m, c, KEEP_GENERATIONS - 1);
+	draft_superseded(op, m, c);
 	op->flow->stats.issued++;
 	return 0;
 }

@@ -226,7 +226,7 @@ mutation_paste(struct flow_op *op, struct mutation *m, struct err *err)
 		rc = draft_answered(op, m, is_new(op) ? 0 : op->fetched->version, 0, err);
 	if (rc < 0)
 		return rc;
-	draft_superseded(op, m, c, KEEP_GENERATIONS - 1);
+	draft_superseded(op, m, c);
 	op->flow->stats.issued++;
 	return 0;
 }

@@ -60,29 +60,30 @@ expected(const struct index *ix, const struct index_record *record, struct hash 
 {
 	const struct index_record *managers = index_managers(ix);
 	struct recipients r = {.ix = ix};
+	struct id audience[LIMIT_ACCESS];
+	size_t count = index_audience(ix, record, audience);
 
 	if (managers != NULL)
 		add_key(&r, managers->group->key);
-	for (size_t i = 0; i < record->access.count; i++) {
-		const struct index_record *a = index_get(ix, &record->access.items[i]);
+	for (size_t i = 0; i < count; i++) {
+		const struct index_record *a = index_get(ix, &audience[i]);
 
-		if (a != NULL && a->kind == KIND_NODE)
-			add_key(&r, a->node->sealing_key);
-		else if (a != NULL && a->kind == KIND_GROUP)
-			add_key(&r, a->group->key);
+		add_key(&r, a->kind == KIND_NODE ? a->node->sealing_key : a->group->key);
 	}
 	qsort(r.ids, r.count, sizeof(r.ids[0]), compare_ids);
 	hash_of(SPAN(r.ids, r.count * sizeof(r.ids[0])), out);
 }
 
-/* Of a generation that names somebody who has gone: its record is wrong even if its seal is not. */
+/*
+ * Of one that names somebody who has gone, or who may not open it any more: its record is wrong
+ * even if its seal is not.
+ */
 static bool
-has_gone(const struct index *ix, const struct index_record *r)
+names_others(const struct index *ix, const struct index_record *r)
 {
-	for (size_t i = 0; i < r->access.count; i++)
-		if (index_get(ix, &r->access.items[i]) == NULL)
-			return true;
-	return false;
+	struct id audience[LIMIT_ACCESS];
+
+	return index_audience(ix, r, audience) < r->access.count;
 }
 
 static bool
@@ -91,12 +92,14 @@ is_due(const struct index *ix, const struct index_record *r)
 	struct hash want;
 
 	if (r->kind == KIND_CREDENTIAL)
-		return has_gone(ix, r);
+		return names_others(ix, r);
 	if (r->recipient_count == 0 ||
 	    (r->kind != KIND_GENERATION && r->kind != KIND_CA && r->kind != KIND_GROUP))
 		return false;
+	if (names_others(ix, r))
+		return true;
 	expected(ix, r, &want);
-	return !hash_equal(&want, &r->recipients) || has_gone(ix, r);
+	return !hash_equal(&want, &r->recipients);
 }
 
 /* --- one record --- */
@@ -110,7 +113,7 @@ look_reseal(struct flow_op *op, struct err *err)
 		return err_set(err, ERR_EXISTS, "it is sealed as it should be");
 	op->credential = r->id;
 	op->credential_version = r->version;
-	look_access(op, r->access);
+	op->access_count = index_audience(op->flow->index, r, op->access);
 	if (r->kind == KIND_CREDENTIAL)
 		return 0;
 	op->fetches = true;
@@ -438,6 +441,19 @@ observe_sealed(struct flow *f, const struct record *r)
 	wake(f, 0);
 }
 
+static bool
+on_older(void *arg, const struct index_record *r)
+{
+	struct flow *f = arg;
+
+	/* Whether the seal itself is right is asked when it is looked at. */
+	if (names_others(f->index, r) && map_get(f->reseal, r->id.bytes, ID_LEN) == NULL) {
+		add_item(f, r);
+		wake(f, 0);
+	}
+	return true;
+}
+
 /* The index has taken them in already: it observes first. */
 void
 reseal_observe(void *arg, const struct committed *records, size_t count, const struct head *head,
@@ -454,6 +470,9 @@ reseal_observe(void *arg, const struct committed *records, size_t count, const s
 
 		if (r->kind == KIND_CREDENTIAL || r->kind == KIND_GENERATION)
 			observe_sealed(f, r);
+		/* Who has lost access may not open what was in force before, either. */
+		if (r->kind == KIND_CREDENTIAL)
+			index_generations(f->index, &r->id, on_older, f);
 		/* A new one is in no seal yet. */
 		if ((r->kind != KIND_NODE && r->kind != KIND_GROUP) ||
 		    (records[i].replaced_version == 0 && !r->removed))

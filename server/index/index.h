@@ -11,6 +11,7 @@
 
 #include "common/model/access.h"
 #include "common/model/exposure.h"
+#include "common/model/generation.h"
 #include "common/model/settings.h"
 #include "common/model/state.h"
 #include "server/commit/commit.h"
@@ -192,6 +193,20 @@ struct access_lookup index_access_lookup(const struct index *ix);
 /* The state of a credential as people see it, at a moment (seconds). */
 enum credential_shown index_state(
     const struct index *ix, const struct index_record *credential, int64_t now);
+
+/* A GENERATION as common/model/generation.h wants it. */
+struct generation_facts index_generation_facts(
+    const struct index *ix, const struct index_record *generation);
+/* That of a credential with this number; ERR_NOTFOUND. */
+NODISCARD int index_generation_find(const struct index *ix, const struct index_record *credential,
+    uint64_t number, const struct index_record **out, struct err *err);
+/*
+ * Whom a record should be open to, managers aside, in out; returns how many. Its access; of a
+ * generation that is not in force any more only those that still have access to its credential, and
+ * nobody when it is archived. Whoever is not there any more is left out.
+ */
+size_t index_audience(
+    const struct index *ix, const struct index_record *r, struct id out[static LIMIT_ACCESS]);
 
 /*
  * Names of nodes and @groups to ids, each once. ERR_NOTFOUND names the one that is not there,

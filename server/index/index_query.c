@@ -73,6 +73,86 @@ index_state(const struct index *ix, const struct index_record *credential, int64
 	return credential_state_at(credential->credential, &active, now);
 }
 
+struct generation_facts
+index_generation_facts(const struct index *ix, const struct index_record *generation)
+{
+	const struct index_generation *g = generation->generation;
+	const struct index_record *c = index_of_kind(ix, KIND_CREDENTIAL, &g->credential);
+
+	return (struct generation_facts){.number = g->number,
+	    .active = c != NULL && index_active(ix, c) == generation,
+	    .waits = g->waits,
+	    .archived = g->archived,
+	    .revoked = g->revoked,
+	    .withdrawn = g->withdrawn,
+	    .not_after = g->not_after};
+}
+
+struct numbered {
+	uint64_t number;
+	const struct index_record *found;
+};
+
+static bool
+on_numbered(void *arg, const struct index_record *r)
+{
+	struct numbered *n = arg;
+
+	if (r->generation->number == n->number)
+		n->found = r;
+	return n->found == NULL && r->generation->number > n->number;
+}
+
+int
+index_generation_find(const struct index *ix, const struct index_record *credential,
+    uint64_t number, const struct index_record **out, struct err *err)
+{
+	struct numbered n = {number, NULL};
+
+	index_generations(ix, &credential->id, on_numbered, &n);
+	if (n.found == NULL)
+		return err_set(err, ERR_NOTFOUND,
+		    "'%.120s' has no generation %llu; 'certherd cert generations' shows them",
+		    credential->name, (unsigned long long)number);
+	*out = n.found;
+	return 0;
+}
+
+static bool
+has_id(struct ids ids, const struct id *id)
+{
+	for (size_t i = 0; i < ids.count; i++)
+		if (id_equal(&ids.items[i], id))
+			return true;
+	return false;
+}
+
+size_t
+index_audience(
+    const struct index *ix, const struct index_record *r, struct id out[static LIMIT_ACCESS])
+{
+	const struct index_record *c = NULL;
+	size_t count = 0;
+
+	if (r->kind == KIND_GENERATION)
+		c = index_of_kind(ix, KIND_CREDENTIAL, &r->generation->credential);
+	/* What is in force has its own list: it may be ahead of a change that is under way. */
+	if (c != NULL && index_active(ix, c) == r)
+		c = NULL;
+	if (c != NULL &&
+	    (r->generation->archived || r->generation->revoked || r->generation->withdrawn))
+		return 0;
+	for (size_t i = 0; i < r->access.count && count < LIMIT_ACCESS; i++) {
+		const struct index_record *a = index_get(ix, &r->access.items[i]);
+
+		if (a == NULL || (a->kind != KIND_NODE && a->kind != KIND_GROUP) ||
+		    (c != NULL && !has_id(c->access, &a->id)))
+			continue;
+		out[count++] = a->id;
+	}
+	return count;
+}
+
 int
 index_resolve_access(const struct index *ix, struct texts names, struct id out[static LIMIT_ACCESS],
     size_t *count, struct err *err)

@@ -499,9 +499,9 @@ on_membership(void *arg, const struct index_record *r)
 }
 
 bool
-office_can_open(struct office *o, const struct office_node *n, const char *credential)
+office_can_open_generation(
+    struct office *o, const struct office_node *n, const struct id *generation)
 {
-	const struct index_record *c = index_named(o->index, KIND_CREDENTIAL, credential);
 	AUTO(keyring_freep)
 	struct keyring *k = NULL;
 	AUTO(pkey_unrefp)
@@ -510,8 +510,7 @@ office_can_open(struct office *o, const struct office_node *n, const char *crede
 	struct record *r;
 	int rc;
 
-	CHECK(c != NULL && c->credential->has_active);
-	r = office_fetch(o, &c->credential->active);
+	r = office_fetch(o, generation);
 	must(keyring_new(&o->world.domain, &n->id, n->sealing, &k, &o->err), "keyring", &o->err);
 	index_memberships(o->index, &n->id, on_membership, k);
 	must(wire_generation_public_decode(r->public_part, &p, &o->err), "generation", &o->err);
@@ -520,4 +519,15 @@ office_can_open(struct office *o, const struct office_node *n, const char *crede
 	record_free(r);
 	CHECK(rc == 0 || rc == ERR_NOTFOUND);
 	return rc == 0;
+}
+
+bool
+office_can_open(struct office *o, const struct office_node *n, const char *credential)
+{
+	const struct index_record *c = index_named(o->index, KIND_CREDENTIAL, credential);
+	struct id active;
+
+	CHECK(c != NULL && c->credential->has_active);
+	active = c->credential->active;
+	return office_can_open_generation(o, n, &active);
 }

@@ -100,6 +100,9 @@ void office_spoil(struct office *o, enum record_kind kind);
 
 /* Whether a node can open the active generation's key, by the records as they are now. */
 bool office_can_open(struct office *o, const struct office_node *n, const char *credential);
+/* The same of any generation. */
+bool office_can_open_generation(
+    struct office *o, const struct office_node *n, const struct id *generation);
 /* The record of that id, whole; end it with record_free. */
 struct record *office_fetch(struct office *o, const struct id *id);
 

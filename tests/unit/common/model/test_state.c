@@ -1,3 +1,4 @@
+#include "common/model/generation.h"
 #include "common/model/renewal.h"
 #include "common/model/state.h"
 #include "tests/unit/common/model/model_tests.h"
@@ -14,18 +15,18 @@ static const struct {
 	const char *follows; /* in the order of enum credential_event */
 	const char *says;    /* of the first refusal, what to do */
 } table[] = {
-    {CREDENTIAL_DRAFT, false, "wwif-a-", "no certificate"},
-    {CREDENTIAL_PENDING, false, "-wifra-", "cert csr"},
-    {CREDENTIAL_ISSUED, false, "wwifra-", "not archived"},
-    {CREDENTIAL_FAILED, false, "wwifra-", "not archived"},
-    {CREDENTIAL_REVOKED, false, "wwi--a-", "not renewed by itself"},
-    {CREDENTIAL_DRAFT, true, "------d", "cert archive --undo"},
-    {CREDENTIAL_PENDING, true, "------w", "cert archive --undo"},
-    {CREDENTIAL_ISSUED, true, "------i", "cert archive --undo"},
-    {CREDENTIAL_FAILED, true, "------f", "cert archive --undo"},
-    {CREDENTIAL_REVOKED, true, "------r", "cert archive --undo"},
-    {CREDENTIAL__COUNT, false, "-------", "newer"},
-    {4711, false, "-------", "newer"},
+    {CREDENTIAL_DRAFT, false, "wwif-a--d", "no certificate"},
+    {CREDENTIAL_PENDING, false, "-wifra-ww", "cert csr"},
+    {CREDENTIAL_ISSUED, false, "wwifra-ii", "not archived"},
+    {CREDENTIAL_FAILED, false, "wwifra-if", "not archived"},
+    {CREDENTIAL_REVOKED, false, "wwi--a-ir", "not renewed by itself"},
+    {CREDENTIAL_DRAFT, true, "------d--", "cert archive --undo"},
+    {CREDENTIAL_PENDING, true, "------w--", "cert archive --undo"},
+    {CREDENTIAL_ISSUED, true, "------i--", "cert archive --undo"},
+    {CREDENTIAL_FAILED, true, "------f--", "cert archive --undo"},
+    {CREDENTIAL_REVOKED, true, "------r--", "cert archive --undo"},
+    {CREDENTIAL__COUNT, false, "---------", "newer"},
+    {4711, false, "---------", "newer"},
 };
 
 static char
@@ -81,6 +82,8 @@ test_failure_ends(void **state)
 	} cases[] = {
 	    {CREDENTIAL_REQUEST, true},
 	    {CREDENTIAL_ISSUE, true},
+	    {CREDENTIAL_ACTIVATE, true},
+	    {CREDENTIAL_CHANGE, false},
 	    {CREDENTIAL_FAIL, false},
 	    {CREDENTIAL_ARCHIVE, false},
 	};
@@ -160,6 +163,52 @@ test_shown_due(void **state)
 	assert_int_equal(credential_state_at(&c, &g, g.not_after + 1), SHOWN_EXPIRED);
 }
 
+/* Of a generation: flags to the word, and what may follow ("ar": activate, archive). */
+static void
+test_generations(void **state)
+{
+	static const struct {
+		struct generation_facts g;
+		const char *word, *may, *says;
+	} cases[] = {
+	    {{.waits = true}, "waiting", "", "cert paste"},
+	    {{.active = true, .not_after = 100}, "in force", "", "in force already"},
+	    {{.active = true, .not_after = 99}, "in force", "", "in force already"},
+	    {{.not_after = 100}, "older", "ar", ""},
+	    {{.not_after = 100, .archived = true}, "archived", "a", "cert activate"},
+	    {{.not_after = 99}, "expired", "r", "cert renew"},
+	    {{.not_after = 100, .revoked = true, .archived = true}, "revoked", "", "cert renew"},
+	    {{.not_after = 100, .withdrawn = true, .revoked = true}, "withdrawn", "",
+		"compromised"},
+	    {{.not_after = 100, .active = true, .withdrawn = true}, "withdrawn", "", "compromised"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct generation_facts g = cases[i].g;
+		bool refused = false;
+		struct err err;
+
+		g.number = 7;
+		assert_string_equal(
+		    generation_shown_name(generation_state_at(&g, 100)), cases[i].word);
+		for (unsigned e = 0; e < GENERATION_EVENT__COUNT; e++) {
+			bool may = strchr(cases[i].may, "ar"[e]) != NULL;
+
+			assert_int_equal(generation_may(&g, "www.example.org", e, 100, &err),
+			    may ? 0 : ERR_CONFLICT);
+			if (may || refused)
+				continue;
+			assert_non_null(strstr(err.text, "generation 7 of 'www.example.org'"));
+			assert_non_null(strstr(err.text, cases[i].says));
+			refused = true;
+		}
+		assert_int_equal(
+		    generation_kept_until(&g), g.active || g.waits ? 0 : g.not_after + 30 * DAY);
+	}
+	assert_string_equal(generation_shown_name(GENERATION__COUNT), "unknown");
+}
+
 int
 run_state_tests(void)
 {
@@ -168,6 +217,7 @@ run_state_tests(void)
 	    cmocka_unit_test(test_failure_ends),
 	    cmocka_unit_test(test_shown),
 	    cmocka_unit_test(test_shown_due),
+	    cmocka_unit_test(test_generations),
 	};
 
 	return cmocka_run_group_tests_name("state", tests, NULL, NULL);
