@@ -168,6 +168,7 @@ tls_ctx_new(const struct tls_ctx_params *p, struct tls_ctx **out, struct err *er
 	c->server = p->server;
 	c->tickets = p->tickets;
 	c->alpn_ignore_unknown = p->alpn_ignore_unknown;
+	c->send_root = p->send_root;
 	c->client_cert = p->client_cert;
 	c->select = p->select;
 	if (p->identity != NULL)

@@ -26,9 +26,12 @@ tls_identity_new(const struct cert *const *chain, size_t count, const struct pke
 	if (id->chain == NULL)
 		return crypto_err(err, ERR_NOMEM, "cannot keep a certificate chain");
 	for (size_t i = 1; i < count; i++) {
-		/* Whoever believes in a root has it, and whoever has not, does not. */
-		if (span_equal(cert_subject_der(chain[i]), cert_issuer_der(chain[i])))
+		/* A root is the last; others can have the name of their issuer: an older key's. */
+		if (i == count - 1 &&
+		    span_equal(cert_subject_der(chain[i]), cert_issuer_der(chain[i]))) {
+			id->root = cert_ref(chain[i]);
 			continue;
+		}
 		id->issuers[id->issuer_count++] = cert_ref(chain[i]);
 		CHECK(sk_X509_push(id->chain, cert_x509(chain[i])) > 0);
 	}
@@ -51,6 +54,7 @@ tls_identity_unref(struct tls_identity *id)
 	sk_X509_free(id->chain);
 	for (size_t i = 0; i < id->issuer_count; i++)
 		cert_unref(id->issuers[i]);
+	cert_unref(id->root);
 	cert_unref(id->leaf);
 	pkey_unref(id->key);
 	mem_free(id);
@@ -62,11 +66,17 @@ tls_identity_leaf(const struct tls_identity *id)
 	return id->leaf;
 }
 
+/* Whoever believes in a root has it, and whoever has not, does not: few clients want it sent. */
 int
-tls_identity_use(const struct tls_identity *id, SSL *ssl, struct err *err)
+tls_identity_use(const struct tls_identity *id, bool with_root, SSL *ssl, struct err *err)
 {
+	bool ok;
+
 	ERR_clear_error();
-	if (SSL_use_cert_and_key(ssl, cert_x509(id->leaf), pkey_evp(id->key), id->chain, 1) != 1)
+	ok = SSL_use_cert_and_key(ssl, cert_x509(id->leaf), pkey_evp(id->key), id->chain, 1) == 1;
+	if (ok && with_root && id->root != NULL)
+		ok = SSL_add1_chain_cert(ssl, cert_x509(id->root)) == 1;
+	if (!ok)
 		return crypto_err(err, ERR_CRYPTO, "cannot use a certificate for TLS");
 	return 0;
 }

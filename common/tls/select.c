@@ -167,7 +167,7 @@ on_certificate(SSL *ssl, void *arg)
 		break;
 	}
 	CHECK(id != NULL);
-	if (tls_identity_use(id, ssl, &s->refusal) < 0)
+	if (tls_identity_use(id, c->send_root, ssl, &s->refusal) < 0)
 		return 0;
 	tls_identity_unref(s->identity);
 	s->identity = MOVE(id);

@@ -387,7 +387,7 @@ set_up(struct tls_stream *s, const struct tls_stream_params *p, struct err *err)
 		return crypto_err(err, ERR_INVALID, "cannot ask for the name '%s'", p->server_name);
 	s->identity = tls_ctx_identity(p->ctx);
 	if (s->identity != NULL) {
-		r = tls_identity_use(s->identity, s->ssl, err);
+		r = tls_identity_use(s->identity, p->ctx->send_root, s->ssl, err);
 		if (r < 0)
 			return r;
 	}

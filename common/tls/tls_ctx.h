@@ -21,7 +21,9 @@ struct tls_stream;
  */
 struct tls_identity;
 
-/* chain: the leaf first; self-signed roots behind it are not sent. ERR_CRYPTO: not the leaf's key.
+/*
+ * chain: the leaf first; a root at its end is sent only by contexts with send_root. ERR_CRYPTO: not
+ * the leaf's key.
  */
 NODISCARD int tls_identity_new(const struct cert *const *chain, size_t count,
     const struct pkey *key, struct tls_identity **out, struct err *err);
@@ -117,6 +119,7 @@ struct tls_ctx_params {
 
 	struct tls_identity *identity; /* ours, referenced; NULL: none, or select */
 	const struct tls_select_ops *select;
+	bool send_root; /* behind the chain of the identity, if it has one */
 
 	bool tickets; /* server: resumption, by the keys of tls_ctx_set_ticket_keys */
 	struct span

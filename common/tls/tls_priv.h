@@ -16,12 +16,14 @@ struct tls_identity {
 	struct cert *leaf;
 	struct cert *issuers[LIMIT_CHAIN];
 	size_t issuer_count;
+	struct cert *root; /* behind them, or NULL */
 	struct pkey *key;
 	STACK_OF(X509) * chain; /* of the issuers, borrowed from them */
 };
 
-/* Gives the certificate and key to one handshake. ERR_CRYPTO. */
-NODISCARD int tls_identity_use(const struct tls_identity *id, SSL *ssl, struct err *err);
+/* Gives the certificate and key to one handshake; with_root: its root is sent too. ERR_CRYPTO. */
+NODISCARD int tls_identity_use(
+    const struct tls_identity *id, bool with_root, SSL *ssl, struct err *err);
 
 struct ticket_key_set {
 	atomic_uint refs;
@@ -31,7 +33,7 @@ struct ticket_key_set {
 struct tls_ctx {
 	atomic_uint refs;
 	SSL_CTX *ssl;
-	bool server, tickets, alpn_ignore_unknown;
+	bool server, tickets, alpn_ignore_unknown, send_root;
 	struct tls_alpn alpn[TLS_ALPN_MAX];
 	char alpn_names[TLS_ALPN_MAX][TLS_ALPN_NAME_MAX];
 	size_t alpn_count;

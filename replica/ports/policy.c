@@ -126,6 +126,7 @@ port_policy_set(struct port *port, struct err *err)
 		.root_count = roots.count,
 		.client_cert = (enum tls_client_cert)c->client_certificates,
 		.select = &port_select_ops,
+		.send_root = c->send_root,
 		.tickets = c->resumption,
 		.ticket_scope = SPAN_OF(port->policy.bytes),
 	    },

@@ -36,6 +36,7 @@ struct port_config {
 	int client_certificates; /* enum tls_client_cert */
 	char *client_ca;         /* PEM file of roots, needed unless none */
 	bool resumption;
+	bool send_root;
 	int64_t connections; /* at most, over all loops */
 	/* http */
 	int64_t https_port; /* where redirects point to */

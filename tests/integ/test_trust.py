@@ -106,8 +106,8 @@ def codes(domain, name=NAME):
     return [r["code"] for r in health(domain, name)["reasons"]]
 
 
-def manual(domain, outside):
-    domain.cli("cert", "add", NAME, "--issuer", "manual", "--access", "web1")
+def manual(domain, outside, access="web1"):
+    domain.cli("cert", "add", NAME, "--issuer", "manual", "--access", access)
     csr = x509.load_pem_x509_csr(domain.cli("cert", "csr", NAME).out.encode())
     return outside.leaf(csr.public_key())
 
@@ -130,6 +130,23 @@ def test_leaf_alone_is_completed(pair, outside, tmp_path):
     assert [x509.load_der_x509_certificate(c) for c in sent(pair)] == [leaf, outside.issuer]
     assert health(pair) == {"grade": "green", "can_complete": False, "reasons": []}
     assert "chain         green\n" in pair.cli("cert", "show", NAME).out
+
+
+def test_root_is_sent_on_request(pair, outside, tmp_path):
+    """A port says whether it sends the root that is stored; without one it sends the same."""
+    port = 'port "https" {{ listen = "127.0.0.1:0" send-root = {} }}'
+    pair.replica("web3", port.format("true"))
+    pair.replica("web4", port.format("false"))
+    (tmp_path / "outside.pem").write_text(pem(outside.issuer, outside.root))
+    pair.cli("trust", "add", tmp_path / "outside.pem")
+    leaf = manual(pair, outside, "web1,web3,web4")
+    pair.cli("cert", "paste", NAME, stdin=pem(leaf))
+    for node, chain in (("web1", [leaf, outside.issuer]), ("web4", [leaf, outside.issuer]),
+                        ("web3", [leaf, outside.issuer, outside.root])):
+        pair.wait_served(node, NAME)
+        for version in ("-tls1_2", "-tls1_3"):
+            got = pair.fetch(node, NAME, version).chain
+            assert [x509.load_der_x509_certificate(c) for c in got] == chain, (node, version)
 
 
 def test_root_that_comes_later(pair, outside, tmp_path):
