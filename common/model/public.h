@@ -160,8 +160,9 @@ struct credential_public {
 	uint32_t failures;
 	int64_t created_at;
 	struct texts subject; /* "O=Example", in the order of the certificate */
-	bool
-	    exportable; /* wanted: whether a key can be exported is whether it has its EXPORT_KEY */
+	bool exportable;      /* wanted; whether a key can be is whether it has its EXPORT_KEY */
+	int64_t exported_at;  /* 0: never */
+	uint32_t export_refusals; /* wrong passwords since then */
 	bool has_pending;
 	struct id pending;   /* GENERATION whose CSR waits for its certificate */
 	const char *profile; /* of its leaves, as in common/crypto/cert.h; empty or NULL: server */
