@@ -11,7 +11,7 @@
 #define LIMIT_NAME_TYPED 1024     /* bytes of UTF-8; as A-labels it has LIMIT_NAME at most */
 #define LIMIT_NAMES 100           /* names of one credential */
 #define LIMIT_RECIPIENTS 64       /* of one seal; larger audiences are groups */
-#define LIMIT_PUBLIC (64 * 1024)  /* public part of a record */
+#define LIMIT_PUBLIC (64 * 1024)  /* public part of a record, but of a revocation list */
 #define LIMIT_SEALED (256 * 1024) /* envelope */
 #define LIMIT_RECORD (384 * 1024) /* body of a record */
 #define LIMIT_MUTATION 1536       /* records of one mutation: a new key for the largest group */
@@ -24,16 +24,21 @@
 #define LIMIT_DESIGNATIONS 256                 /* chain of designations carried in one message */
 #define LIMIT_DESIGNATION 1024                 /* body of a designation */
 #define LIMIT_HEAD 1024                        /* body of a head */
-#define LIMIT_ACCESS 63     /* ids of one access list; the group of managers is the 64th */
-#define LIMIT_EXPOSED 128   /* of one credential: who knows a key of it */
-#define LIMIT_LABEL 63      /* name of a node or group; also one label of a DNS name */
-#define LIMIT_AUTHOR 127    /* who asked for a change */
-#define LIMIT_ENDPOINT 300  /* host and port as text */
-#define LIMIT_ADDRESSES 32  /* of one node */
-#define LIMIT_GROUP_KEYS 16 /* live keys of one group */
-#define LIMIT_SPKI 1100     /* a public key, DER; RSA 8192 fits */
-#define LIMIT_SIGNATURE 112 /* ECDSA, DER; P-384 fits */
-#define LIMIT_TEXT 1024     /* an error or a value of a setting */
+#define LIMIT_ACCESS 63        /* ids of one access list; the group of managers is the 64th */
+#define LIMIT_EXPOSED 128      /* of one credential: who knows a key of it */
+#define LIMIT_LABEL 63         /* name of a node or group; also one label of a DNS name */
+#define LIMIT_AUTHOR 127       /* who asked for a change */
+#define LIMIT_ENDPOINT 300     /* host and port as text */
+#define LIMIT_ADDRESSES 32     /* of one node */
+#define LIMIT_GROUP_KEYS 16    /* live keys of one group */
+#define LIMIT_SPKI 1100        /* a public key, DER; RSA 8192 fits */
+#define LIMIT_SIGNATURE 112    /* ECDSA, DER; P-384 fits */
+#define LIMIT_TEXT 1024        /* an error or a value of a setting */
+#define LIMIT_CRL_ENTRIES 4000 /* certificates that one CA has revoked and that still run */
+#define LIMIT_CRL (256 * 1024) /* a revocation list, DER; so many entries fit */
+#define LIMIT_PUBLIC_CRL (320 * 1024) /* public part of its record */
+#define LIMIT_SERIAL 20               /* of a certificate */
+#define LIMIT_CA_ADDRESS 200          /* stands twice in each certificate */
 
 /* the link */
 #define LIMIT_REQUEST (512 * 1024)     /* Request of a follower; a full list of receipts fits */

@@ -93,7 +93,20 @@ NODISCARD int cert_identity(
 NODISCARD int cert_verify_identity(const struct cert *leaf, const struct cert *const *chain,
     size_t chain_count, const struct cert *root, int64_t now, bool allow_expired, struct err *err);
 
-/* Micro CA, self-signed: CN name (1 to 64 bytes of UTF-8), pathlen 0, keyCertSign and cRLSign. */
+/* Certificate of a Micro CA: keyCertSign and cRLSign. */
+struct ca_params {
+	const struct pkey *key;
+	const char *name;              /* its CN, 1 to 64 bytes of UTF-8, unless subject_of: */
+	const struct cert *subject_of; /* it has the name of that one */
+	int64_t not_before, not_after;
+	const struct cert *issuer; /* NULL: self-signed */
+	const struct pkey *issuer_key;
+	uint8_t path_len;                 /* CAs that may stand between it and a leaf */
+	const char *crl_url, *issuer_url; /* of the issuer, or NULL */
+};
+#define CA_ROOT_PATH_LEN 1 /* room for one intermediate */
+NODISCARD int cert_make_ca(const struct ca_params *p, struct cert **out, struct err *err);
+/* A self-signed one that may have one CA below it. */
 NODISCARD int cert_issue_ca(const struct pkey *key, const char *name, int64_t not_before,
     int64_t not_after, struct cert **out, struct err *err);
 
@@ -122,7 +135,8 @@ struct leaf_params {
 	/* Parts as in subject.h. Without a CN among them the first name is one, if it fits. */
 	const char *const *subject;
 	size_t subject_count;
-	int64_t not_before, not_after; /* of a leaf */
+	int64_t not_before, not_after;    /* of a leaf */
+	const char *crl_url, *issuer_url; /* of a leaf: where its CA's list and certificate are */
 };
 /*
  * Leaf of a Micro CA. ERR_INVALID: beyond the CA's end (the text says until when it may
@@ -142,7 +156,7 @@ NODISCARD int csr_make(const struct pkey *key, const char *name, struct buf *der
 NODISCARD int csr_make_leaf(const struct leaf_params *p, struct buf *der, struct err *err);
 NODISCARD int csr_key(struct span der, struct pkey **out, struct err *err);
 
-/* That der is a certificate revocation list, whole input. ERR_PARSE. */
+/* That der is a certificate revocation list, whole input; crl.h reads them. ERR_PARSE. */
 NODISCARD int crl_check(struct span der, struct err *err);
 
 /*

@@ -24,6 +24,10 @@ static const uint8_t oid_authority_key_id[] = {0x06, 0x03, 0x55, 0x1d, 0x23};
 static const uint8_t oid_subject_alt_name[] = {0x06, 0x03, 0x55, 0x1d, 0x11};
 static const uint8_t oid_subject_alt_name_critical[] = {
     0x06, 0x03, 0x55, 0x1d, 0x11, 0x01, 0x01, 0xff};
+static const uint8_t oid_crl_points[] = {0x06, 0x03, 0x55, 0x1d, 0x1f};
+static const uint8_t oid_authority_info[] = {
+    0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01};
+static const uint8_t ca_issuers[] = {0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x02};
 static const uint8_t server_auth[] = {0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01};
 static const uint8_t client_auth[] = {0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
 static const uint8_t email_protection[] = {
@@ -57,6 +61,12 @@ signature_algorithm(const struct pkey *signer)
 	default:
 		return SPAN_OF(rsa_sha256);
 	}
+}
+
+void
+der_put_algorithm(struct der *d, const struct pkey *signer)
+{
+	der_put_raw(d, signature_algorithm(signer));
 }
 
 /* The hash that goes with signature_algorithm(); NULL for Ed25519, which brings its own. */
@@ -127,17 +137,16 @@ put_serial(struct der *d)
 	der_put_uint(d, SPAN_OF(serial));
 }
 
-/* An extension is a SEQUENCE of its head (OID, critical or not) and its value as OCTET STRING. */
-static void
-begin_extension(struct der *d, struct span head)
+void
+der_begin_extension(struct der *d, struct span head)
 {
 	der_begin(d, DER_SEQUENCE);
 	der_put_raw(d, head);
 	der_begin(d, DER_OCTET_STRING);
 }
 
-static void
-end_extension(struct der *d)
+void
+der_end_extension(struct der *d)
 {
 	der_end(d);
 	der_end(d);
@@ -151,20 +160,20 @@ put_key_usage(struct der *d, unsigned usage)
 	CHECK(bits[1] != 0);
 	while ((usage >> bits[0] & 1) == 0)
 		bits[0]++;
-	begin_extension(d, SPAN_OF(oid_key_usage_critical));
+	der_begin_extension(d, SPAN_OF(oid_key_usage_critical));
 	der_put(d, DER_BIT_STRING, SPAN_OF(bits));
-	end_extension(d);
+	der_end_extension(d);
 }
 
 static void
 put_basic_constraints(struct der *d, uint8_t path_len)
 {
-	begin_extension(d, SPAN_OF(oid_basic_constraints_critical));
+	der_begin_extension(d, SPAN_OF(oid_basic_constraints_critical));
 	der_begin(d, DER_SEQUENCE);
 	der_put_raw(d, SPAN_OF(ca_true));
 	der_put_uint(d, SPAN(&path_len, 1));
 	der_end(d);
-	end_extension(d);
+	der_end_extension(d);
 }
 
 static void
@@ -172,7 +181,7 @@ put_ext_key_usage(struct der *d, const struct cert_profile *p)
 {
 	if (!p->server_auth && !p->client_auth && !p->email_protection)
 		return;
-	begin_extension(d, SPAN_OF(oid_ext_key_usage));
+	der_begin_extension(d, SPAN_OF(oid_ext_key_usage));
 	der_begin(d, DER_SEQUENCE);
 	if (p->server_auth)
 		der_put_raw(d, SPAN_OF(server_auth));
@@ -181,22 +190,22 @@ put_ext_key_usage(struct der *d, const struct cert_profile *p)
 	if (p->email_protection)
 		der_put_raw(d, SPAN_OF(email_protection));
 	der_end(d);
-	end_extension(d);
+	der_end_extension(d);
 }
 
 static void
 put_key_ids(struct der *d, struct span own, struct span issuer)
 {
-	begin_extension(d, SPAN_OF(oid_subject_key_id));
+	der_begin_extension(d, SPAN_OF(oid_subject_key_id));
 	der_put(d, DER_OCTET_STRING, own);
-	end_extension(d);
+	der_end_extension(d);
 	if (issuer.len == 0)
 		return;
-	begin_extension(d, SPAN_OF(oid_authority_key_id));
+	der_begin_extension(d, SPAN_OF(oid_authority_key_id));
 	der_begin(d, DER_SEQUENCE);
 	der_put(d, DER_CONTEXT(0), issuer);
 	der_end(d);
-	end_extension(d);
+	der_end_extension(d);
 }
 
 /* The letters of DNS names, with '*' for wildcards and '_' for names of services. */
@@ -263,7 +272,7 @@ put_alt_names(struct der *d, const struct cert_profile *p, struct err *err)
 {
 	if (p->uri == NULL && p->name_count == 0)
 		return 0;
-	begin_extension(d,
+	der_begin_extension(d,
 	    p->common_name == NULL && p->subject_count == 0 ? SPAN_OF(oid_subject_alt_name_critical)
 							    : SPAN_OF(oid_subject_alt_name));
 	der_begin(d, DER_SEQUENCE);
@@ -275,8 +284,37 @@ put_alt_names(struct der *d, const struct cert_profile *p, struct err *err)
 			return r;
 	}
 	der_end(d);
-	end_extension(d);
+	der_end_extension(d);
 	return 0;
+}
+
+/* Where the issuer's revocation list and certificate are; both by HTTP, as RFC 5280 asks for. */
+static void
+put_addresses(struct der *d, const struct cert_profile *p)
+{
+	if (p->crl_url != NULL) {
+		der_begin_extension(d, SPAN_OF(oid_crl_points));
+		der_begin(d, DER_SEQUENCE);
+		der_begin(d, DER_SEQUENCE);
+		der_begin(d, DER_CONTEXT_CONS(0)); /* distributionPoint */
+		der_begin(d, DER_CONTEXT_CONS(0)); /* fullName */
+		der_put(d, DER_CONTEXT(6), span_str(p->crl_url));
+		der_end(d);
+		der_end(d);
+		der_end(d);
+		der_end(d);
+		der_end_extension(d);
+	}
+	if (p->issuer_url != NULL) {
+		der_begin_extension(d, SPAN_OF(oid_authority_info));
+		der_begin(d, DER_SEQUENCE);
+		der_begin(d, DER_SEQUENCE);
+		der_put_raw(d, SPAN_OF(ca_issuers));
+		der_put(d, DER_CONTEXT(6), span_str(p->issuer_url));
+		der_end(d);
+		der_end(d);
+		der_end_extension(d);
+	}
 }
 
 static int
@@ -297,6 +335,7 @@ put_extensions(struct der *d, const struct cert_profile *p, struct err *err)
 	r = put_alt_names(d, p, err);
 	if (r < 0)
 		return r;
+	put_addresses(d, p);
 	der_end(d);
 	der_end(d);
 	return 0;
@@ -320,6 +359,10 @@ der_put_request_extensions(struct der *d, const struct cert_profile *p, struct e
 static int
 put_subject(struct der *d, const struct cert_profile *p, struct err *err)
 {
+	if (p->subject_of != NULL) {
+		der_put_raw(d, cert_subject_der(p->subject_of));
+		return 0;
+	}
 	return der_put_subject(d, p->subject, p->subject_count, p->common_name, err);
 }
 

@@ -26,7 +26,8 @@ struct cert_profile {
 	const struct cert *issuer; /* NULL: self-signed, signer and key are one pair */
 	const struct pkey *signer;
 	const struct pkey *key;
-	const char *const *subject; /* parts as in subject.h */
+	const struct cert *subject_of; /* has the very same subject; else NULL, and: */
+	const char *const *subject;    /* parts as in subject.h */
 	size_t subject_count;
 	const char *common_name; /* behind them, if none of them is one; NULL: none */
 	int64_t not_before, not_after;
@@ -34,7 +35,8 @@ struct cert_profile {
 	bool is_ca;
 	uint8_t path_len; /* of a CA */
 	bool server_auth, client_auth, email_protection;
-	const char *uri; /* a subject alternative name, or NULL */
+	const char *crl_url, *issuer_url; /* of the issuer; NULL: none is named */
+	const char *uri;                  /* a subject alternative name, or NULL */
 	const char *const *names;
 	size_t name_count;
 };
@@ -51,6 +53,11 @@ struct cert *cert_of_own_der(const struct buf *der);
 /* What a leaf is to be; issuer, signer and times are the caller's. ERR_INVALID without a name. */
 NODISCARD int leaf_profile_fill(
     const struct leaf_params *p, struct cert_profile *out, struct err *err);
+/* An extension: its head (OID, critical or not), and around its value the OCTET STRING. */
+void der_begin_extension(struct der *d, struct span head);
+void der_end_extension(struct der *d);
+/* Algorithm of the signatures of a key. */
+void der_put_algorithm(struct der *d, const struct pkey *signer);
 /* The subject of a profile. */
 NODISCARD int der_put_subject(struct der *d, const char *const *parts, size_t count,
     const char *common_name, struct err *err);

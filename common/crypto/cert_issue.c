@@ -135,26 +135,52 @@ cert_identity(const struct cert *c, struct domain_id *domain, struct id *node, s
 	return 0;
 }
 
+static int
+check_ca_name(const char *name, struct err *err)
+{
+	size_t n = strlen(name);
+
+	if (n > 0 && n <= COMMON_NAME_MAX)
+		return 0;
+	return err_set(err, ERR_INVALID,
+	    "the name of a CA stands in its certificates and has 1 to %d bytes, not %zu",
+	    COMMON_NAME_MAX, n);
+}
+
+int
+cert_make_ca(const struct ca_params *p, struct cert **out, struct err *err)
+{
+	int r = p->subject_of != NULL ? 0 : check_ca_name(p->name, err);
+
+	if (r < 0)
+		return r;
+	return cert_build(
+	    &(struct cert_profile){
+		.issuer = p->issuer,
+		.signer = p->issuer != NULL ? p->issuer_key : p->key,
+		.key = p->key,
+		.subject_of = p->subject_of,
+		.common_name = p->name,
+		.not_before = p->not_before,
+		.not_after = p->not_after,
+		.usage = USAGE_KEY_CERT_SIGN | USAGE_CRL_SIGN,
+		.is_ca = true,
+		.path_len = p->path_len,
+		.crl_url = p->crl_url,
+		.issuer_url = p->issuer_url,
+	    },
+	    out, err);
+}
+
 int
 cert_issue_ca(const struct pkey *key, const char *name, int64_t not_before, int64_t not_after,
     struct cert **out, struct err *err)
 {
-	size_t n = strlen(name);
+	const struct ca_params p = {.key = key,
+	    .name = name,
+	    .not_before = not_before,
+	    .not_after = not_after,
+	    .path_len = CA_ROOT_PATH_LEN};
 
-	if (n == 0 || n > COMMON_NAME_MAX)
-		return err_set(err, ERR_INVALID,
-		    "the name of a CA stands in its certificates and has 1 to %d bytes, not %zu",
-		    COMMON_NAME_MAX, n);
-	return cert_build(
-	    &(struct cert_profile){
-		.signer = key,
-		.key = key,
-		.common_name = name,
-		.not_before = not_before,
-		.not_after = not_after,
-		.usage = USAGE_KEY_CERT_SIGN | USAGE_CRL_SIGN,
-		.is_ca = true,
-		.path_len = 0,
-	    },
-	    out, err);
+	return cert_make_ca(&p, out, err);
 }

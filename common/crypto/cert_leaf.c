@@ -92,5 +92,7 @@ cert_issue_leaf(const struct cert *ca, const struct pkey *ca_key, const struct l
 		return r;
 	profile.issuer = ca;
 	profile.signer = ca_key;
+	profile.crl_url = p->crl_url;
+	profile.issuer_url = p->issuer_url;
 	return cert_build(&profile, out, err);
 }

@@ -184,8 +184,10 @@ struct generation_public {
 	bool revoked;
 	bool withdrawn;
 	struct span csr;
-	const char *profile; /* as that of the credential; empty or NULL: that one counts */
-	bool archived;       /* kept for revocation alone: only managers can open it */
+	const char *profile;        /* as that of the credential; empty or NULL: that one counts */
+	bool archived;              /* kept for revocation alone: only managers can open it */
+	int64_t revoked_at;         /* with revoked */
+	uint32_t revocation_reason; /* enum revocation_reason */
 	struct arena *memory;
 };
 
@@ -208,11 +210,29 @@ struct ca_public {
 	int64_t not_after;
 	bool enabled;
 	bool is_default;
+	const char *address; /* of the http ports, as in pki.h; "" or NULL: none */
+	bool has_parent;
+	struct id parent; /* CA record */
+	bool has_successor;
+	struct id successor; /* CA record that issues in place of this one */
+	struct span cross;   /* certificate for this key by the CA before, or empty */
 	struct arena *memory;
 };
 
 /* Whether ports serve its certificate; of a generation that does not say, its credential does. */
 bool generation_serves(const char *profile, const struct credential_public *credential);
+
+/* The revocation list of a CA's key. */
+struct crl_public {
+	struct id ca;
+	struct span der;
+	uint64_t number; /* from 1 */
+	int64_t this_update;
+	int64_t next_update;
+	struct span ends; /* CRL_END_LEN bytes for each entry: the end of its certificate */
+	struct arena *memory;
+};
+#define CRL_END_LEN 8
 
 /* What a certificate of a CA outside is stored for; bits. */
 enum trust_category {
@@ -259,6 +279,7 @@ void credential_public_fini(struct credential_public *p);
 void generation_public_fini(struct generation_public *p);
 void export_key_public_fini(struct export_key_public *p);
 void ca_public_fini(struct ca_public *p);
+void crl_public_fini(struct crl_public *p);
 void trusted_root_public_fini(struct trusted_root_public *p);
 void setting_public_fini(struct setting_public *p);
 void ticket_key_public_fini(struct ticket_key_public *p);

@@ -231,6 +231,7 @@ DEFINE_CHECK(credential)
 DEFINE_CHECK(generation)
 DEFINE_CHECK(export_key)
 DEFINE_CHECK(ca)
+DEFINE_CHECK(crl)
 DEFINE_CHECK(trusted_root)
 DEFINE_CHECK(setting)
 DEFINE_CHECK(ticket_key)
@@ -248,6 +249,7 @@ wire_public_check(uint32_t kind, struct span in, struct err *err)
 	    [KIND_GENERATION] = check_generation,
 	    [KIND_EXPORT_KEY] = check_export_key,
 	    [KIND_CA] = check_ca,
+	    [KIND_CRL] = check_crl,
 	    [KIND_TRUSTED_ROOT] = check_trusted_root,
 	    [KIND_SETTING] = check_setting,
 	    [KIND_TICKET_KEY] = check_ticket_key,

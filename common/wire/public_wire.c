@@ -175,6 +175,8 @@ wire_generation_public_decode(struct span in, struct generation_public *out, str
 	p.csr = get_bytes(&f, "csr", m->csr, 0, LIMIT_CSR);
 	p.profile = get_text(&f, "profile", m->profile, LIMIT_LABEL);
 	p.archived = m->archived != 0;
+	p.revoked_at = m->revoked_at;
+	p.revocation_reason = m->revocation_reason;
 	get_rule(&f, p.chain.count > 0 || p.csr.len > 0, "it has neither a certificate nor a CSR");
 	get_rule(&f, p.number > 0, "it has no number");
 	if (f.error < 0)
@@ -204,6 +206,8 @@ wire_generation_public_encode(const struct generation_public *p, struct buf *out
 	m.revoked = p->revoked;
 	m.withdrawn = p->withdrawn;
 	m.csr = put_span(p->csr);
+	m.revoked_at = p->revoked_at;
+	m.revocation_reason = p->revocation_reason;
 	m.profile = put_text(p->profile);
 	m.archived = p->archived;
 	return pack(&m.base, LIMIT_PUBLIC, out, err);
@@ -264,6 +268,10 @@ wire_ca_public_decode(struct span in, struct ca_public *out, struct err *err)
 	p.not_after = m->not_after;
 	p.enabled = m->enabled != 0;
 	p.is_default = m->is_default != 0;
+	p.address = get_text(&f, "address", m->address, LIMIT_CA_ADDRESS);
+	p.has_parent = opt_id(&f, "parent", m->parent, &p.parent);
+	p.has_successor = opt_id(&f, "successor", m->successor, &p.successor);
+	p.cross = get_bytes(&f, "cross", m->cross, 0, LIMIT_CERT);
 	get_rule(&f, p.chain.count > 0, "it has no certificate");
 	if (f.error < 0)
 		return f.error;
@@ -286,7 +294,55 @@ wire_ca_public_encode(const struct ca_public *p, struct buf *out, struct err *er
 	m.not_after = p->not_after;
 	m.enabled = p->enabled;
 	m.is_default = p->is_default;
+	m.address = put_text(p->address);
+	m.parent = put_opt_id(p->has_parent, &p->parent);
+	m.successor = put_opt_id(p->has_successor, &p->successor);
+	m.cross = put_span(p->cross);
 	return pack(&m.base, LIMIT_PUBLIC, out, err);
+}
+
+int
+wire_crl_public_decode(struct span in, struct crl_public *out, struct err *err)
+{
+	AUTO(fields_fini)
+	struct fields f;
+	struct crl_public p = {0};
+	Certherd__CrlPublic *m;
+	void *message;
+	int rc = fields_open(
+	    &f, &certherd__crl_public__descriptor, in, LIMIT_PUBLIC_CRL, true, &message, err);
+
+	if (rc < 0)
+		return rc;
+	m = message;
+	get_id(&f, "ca", m->ca, &p.ca);
+	p.der = get_bytes(&f, "der", m->der, 1, LIMIT_CRL);
+	p.number = m->number;
+	p.this_update = m->this_update;
+	p.next_update = m->next_update;
+	p.ends = get_bytes(&f, "ends", m->ends, 0, LIMIT_CRL_ENTRIES * CRL_END_LEN);
+	get_rule(&f, p.number > 0, "it has no number");
+	get_rule(&f, p.next_update > p.this_update, "it ends before it begins");
+	get_rule(&f, p.ends.len % CRL_END_LEN == 0, "the ends of its entries are cut");
+	if (f.error < 0)
+		return f.error;
+	p.memory = MOVE(f.arena);
+	*out = p;
+	return 0;
+}
+
+int
+wire_crl_public_encode(const struct crl_public *p, struct buf *out, struct err *err)
+{
+	Certherd__CrlPublic m = CERTHERD__CRL_PUBLIC__INIT;
+
+	m.ca = put_id(&p->ca);
+	m.der = put_span(p->der);
+	m.number = p->number;
+	m.this_update = p->this_update;
+	m.next_update = p->next_update;
+	m.ends = put_span(p->ends);
+	return pack(&m.base, LIMIT_PUBLIC_CRL, out, err);
 }
 
 int

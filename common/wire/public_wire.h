@@ -41,6 +41,8 @@ NODISCARD int wire_export_key_public_decode(
     struct span in, struct export_key_public *out, struct err *err);
 NODISCARD int wire_ca_public_encode(const struct ca_public *p, struct buf *out, struct err *err);
 NODISCARD int wire_ca_public_decode(struct span in, struct ca_public *out, struct err *err);
+NODISCARD int wire_crl_public_encode(const struct crl_public *p, struct buf *out, struct err *err);
+NODISCARD int wire_crl_public_decode(struct span in, struct crl_public *out, struct err *err);
 NODISCARD int wire_trusted_root_public_encode(
     const struct trusted_root_public *p, struct buf *out, struct err *err);
 NODISCARD int wire_trusted_root_public_decode(

@@ -52,7 +52,8 @@ wire_record_decode(struct span body, struct record *out, struct err *err)
 	r.version = m->version;
 	r.committed_at_ms = m->committed_at_ms;
 	r.removed = m->removed != 0;
-	r.public_part = get_bytes(&f, "public_part", m->public_part, 0, LIMIT_PUBLIC);
+	r.public_part = get_bytes(&f, "public_part", m->public_part, 0,
+	    r.kind == KIND_CRL ? LIMIT_PUBLIC_CRL : LIMIT_PUBLIC);
 	r.sealed = get_bytes(&f, "sealed", m->sealed, 0, LIMIT_SEALED);
 	get_text(&f, "name", m->name, LIMIT_NAME);
 	get_text(&f, "author", m->author, LIMIT_AUTHOR);

@@ -63,7 +63,7 @@ signer_done_fini(struct signer_done *d)
 
 /*
  * All replies that carry a public part and a seal have the same two fields in the same places, so
- * IssueReply stands for MakeCaReply, MakeGroupReply and MakeMembershipReply.
+ * IssueReply stands for MakeCaReply, MakeGroupReply and MakeMembershipReply. A list has no seal.
  */
 static int
 encode_parts(const struct signer_done *d, struct buf *out, struct err *err)
@@ -120,6 +120,8 @@ wire_signer_done_encode(
 	case SIGNER_MAKE_CA:
 	case SIGNER_MAKE_GROUP:
 	case SIGNER_MAKE_MEMBERSHIP:
+	case SIGNER_SIGN_CRL:
+	case SIGNER_RENEW_CA:
 		return encode_parts(d, out, err);
 	case SIGNER_TAKE_KEY:
 		take.sealed = put_span(d->sealed);
@@ -185,7 +187,8 @@ decode_op(struct fields *f, enum signer_op op, const void *message, struct signe
 	} else if (op == SIGNER_ISSUE_IDENTITY) {
 		d->certificate = get_bytes(f, "certificate", identity->certificate, 1, LIMIT_CERT);
 	} else {
-		d->public_part = get_bytes(f, "public_part", issue->public_part, 1, LIMIT_PUBLIC);
+		d->public_part = get_bytes(f, "public_part", issue->public_part, 1,
+		    op == SIGNER_SIGN_CRL ? LIMIT_PUBLIC_CRL : LIMIT_PUBLIC);
 		d->sealed = get_bytes(f, "sealed", issue->sealed, 0, LIMIT_SEALED);
 		decode_export(f, issue->export_public, issue->export_sealed, d);
 	}
@@ -209,6 +212,8 @@ wire_signer_done_decode(enum signer_op op, struct span in, struct signer_done *o
 	    [SIGNER_MAKE_REQUEST] = &certherd__signer__issue_reply__descriptor,
 	    [SIGNER_TAKE_KEY] = &certherd__signer__take_key_reply__descriptor,
 	    [SIGNER_EXPORT] = &certherd__signer__export_reply__descriptor,
+	    [SIGNER_SIGN_CRL] = &certherd__signer__issue_reply__descriptor,
+	    [SIGNER_RENEW_CA] = &certherd__signer__issue_reply__descriptor,
 	};
 	AUTO(fields_fini)
 	struct fields f = {0};

@@ -21,6 +21,8 @@ static const Certherd__Signer__SignerRequest__OpCase numbers[] = {
     [SIGNER_MAKE_REQUEST] = OP(MAKE_REQUEST),
     [SIGNER_TAKE_KEY] = OP(TAKE_KEY),
     [SIGNER_EXPORT] = OP(EXPORT),
+    [SIGNER_SIGN_CRL] = OP(SIGN_CRL),
+    [SIGNER_RENEW_CA] = OP(RENEW_CA),
 };
 _Static_assert(ARRAY_LEN(numbers) == SIGNER__COUNT, "every operation has a number");
 
@@ -64,6 +66,8 @@ struct op_messages {
 		Certherd__Signer__MakeRequest make_request;
 		Certherd__Signer__TakeKey take_key;
 		Certherd__Signer__Export export;
+		Certherd__Signer__SignCrl sign_crl;
+		Certherd__Signer__RenewCa renew_ca;
 	};
 	Certherd__Signer__RecordRef ref, export_ref;
 	Certherd__Signer__MakeExport make_export;
@@ -214,6 +218,71 @@ put_make_ca(const struct signer_make_ca *s, struct op_messages *o)
 	m->not_before = s->not_before;
 	m->not_after = s->not_after;
 	m->is_default = s->is_default;
+	if (s->has_parent) {
+		put_signed(&s->parent, &o->first);
+		m->parent = &o->first;
+	}
+	if (s->has_predecessor) {
+		put_signed(&s->predecessor, &o->second);
+		m->predecessor = &o->second;
+	}
+	m->address = put_text(s->address);
+}
+
+static void
+put_renew_ca(const struct signer_renew_ca *s, struct op_messages *o)
+{
+	Certherd__Signer__RenewCa *m = &o->renew_ca;
+
+	certherd__signer__renew_ca__init(m);
+	put_signed(&s->ca, &o->first);
+	put_ref(&s->to, &o->ref);
+	m->ca = &o->first;
+	m->to = &o->ref;
+	m->not_before = s->not_before;
+	m->not_after = s->not_after;
+	if (s->has_parent) {
+		put_signed(&s->parent, &o->second);
+		m->parent = &o->second;
+	}
+}
+
+static Certherd__Signer__RevokedCertificate **
+put_revoked(struct arena *a, struct revoked_list l)
+{
+	Certherd__Signer__RevokedCertificate **list =
+	    arena_array(a, l.count, sizeof(Certherd__Signer__RevokedCertificate *));
+	Certherd__Signer__RevokedCertificate *items =
+	    arena_array(a, l.count, sizeof(Certherd__Signer__RevokedCertificate));
+
+	CHECK(l.count == 0 || (list != NULL && items != NULL));
+	for (size_t i = 0; i < l.count; i++) {
+		certherd__signer__revoked_certificate__init(&items[i]);
+		items[i].serial = put_span(l.items[i].serial);
+		items[i].revoked_at = l.items[i].revoked_at;
+		items[i].reason = l.items[i].reason;
+		items[i].not_after = l.items[i].not_after;
+		list[i] = &items[i];
+	}
+	return list;
+}
+
+static void
+put_sign_crl(struct arena *a, const struct signer_sign_crl *s, struct op_messages *o)
+{
+	Certherd__Signer__SignCrl *m = &o->sign_crl;
+
+	certherd__signer__sign_crl__init(m);
+	put_signed(&s->ca, &o->first);
+	m->ca = &o->first;
+	if (s->has_earlier) {
+		put_signed(&s->earlier, &o->second);
+		m->earlier = &o->second;
+	}
+	m->n_revoked = s->revoked.count;
+	m->revoked = put_revoked(a, s->revoked);
+	m->this_update = s->this_update;
+	m->next_update = s->next_update;
 }
 
 static void
@@ -341,6 +410,12 @@ put_op(struct arena *a, const struct signer_request *r, struct op_messages *o)
 		break;
 	case SIGNER_EXPORT:
 		put_export(&r->export, o);
+		break;
+	case SIGNER_SIGN_CRL:
+		put_sign_crl(a, &r->sign_crl, o);
+		break;
+	case SIGNER_RENEW_CA:
+		put_renew_ca(&r->renew_ca, o);
 		break;
 	case SIGNER_NOTHING:
 	case SIGNER__COUNT:

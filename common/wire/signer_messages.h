@@ -26,6 +26,8 @@ enum signer_op {
 	SIGNER_MAKE_REQUEST,
 	SIGNER_TAKE_KEY,
 	SIGNER_EXPORT,
+	SIGNER_SIGN_CRL,
+	SIGNER_RENEW_CA,
 	SIGNER__COUNT,
 };
 
@@ -118,6 +120,41 @@ struct signer_make_ca {
 	int64_t not_before;
 	int64_t not_after;
 	bool is_default;
+	bool has_parent; /* parent is given: that CA signs it */
+	struct signed_bytes parent;
+	bool has_predecessor; /* predecessor is given: the CA whose name it takes over */
+	struct signed_bytes predecessor;
+	const char *address; /* "": none */
+};
+
+struct signer_renew_ca {
+	struct signed_bytes ca;
+	struct record_ref to;
+	int64_t not_before;
+	int64_t not_after;
+	bool has_parent;
+	struct signed_bytes parent;
+};
+
+struct revoked_certificate {
+	struct span serial; /* big endian, 1 to LIMIT_SERIAL bytes */
+	int64_t revoked_at;
+	uint32_t reason;
+	int64_t not_after;
+};
+
+struct revoked_list {
+	const struct revoked_certificate *items;
+	size_t count;
+};
+
+struct signer_sign_crl {
+	struct signed_bytes ca;
+	bool has_earlier;
+	struct signed_bytes earlier;
+	struct revoked_list revoked;
+	int64_t this_update;
+	int64_t next_update;
 };
 
 struct signer_reseal {
@@ -183,6 +220,8 @@ struct signer_request {
 		struct signer_make_request make_request;
 		struct signer_take_key take_key;
 		struct signer_export export;
+		struct signer_sign_crl sign_crl;
+		struct signer_renew_ca renew_ca;
 	};
 	struct arena *memory;
 };
@@ -217,7 +256,7 @@ struct signer_done {
 	uint32_t taken;             /* learn */
 	struct spans signatures;    /* sign_batch */
 	struct span head_signature; /* sign_batch, sign_head */
-	struct span public_part;    /* issue, make_request, make_ca, make_group, ... */
+	struct span public_part;    /* issue, make_request, make_ca, make_group, sign_crl, ... */
 	struct span sealed;         /* those, reseal, take_key, seal and export */
 	struct span export_public;  /* issue, make_request, take_key: of its EXPORT_KEY, or empty */
 	struct span export_sealed;

@@ -21,6 +21,8 @@ static const char *const op_names[] = {
     [SIGNER_MAKE_REQUEST] = "make-request",
     [SIGNER_TAKE_KEY] = "take-key",
     [SIGNER_EXPORT] = "export",
+    [SIGNER_SIGN_CRL] = "sign-crl",
+    [SIGNER_RENEW_CA] = "renew-ca",
 };
 _Static_assert(ARRAY_LEN(op_names) == SIGNER__COUNT, "every operation has a name");
 
@@ -133,6 +135,56 @@ get_make_ca(struct fields *f, const Certherd__Signer__MakeCa *m, struct signer_m
 	out->not_before = m->not_before;
 	out->not_after = m->not_after;
 	out->is_default = m->is_default != 0;
+	out->has_parent = m->parent != NULL;
+	if (out->has_parent)
+		out->parent = get_signed(f, "parent", m->parent, LIMIT_RECORD);
+	out->has_predecessor = m->predecessor != NULL;
+	if (out->has_predecessor)
+		out->predecessor = get_signed(f, "predecessor", m->predecessor, LIMIT_RECORD);
+	out->address = get_text(f, "address", m->address, LIMIT_CA_ADDRESS);
+}
+
+static void
+get_renew_ca(struct fields *f, const Certherd__Signer__RenewCa *m, struct signer_renew_ca *out)
+{
+	out->ca = get_signed(f, "ca", m->ca, LIMIT_RECORD);
+	out->to = get_ref(f, "to", m->to);
+	out->not_before = m->not_before;
+	out->not_after = m->not_after;
+	out->has_parent = m->parent != NULL;
+	if (out->has_parent)
+		out->parent = get_signed(f, "parent", m->parent, LIMIT_RECORD);
+}
+
+static struct revoked_list
+get_revoked(struct fields *f, size_t count, Certherd__Signer__RevokedCertificate **in)
+{
+	struct revoked_certificate *items = NULL;
+
+	get_rule(f, count <= LIMIT_CRL_ENTRIES, "it revokes more than one list can hold");
+	if (f->error < 0 || count == 0)
+		return (struct revoked_list){NULL, 0};
+	items = arena_array(f->arena, count, sizeof(*items));
+	get_rule(f, items != NULL, "it revokes more than there is memory for");
+	for (size_t i = 0; f->error == 0 && i < count; i++)
+		items[i] = (struct revoked_certificate){
+		    .serial = get_bytes(f, "serial", in[i]->serial, 1, LIMIT_SERIAL),
+		    .revoked_at = in[i]->revoked_at,
+		    .reason = in[i]->reason,
+		    .not_after = in[i]->not_after};
+	return (struct revoked_list){items, count};
+}
+
+static void
+get_sign_crl(struct fields *f, const Certherd__Signer__SignCrl *m, struct signer_sign_crl *out)
+{
+	out->ca = get_signed(f, "ca", m->ca, LIMIT_RECORD);
+	out->has_earlier = m->earlier != NULL;
+	if (out->has_earlier)
+		out->earlier = get_signed(f, "earlier", m->earlier, LIMIT_RECORD);
+	out->revoked = get_revoked(f, m->n_revoked, m->revoked);
+	out->this_update = m->this_update;
+	out->next_update = m->next_update;
 }
 
 static void
@@ -248,6 +300,12 @@ get_op(struct fields *f, const Certherd__Signer__SignerRequest *m, struct signer
 		break;
 	case SIGNER_EXPORT:
 		get_export(f, m->export, &out->export);
+		break;
+	case SIGNER_SIGN_CRL:
+		get_sign_crl(f, m->sign_crl, &out->sign_crl);
+		break;
+	case SIGNER_RENEW_CA:
+		get_renew_ca(f, m->renew_ca, &out->renew_ca);
 		break;
 	case SIGNER_NOTHING:
 	case SIGNER__COUNT:

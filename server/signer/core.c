@@ -26,6 +26,8 @@ static const struct {
     [SIGNER_MAKE_REQUEST] = {do_make_request, true, SIGNER_GENERAL},
     [SIGNER_TAKE_KEY] = {do_take_key, true, SIGNER_GENERAL},
     [SIGNER_EXPORT] = {do_export, true, SIGNER_SLOW},
+    [SIGNER_SIGN_CRL] = {do_sign_crl, true, SIGNER_GENERAL},
+    [SIGNER_RENEW_CA] = {do_renew_ca, true, SIGNER_GENERAL},
 };
 _Static_assert(ARRAY_LEN(ops) == SIGNER__COUNT, "every operation stands in the table");
 
@@ -155,7 +157,7 @@ int
 signer_core_execute(
     struct signer_core *c, const struct signer_request *request, struct buf *reply, struct err *err)
 {
-	struct op_out out = {.public_part = BUF_INIT(LIMIT_PUBLIC),
+	struct op_out out = {.public_part = BUF_INIT(LIMIT_PUBLIC_CRL),
 	    .sealed = BUF_INIT(LIMIT_SEALED),
 	    .bytes = BUF_INIT(LIMIT_SIGNER_FRAME),
 	    .export_public = BUF_INIT(LIMIT_PUBLIC),

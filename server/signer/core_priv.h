@@ -4,6 +4,7 @@
 /* The inside of struct signer_core, shared by the files of this folder that make it up. */
 
 #include "common/crypto/cert.h"
+#include "common/model/pki.h"
 #include "common/wire/public_wire.h"
 #include "common/wire/record_wire.h"
 #include "common/wire/trust.h"
@@ -48,7 +49,7 @@ typedef int op_fn(
 
 op_fn do_start, do_learn, do_sign_batch, do_sign_head, do_issue, do_make_ca, do_reseal,
     do_issue_identity, do_make_group, do_make_membership, do_seal, do_make_request, do_take_key,
-    do_export;
+    do_export, do_sign_crl, do_renew_ca;
 
 /* --- beliefs: what signed records say about recipients --- */
 
@@ -160,6 +161,9 @@ NODISCARD int core_export_password(
 /* After that: export_public and export_sealed of what is done. Nothing without a password. */
 NODISCARD int core_export_key(struct signer_core *c, const struct export_wish *wish,
     const struct pkey *key, const struct secret *password, struct op_out *out, struct err *err);
+/* The private key of a record whose public part has just been written. */
+NODISCARD int core_seal_made(struct signer_core *c, const struct record_ref *ref, uint32_t kind,
+    const struct pkey *key, const struct audience *to, struct op_out *out, struct err *err);
 
 /* --- opened Micro CAs --- */
 
@@ -170,16 +174,22 @@ void ca_cache_free(struct ca_cache *cache);
 struct open_ca {
 	atomic_uint refs;
 	struct hash record; /* SHA-256 of body and signature: what was verified */
+	struct record_ref ref;
 	struct pkey *key;
 	struct cert *cert;
 	struct ca_public public; /* its chain, in memory of its own */
 	uint64_t used;
 };
-/* From the cache, or verified, opened and put into it. */
+/* From the cache, or verified, opened and put into it; also one that is not enabled. */
 NODISCARD int core_open_ca(struct signer_core *c, const struct signed_bytes *record,
     struct open_ca **out, struct err *err);
 void open_ca_unref(struct open_ca *ca);
 DEFINE_FREEP(struct open_ca, open_ca_unref)
+/* Where the CA publishes, as it stands in what it signs; NULL: it has no address. */
+struct ca_urls {
+	char crl[CA_URL_MAX], certificate[CA_URL_MAX];
+};
+bool open_ca_urls(const struct open_ca *ca, struct ca_urls *out);
 
 /* Name of the entry of a key file that signs in a term. */
 #define TERM_KEY_NAME_MAX 32

@@ -196,8 +196,7 @@ open_ca(struct signer_core *c, const struct signed_bytes *s, struct open_ca *ca,
 		r = wire_ca_public_decode(record.public_part, &ca->public, err);
 	if (r < 0)
 		return r;
-	if (!ca->public.enabled || ca->public.chain.count == 0)
-		return err_set(err, ERR_DENIED, "the Micro CA '%s' is not enabled", record.name);
+	ca->ref = (struct record_ref){record.id, record.version};
 	part = sealed_part_of(&record);
 	r = core_open_key(c, &part, ca->public.key, &ca->key, err);
 	if (r == 0)
@@ -207,6 +206,20 @@ open_ca(struct signer_core *c, const struct signed_bytes *s, struct open_ca *ca,
 	if (r < 0)
 		err_wrap(err, "Micro CA '%s'", record.name);
 	return r;
+}
+
+bool
+open_ca_urls(const struct open_ca *ca, struct ca_urls *out)
+{
+	char address[LIMIT_CA_ADDRESS + 1];
+
+	/* Whatever main has put there: what is no address is in no certificate. */
+	if (ca->public.address == NULL || ca->public.address[0] == '\0' ||
+	    ca_address_check(ca->public.address, address, NULL) < 0)
+		return false;
+	ca_crl_url(address, &ca->ref.id, out->crl);
+	ca_certificate_url(address, &ca->ref.id, out->certificate);
+	return true;
 }
 
 int

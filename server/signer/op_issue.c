@@ -1,4 +1,4 @@
-/* Certificates: of credentials, of Micro CAs, of nodes. */
+/* Certificates of credentials and of nodes. */
 
 #include "server/signer/core_priv.h"
 
@@ -39,9 +39,8 @@ core_generation_key(
 	return r;
 }
 
-/* The key of a record whose public part has just been written. */
-static int
-seal_made(struct signer_core *c, const struct record_ref *ref, uint32_t kind,
+int
+core_seal_made(struct signer_core *c, const struct record_ref *ref, uint32_t kind,
     const struct pkey *key, const struct audience *to, struct op_out *out, struct err *err)
 {
 	const struct sealed_part part = {
@@ -57,7 +56,7 @@ core_seal_generation(struct signer_core *c, const struct record_ref *ref,
 {
 	int r = wire_generation_public_encode(public, &out->public_part, err);
 
-	return r < 0 ? r : seal_made(c, ref, KIND_GENERATION, key, to, out, err);
+	return r < 0 ? r : core_seal_made(c, ref, KIND_GENERATION, key, to, out, err);
 }
 
 static int
@@ -68,9 +67,12 @@ seal_issued(struct signer_core *c, const struct signer_issue *s, const struct pk
 	struct span chain[LIMIT_CHAIN];
 	size_t count = 0;
 
-	if (ca->public.chain.count >= LIMIT_CHAIN)
+	if (ca->public.chain.count + 1 >= LIMIT_CHAIN)
 		return err_set(err, ERR_LIMIT, "the chain of the Micro CA is too long");
 	chain[count++] = cert_der(leaf);
+	/* Who trusts only the CA before gets to it over this one. */
+	if (ca->public.cross.len > 0)
+		chain[count++] = ca->public.cross;
 	for (size_t i = 0; i < ca->public.chain.count; i++)
 		chain[count++] = ca->public.chain.items[i];
 	const struct generation_public public = {.credential = s->credential,
@@ -149,6 +151,7 @@ do_issue(struct signer_core *c, const struct signer_request *r, struct op_out *o
 	AUTO(secret_freep)
 	struct secret *password = NULL;
 	struct audience to = {0};
+	struct ca_urls urls;
 	int rc =
 	    leaf_profile_parse(s->profile != NULL ? s->profile : "", &leaf_params.profile, err);
 
@@ -157,6 +160,8 @@ do_issue(struct signer_core *c, const struct signer_request *r, struct op_out *o
 		rc = check_names(s->names, err);
 	if (rc == 0)
 		rc = core_open_ca(c, &s->ca, &ca, err);
+	if (rc == 0 && !ca->public.enabled)
+		rc = err_set(err, ERR_DENIED, "the Micro CA is not enabled");
 	if (rc == 0)
 		rc = beliefs_audience(c->beliefs, s->access, &to, err);
 	if (rc == 0)
@@ -164,6 +169,10 @@ do_issue(struct signer_core *c, const struct signer_request *r, struct op_out *o
 	if (rc == 0)
 		rc = core_generation_key(c, &wish, &key, err);
 	leaf_params.key = key;
+	if (rc == 0 && open_ca_urls(ca, &urls)) {
+		leaf_params.crl_url = urls.crl;
+		leaf_params.issuer_url = urls.certificate;
+	}
 	if (rc == 0)
 		rc = cert_issue_leaf(ca->cert, ca->key, &leaf_params, &leaf, err);
 	if (rc == 0)
@@ -222,43 +231,6 @@ do_make_request(
 	}
 	if (rc == 0)
 		rc = core_export_key(c, &export, key, password, out, err);
-	audience_fini(&to);
-	return rc;
-}
-
-int
-do_make_ca(
-    struct signer_core *c, const struct signer_request *r, struct op_out *out, struct err *err)
-{
-	const struct signer_make_ca *s = &r->make_ca;
-	AUTO(pkey_unrefp)
-	struct pkey *key = NULL;
-	AUTO(cert_unrefp)
-	struct cert *cert = NULL;
-	struct audience to = {0};
-	enum key_type type;
-	int rc = key_type_parse(s->key_type, &type, err);
-
-	/* A CA's key is for managers alone. */
-	if (rc == 0)
-		rc = beliefs_audience(c->beliefs, (struct ids){NULL, 0}, &to, err);
-	if (rc == 0)
-		rc = pkey_generate(type, &key, err);
-	if (rc == 0)
-		rc = cert_issue_ca(key, s->name, s->not_before, s->not_after, &cert, err);
-	if (rc == 0) {
-		const struct span chain[] = {cert_der(cert)};
-		const struct ca_public public = {.key_type = s->key_type,
-		    .key = pkey_spki(key),
-		    .chain = {chain, 1},
-		    .not_after = cert_not_after(cert),
-		    .enabled = true,
-		    .is_default = s->is_default};
-
-		rc = wire_ca_public_encode(&public, &out->public_part, err);
-	}
-	if (rc == 0)
-		rc = seal_made(c, &s->ca, KIND_CA, key, &to, out, err);
 	audience_fini(&to);
 	return rc;
 }

@@ -23,6 +23,31 @@ static struct buf make_password, export_password;
 static struct id export_nonce;
 static struct secret *forbidden; /* PKCS#8 of the manager's sealing key */
 
+/* A revocation list with one entry. */
+static void
+prepare_list(const struct world_record *ca)
+{
+	static const uint8_t serial[] = {7};
+	const struct revoked_certificate revoked = {
+	    .serial = SPAN_OF(serial), .revoked_at = WORLD_NOW, .not_after = WORLD_NOW + 1000};
+	struct signer_request r = {.op = SIGNER_SIGN_CRL};
+	struct buf public = BUF_INIT(LIMIT_PUBLIC_CRL);
+
+	r.sign_crl = (struct signer_sign_crl){.ca = ca->bytes,
+	    .revoked = {&revoked, 1},
+	    .this_update = WORLD_NOW,
+	    .next_update = WORLD_NOW + 100};
+	CHECK(world_ask(&world, &r) == 0);
+	buf_put_span(&public, world.last.public_part);
+	world_sign(&world,
+	    &(struct world_draft){.kind = KIND_CRL,
+		.id = ca->record.id, /* none of its own is needed */
+		.version = 1,
+		.name = "list",
+		.public_part = buf_span(&public)});
+	buf_fini(&public);
+}
+
 static void
 prepare_export(const struct id *credential)
 {
@@ -93,6 +118,7 @@ prepare(void)
 	buf_fini(&public);
 	buf_fini(&sealed);
 	prepare_export(&id);
+	prepare_list(ca);
 	for (struct world_record *r = world.records; r != NULL; r = r->next)
 		if (record_count < ARRAY_LEN(records))
 			records[record_count++] = r;
@@ -215,10 +241,22 @@ substitute(struct signer_request *r, struct id ids[static LIMIT_ACCESS], struct 
 	case SIGNER_SEAL:
 		put_ids(&r->seal.access, ids);
 		break;
+	case SIGNER_MAKE_CA:
+		put_record(&r->make_ca.parent);
+		put_record(&r->make_ca.predecessor);
+		break;
+	case SIGNER_RENEW_CA:
+		put_record(&r->renew_ca.ca);
+		put_record(&r->renew_ca.parent);
+		put_id(&r->renew_ca.to.id);
+		break;
+	case SIGNER_SIGN_CRL:
+		put_record(&r->sign_crl.ca);
+		put_record(&r->sign_crl.earlier);
+		break;
 	case SIGNER_START:
 	case SIGNER_SIGN_BATCH:
 	case SIGNER_SIGN_HEAD:
-	case SIGNER_MAKE_CA:
 	case SIGNER_ISSUE_IDENTITY:
 	case SIGNER_NOTHING:
 	case SIGNER__COUNT:

@@ -153,7 +153,7 @@ test_openssl_prints(void **state)
 		    "IP Address:2001:DB8:0:0:0:0:0:7"},
 		{"CA:TRUE", "Alternative Name: critical"}},
 	    {"ca.pem",
-		{"Subject: CN=Micro CA of example.org", "CA:TRUE, pathlen:0",
+		{"Subject: CN=Micro CA of example.org", "CA:TRUE, pathlen:1",
 		    "Certificate Sign, CRL Sign"},
 		{"Alternative"}},
 	    {"ec.pem",

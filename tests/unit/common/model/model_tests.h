@@ -11,6 +11,7 @@
 int run_health_tests(void);
 int run_exposure_tests(void);
 int run_idn_tests(void);
+int run_pki_tests(void);
 int run_settings_tests(void);
 int run_state_tests(void);
 

@@ -531,5 +531,5 @@ main(void)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) + run_exposure_tests() + run_idn_tests() +
-	    run_settings_tests() + run_state_tests() + run_health_tests();
+	    run_settings_tests() + run_state_tests() + run_health_tests() + run_pki_tests();
 }

@@ -199,7 +199,9 @@ encode_generation_public(struct buf *out, struct err *err)
 	    .names = TEXTS("www.example.org"),
 	    .revoked = true,
 	    .withdrawn = true,
-	    .csr = BYTES("csr")};
+	    .csr = BYTES("csr"),
+	    .revoked_at = 1763731921,
+	    .revocation_reason = 1};
 
 	return wire_generation_public_encode(&p, out, err);
 }
@@ -212,9 +214,28 @@ encode_ca_public(struct buf *out, struct err *err)
 	    .chain = SPANS(BYTES("certificate")),
 	    .not_after = 2079091920,
 	    .enabled = true,
-	    .is_default = true};
+	    .is_default = true,
+	    .address = "http://pki.example.org",
+	    .has_parent = true,
+	    .parent = id_a,
+	    .has_successor = true,
+	    .successor = id_b,
+	    .cross = BYTES("cross")};
 
 	return wire_ca_public_encode(&p, out, err);
+}
+
+static int
+encode_crl_public(struct buf *out, struct err *err)
+{
+	const struct crl_public p = {.ca = id_a,
+	    .der = BYTES("list"),
+	    .number = 7,
+	    .this_update = 2079091920,
+	    .next_update = 2079091921,
+	    .ends = BYTES("end.one.end.two.")};
+
+	return wire_crl_public_encode(&p, out, err);
 }
 
 static int
@@ -290,6 +311,7 @@ RECODE(credential_public)
 RECODE(generation_public)
 RECODE(export_key_public)
 RECODE(ca_public)
+RECODE(crl_public)
 RECODE(trusted_root_public)
 RECODE(setting_public)
 RECODE(ticket_key_public)
@@ -312,6 +334,7 @@ static const struct sample items[] = {
     {"public/generation", encode_generation_public, recode_generation_public},
     {"public/export_key", encode_export_key_public, recode_export_key_public},
     {"public/ca", encode_ca_public, recode_ca_public},
+    {"public/crl", encode_crl_public, recode_crl_public},
     {"public/trusted_root", encode_trusted_root_public, recode_trusted_root_public},
     {"public/setting", encode_setting_public, recode_setting_public},
     {"public/ticket_key", encode_ticket_key_public, recode_ticket_key_public},

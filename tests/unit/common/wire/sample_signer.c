@@ -3,6 +3,11 @@
 
 #define REF ((struct record_ref){id_a, 2})
 
+static const struct revoked_certificate revoked[] = {
+    {{(const uint8_t *)"one", 3}, 1, 2, 3},
+    {{(const uint8_t *)"two", 3}, 4, 5, 6},
+};
+
 static int
 encode_signer(struct signer_request r, enum signer_op op, struct buf *out, struct err *err)
 {
@@ -35,7 +40,12 @@ SIGNER_SAMPLE(issue, SIGNER_ISSUE, .generation = REF, .credential = id_b, .numbe
     .activated_at_ms = 7, .subject = TEXTS("O=Example", "C=DE"), .profile = "both",
     .export = MAKE_EXPORT)
 SIGNER_SAMPLE(make_ca, SIGNER_MAKE_CA, .ca = REF, .name = "Micro CA", .key_type = "ec-p384",
-    .not_before = 5, .not_after = 6, .is_default = true)
+    .not_before = 5, .not_after = 6, .is_default = true, .has_parent = true, .parent = pairs[0],
+    .has_predecessor = true, .predecessor = pairs[1], .address = "http://pki.example.org")
+SIGNER_SAMPLE(renew_ca, SIGNER_RENEW_CA, .ca = pairs[0], .to = REF, .not_before = 5, .not_after = 6,
+    .has_parent = true, .parent = pairs[1])
+SIGNER_SAMPLE(sign_crl, SIGNER_SIGN_CRL, .ca = pairs[0], .has_earlier = true, .earlier = pairs[1],
+    .revoked = {revoked, ARRAY_LEN(revoked)}, .this_update = 5, .next_update = 6)
 SIGNER_SAMPLE(reseal, SIGNER_RESEAL, .record = pair, .to = REF, .public_part = BYTES("public"),
     .access = TWO_IDS)
 SIGNER_SAMPLE(issue_identity, SIGNER_ISSUE_IDENTITY, .csr = BYTES("csr"), .node = id_a,
@@ -161,6 +171,8 @@ static const struct sample items[] = {
     SIGNER(sign_head),
     SIGNER(issue),
     SIGNER(make_ca),
+    SIGNER(renew_ca),
+    SIGNER(sign_crl),
     SIGNER(reseal),
     SIGNER(issue_identity),
     SIGNER(make_group),

@@ -21,5 +21,6 @@ int run_local_tests(void);
 int run_process_tests(void);
 int run_take_tests(void);
 int run_export_tests(void);
+int run_ca_tests(void);
 
 #endif

@@ -32,5 +32,5 @@ main(void)
 		return 1;
 	}
 	return run_core_tests() + run_member_tests() + run_attack_tests() + run_local_tests() +
-	    run_process_tests() + run_take_tests() + run_export_tests();
+	    run_process_tests() + run_take_tests() + run_export_tests() + run_ca_tests();
 }
