@@ -180,8 +180,11 @@ struct open_ca {
 	struct ca_public public; /* its chain, in memory of its own */
 	uint64_t used;
 };
-/* From the cache, or verified, opened and put into it; also one that is not enabled. */
-NODISCARD int core_open_ca(struct signer_core *c, const struct signed_bytes *record,
+/*
+ * From the cache, or verified, opened and put into it. issues: to certify anybody, which one that
+ * is not enabled does not (ERR_DENIED).
+ */
+NODISCARD int core_open_ca(struct signer_core *c, const struct signed_bytes *record, bool issues,
     struct open_ca **out, struct err *err);
 void open_ca_unref(struct open_ca *ca);
 DEFINE_FREEP(struct open_ca, open_ca_unref)

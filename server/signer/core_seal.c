@@ -186,7 +186,14 @@ cache_put(struct ca_cache *cache, struct open_ca *ca)
 }
 
 static int
-open_ca(struct signer_core *c, const struct signed_bytes *s, struct open_ca *ca, struct err *err)
+check_enabled(const struct open_ca *ca, bool issues, struct err *err)
+{
+	return ca->public.enabled || !issues ? 0 : err_set(err, ERR_DENIED, "it is not enabled");
+}
+
+static int
+open_ca(struct signer_core *c, const struct signed_bytes *s, bool issues, struct open_ca *ca,
+    struct err *err)
 {
 	struct sealed_part part;
 	struct record record;
@@ -197,6 +204,9 @@ open_ca(struct signer_core *c, const struct signed_bytes *s, struct open_ca *ca,
 	if (r < 0)
 		return r;
 	ca->ref = (struct record_ref){record.id, record.version};
+	r = check_enabled(ca, issues, err);
+	if (r < 0)
+		return err_wrap(err, "Micro CA '%s'", record.name);
 	part = sealed_part_of(&record);
 	r = core_open_key(c, &part, ca->public.key, &ca->key, err);
 	if (r == 0)
@@ -223,8 +233,8 @@ open_ca_urls(const struct open_ca *ca, struct ca_urls *out)
 }
 
 int
-core_open_ca(
-    struct signer_core *c, const struct signed_bytes *record, struct open_ca **out, struct err *err)
+core_open_ca(struct signer_core *c, const struct signed_bytes *record, bool issues,
+    struct open_ca **out, struct err *err)
 {
 	AUTO(open_ca_unrefp)
 	struct open_ca *ca = NULL;
@@ -238,11 +248,13 @@ core_open_ca(
 		ca = mem_zalloc(sizeof(*ca));
 		atomic_init(&ca->refs, 1);
 		ca->record = hash;
-		r = open_ca(c, record, ca, err);
+		r = open_ca(c, record, issues, ca, err);
 		if (r < 0)
 			return r;
 		cache_put(c->cas, ca);
 	}
-	*out = MOVE(ca);
-	return 0;
+	r = check_enabled(ca, issues, err);
+	if (r == 0)
+		*out = MOVE(ca);
+	return r;
 }

@@ -33,14 +33,14 @@ open_parent(struct signer_core *c, const struct signed_bytes *record, struct ca_
     struct ca_params *p, struct err *err)
 {
 	struct cert_facts facts;
-	int r = core_open_ca(c, record, &w->parent, err);
+	int r = core_open_ca(c, record, true, &w->parent, err);
 
 	if (r < 0)
 		return r;
 	cert_facts(w->parent->cert, &facts);
-	if (!w->parent->public.enabled || w->parent->public.has_parent || facts.path_len == 0)
-		return err_set(err, ERR_DENIED,
-		    "the CA above is no root that is enabled and may have another one below it");
+	if (w->parent->public.has_parent || facts.path_len == 0)
+		return err_set(
+		    err, ERR_DENIED, "the CA above is no root that may have another one below it");
 	p->issuer = w->parent->cert;
 	p->issuer_key = w->parent->key;
 	p->path_len = 0;
@@ -122,7 +122,7 @@ do_make_ca(
 	if (rc == 0 && s->has_parent)
 		rc = open_parent(c, &s->parent, &w, &p, err);
 	if (rc == 0 && s->has_predecessor)
-		rc = core_open_ca(c, &s->predecessor, &w.predecessor, err);
+		rc = core_open_ca(c, &s->predecessor, false, &w.predecessor, err);
 	if (rc == 0)
 		rc = pkey_generate(type, &w.key, err);
 	p.key = w.key;
@@ -149,7 +149,7 @@ do_renew_ca(
 	AUTO(open_ca_unrefp)
 	struct open_ca *ca = NULL;
 	struct ca_work w = {0};
-	int rc = core_open_ca(c, &s->ca, &ca, err);
+	int rc = core_open_ca(c, &s->ca, false, &ca, err);
 
 	if (rc == 0 && (!id_equal(&s->to.id, &ca->ref.id) || s->to.version <= ca->ref.version))
 		rc = err_set(err, ERR_INVALID, "a CA is renewed as a later version of its record");
@@ -310,7 +310,7 @@ do_sign_crl(
 	AUTO(open_ca_unrefp)
 	struct open_ca *ca = NULL;
 	uint64_t number = 1;
-	int rc = core_open_ca(c, &s->ca, &ca, err);
+	int rc = core_open_ca(c, &s->ca, false, &ca, err);
 
 	if (rc == 0 && s->has_earlier)
 		rc = take_earlier(c, s, ca, l, &number, err);

@@ -159,9 +159,7 @@ do_issue(struct signer_core *c, const struct signer_request *r, struct op_out *o
 	if (rc == 0)
 		rc = check_names(s->names, err);
 	if (rc == 0)
-		rc = core_open_ca(c, &s->ca, &ca, err);
-	if (rc == 0 && !ca->public.enabled)
-		rc = err_set(err, ERR_DENIED, "the Micro CA is not enabled");
+		rc = core_open_ca(c, &s->ca, true, &ca, err);
 	if (rc == 0)
 		rc = beliefs_audience(c->beliefs, s->access, &to, err);
 	if (rc == 0)
