@@ -19,7 +19,7 @@ generation_shown_name(enum generation_shown shown)
 
 /* What stands in the way goes first. */
 enum generation_shown
-generation_state_at(const struct generation_facts *g, int64_t now)
+generation_state_at(const struct generation_marks *g, int64_t now)
 {
 	if (g->waits)
 		return GENERATION_WAITING;
@@ -58,7 +58,7 @@ static const char *const refusals[GENERATION__COUNT][GENERATION_EVENT__COUNT] = 
 };
 
 int
-generation_may(const struct generation_facts *g, const char *credential,
+generation_may(const struct generation_marks *g, const char *credential,
     enum generation_event event, int64_t now, struct err *err)
 {
 	const char *refusal;
@@ -72,7 +72,7 @@ generation_may(const struct generation_facts *g, const char *credential,
 }
 
 int64_t
-generation_kept_until(const struct generation_facts *g)
+generation_kept_until(const struct generation_marks *g)
 {
 	return g->active || g->waits ? 0 : g->not_after + GENERATION_KEPT;
 }

@@ -36,19 +36,19 @@ enum generation_shown {
 
 const char *generation_shown_name(enum generation_shown shown);
 
-struct generation_facts {
+struct generation_marks {
 	uint64_t number;
 	bool active, waits, archived, revoked, withdrawn;
 	int64_t not_after;
 };
 
-enum generation_shown generation_state_at(const struct generation_facts *g, int64_t now);
+enum generation_shown generation_state_at(const struct generation_marks *g, int64_t now);
 
 /* ERR_CONFLICT names the credential, the generation, what it is, and what to do instead. */
-NODISCARD int generation_may(const struct generation_facts *g, const char *credential,
+NODISCARD int generation_may(const struct generation_marks *g, const char *credential,
     enum generation_event event, int64_t now, struct err *err);
 
 /* When it may be removed, seconds; 0: not by its age. */
-int64_t generation_kept_until(const struct generation_facts *g);
+int64_t generation_kept_until(const struct generation_marks *g);
 
 #endif

@@ -135,6 +135,7 @@ httpd_handler handle_default_access, handle_default_access_set;
 httpd_handler handle_settings, handle_setting, handle_setting_set, handle_setting_reset;
 httpd_handler handle_certs, handle_cert, handle_cert_chain, handle_cert_add, handle_cert_renew;
 httpd_handler handle_cert_access, handle_cert_archive, handle_cert_delete;
+httpd_handler handle_generations, handle_generation_activate, handle_generation_archive;
 httpd_handler handle_cert_submit, handle_cert_csr, handle_cert_paste;
 httpd_handler handle_trust, handle_trust_one, handle_trust_add, handle_trust_remove;
 httpd_handler handle_cert_complete, handle_cert_prefer_root;
@@ -156,6 +157,9 @@ typedef void api_generation_cb(
 void api_fetch_generation(
     struct api *a, struct httpd_request *req, const struct id *id, api_generation_cb *answer);
 
+/* The array generations, the newest first. */
+void api_put_generations(
+    const struct api *a, struct json_writer *w, const struct index_record *c);
 /* Subject, issuer, times, fingerprint. */
 void api_put_facts(struct json_writer *w, const struct cert *c);
 /* What is to be said of its chain, as member health; and the certificates of it, with what ends it.

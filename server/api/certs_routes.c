@@ -198,49 +198,17 @@ api_find_cert(const struct api *a, struct httpd_request *req)
 	return r;
 }
 
-struct put_arg {
-	const struct api *api;
-	struct json_writer *w;
-	const struct index_record *active;
-};
-
-static bool
-put_generation(void *arg, const struct index_record *r)
-{
-	struct put_arg *p = arg;
-	const struct index_generation *g = r->generation;
-
-	json_put_object(p->w, NULL);
-	api_put_id(p->w, "id", &r->id);
-	json_put_uint(p->w, "number", g->number);
-	json_put_bool(p->w, "active", p->active != NULL && id_equal(&r->id, &p->active->id));
-	json_put_time(p->w, "not_before", g->not_before);
-	json_put_time(p->w, "not_after", g->not_after);
-	if (!g->waits)
-		api_put_hash(p->w, "fingerprint", &g->fingerprint);
-	api_put_hash(p->w, "key", &g->key);
-	json_put_bool(p->w, "revoked", g->revoked);
-	json_put_bool(p->w, "withdrawn", g->withdrawn);
-	json_put_bool(p->w, "waits", g->waits);
-	json_put_end(p->w);
-	return true;
-}
-
 /* All that is known of it, in the reply of a request that may have fetched its generation. */
 static void
 put_whole(const struct api *a, struct json_writer *w, const struct index_record *c)
 {
-	struct put_arg put = {.api = a, .w = w, .active = index_active(a->p.index, c)};
-
 	put_cert(a, w, c);
 	api_put_texts(w, "subject", c->credential->subject);
 	json_put_time(w, "created_at", c->credential->created_at);
 	json_put_int(w, "lifetime", c->credential->lifetime);
 	json_put_bool(w, "new_key", c->credential->new_key);
 	json_put_int(w, "stale_after", c->credential->stale_after);
-	json_put_array(w, "generations");
-	index_generations(a->p.index, &c->id, put_generation, &put);
-	json_put_end(w);
+	api_put_generations(a, w, c);
 	json_put_array(w, "nodes");
 	api_put_serving(a, w, c);
 	json_put_end(w);

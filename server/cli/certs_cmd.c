@@ -179,7 +179,7 @@ static void
 put_generations(struct cli *c, const struct json *cert)
 {
 	static const char *const headings[] = {
-	    "GENERATION", "FROM", "UNTIL", "IN FORCE", "FINGERPRINT", NULL};
+	    "GENERATION", "FROM", "UNTIL", "STATE", "FINGERPRINT", NULL};
 	const struct json *list = json_member(cert, "generations");
 	char time[CLI_TIME_MAX];
 	struct cli_table t;
@@ -192,11 +192,7 @@ put_generations(struct cli *c, const struct json *cert)
 		cli_table_printf(&t, "%lld", (long long)json_number(g, "number"));
 		cli_table_text(&t, cli_time(g, "not_before", time));
 		cli_table_text(&t, cli_time(g, "not_after", time));
-		cli_table_text(&t,
-		    json_flag(g, "withdrawn")    ? "withdrawn"
-			: json_flag(g, "active") ? "yes"
-			: json_flag(g, "waits")  ? "waits"
-						 : "no");
+		cli_table_text(&t, json_text(g, "state"));
 		cli_table_printf(&t, "%.16s", json_text(g, "fingerprint"));
 	}
 	cli_table_end(c, &t, "No certificate yet.");
@@ -389,6 +385,11 @@ run_archive(struct cli *c, struct err *err)
 	bool undo = cli_flag(c, "undo");
 	int r;
 
+	if (undo && cli_flag(c, "generation"))
+		return err_set(err, ERR_INVALID,
+		    "a generation is brought back with 'certherd cert activate', not with --undo");
+	if (cli_flag(c, "generation"))
+		return cli_archive_generation(c, cli_option(c, "generation"), err);
 	buf_putf(&body, "{\"archived\":%s}", undo ? "false" : "true");
 	r = cli_call(c, "POST", path, &body, &reply, err);
 	buf_fini(&body);
@@ -461,6 +462,7 @@ static const struct cli_option access_options[] = {
 };
 
 static const struct cli_option archive_options[] = {
+    {"generation", "NUMBER", "Only this older key and certificate; the credential goes on."},
     {"undo", NULL, "Bring it back."},
 };
 
@@ -538,7 +540,8 @@ const struct cli_command command_cert_archive = {
     .args = "NAME",
     .summary = "Have nobody serve a credential, but keep it.",
     .examples = "  certherd cert archive old.example.org\n"
-		"  certherd cert archive old.example.org --undo\n",
+		"  certherd cert archive old.example.org --undo\n"
+		"  certherd cert archive www.example.org --generation 3\n",
     .least = 1,
     .most = 1,
     .options = archive_options,

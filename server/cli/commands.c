@@ -23,6 +23,8 @@ const struct cli_command *const cli_commands[] = {
     &command_cert_paste,
     &command_cert_import,
     &command_cert_renew,
+    &command_cert_generations,
+    &command_cert_activate,
     &command_cert_access,
     &command_cert_archive,
     &command_cert_delete,

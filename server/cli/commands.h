@@ -14,7 +14,7 @@ extern const struct cli_command command_group_list, command_group_create, comman
 extern const struct cli_command command_cert_add, command_cert_list, command_cert_show,
     command_cert_submit, command_cert_csr, command_cert_paste, command_cert_import,
     command_cert_renew, command_cert_access, command_cert_archive, command_cert_delete,
-    command_cert_chain;
+    command_cert_chain, command_cert_generations, command_cert_activate;
 extern const struct cli_command command_ca_create, command_ca_list, command_ca_show;
 extern const struct cli_command command_trust_add, command_trust_list, command_trust_show,
     command_trust_remove, command_trust_export;
@@ -32,6 +32,9 @@ extern const struct cli_command command_explain, command_who_can_read, command_w
 
 /* The member health of a credential: green, yellow or red, and each reason on a line. */
 void cli_put_health(struct cli *c, const struct json *cert);
+
+/* Of 'cert archive': one generation of the credential alone. */
+NODISCARD int cli_archive_generation(struct cli *c, const char *number, struct err *err);
 
 /* Before it: is --wait a duration? */
 NODISCARD int cli_wait_check(const struct cli *c, struct err *err);

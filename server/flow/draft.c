@@ -177,7 +177,7 @@ on_generation(void *arg, const struct index_record *r)
 {
 	struct superseded *s = arg;
 	const struct index_generation *g = r->generation;
-	const struct generation_facts facts = {.not_after = g->not_after};
+	const struct generation_marks facts = {.not_after = g->not_after};
 
 	if (id_equal(&r->id, &s->credential->active) ||
 	    (s->credential->has_pending && id_equal(&r->id, &s->credential->pending)))

@@ -13,14 +13,14 @@ static int
 look_numbered(struct flow_op *op, enum generation_event event, const struct index_record **c,
     const struct index_record **g, struct err *err)
 {
-	struct generation_facts facts;
+	struct generation_marks facts;
 	int rc = look_credential(op, c, err);
 
 	if (rc == 0)
 		rc = index_generation_find(op->flow->index, *c, op->in.number, g, err);
 	if (rc < 0)
 		return rc;
-	facts = index_generation_facts(op->flow->index, *g);
+	facts = index_generation_marks(op->flow->index, *g);
 	rc = generation_may(&facts, (*c)->name, event, runtime_wall_s(op->flow->rt), err);
 	if (rc < 0)
 		return rc;

@@ -26,7 +26,7 @@ static bool
 on_generation(void *arg, const struct index_record *r)
 {
 	struct old_ones *o = arg;
-	const struct generation_facts facts = index_generation_facts(o->ix, r);
+	const struct generation_marks facts = index_generation_marks(o->ix, r);
 	int64_t until = generation_kept_until(&facts);
 
 	if (until == 0 || until >= o->now)

@@ -195,7 +195,7 @@ enum credential_shown index_state(
     const struct index *ix, const struct index_record *credential, int64_t now);
 
 /* A GENERATION as common/model/generation.h wants it. */
-struct generation_facts index_generation_facts(
+struct generation_marks index_generation_marks(
     const struct index *ix, const struct index_record *generation);
 /* That of a credential with this number; ERR_NOTFOUND. */
 NODISCARD int index_generation_find(const struct index *ix, const struct index_record *credential,

@@ -73,13 +73,13 @@ index_state(const struct index *ix, const struct index_record *credential, int64
 	return credential_state_at(credential->credential, &active, now);
 }
 
-struct generation_facts
-index_generation_facts(const struct index *ix, const struct index_record *generation)
+struct generation_marks
+index_generation_marks(const struct index *ix, const struct index_record *generation)
 {
 	const struct index_generation *g = generation->generation;
 	const struct index_record *c = index_of_kind(ix, KIND_CREDENTIAL, &g->credential);
 
-	return (struct generation_facts){.number = g->number,
+	return (struct generation_marks){.number = g->number,
 	    .active = c != NULL && index_active(ix, c) == generation,
 	    .waits = g->waits,
 	    .archived = g->archived,

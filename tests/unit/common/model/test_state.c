@@ -168,7 +168,7 @@ static void
 test_generations(void **state)
 {
 	static const struct {
-		struct generation_facts g;
+		struct generation_marks g;
 		const char *word, *may, *says;
 	} cases[] = {
 	    {{.waits = true}, "waiting", "", "cert paste"},
@@ -185,7 +185,7 @@ test_generations(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct generation_facts g = cases[i].g;
+		struct generation_marks g = cases[i].g;
 		bool refused = false;
 		struct err err;
 

@@ -264,6 +264,28 @@ flow_trust_remove(struct flow *f, const char *name, const char *author, flow_don
 }
 
 int
+flow_generation_activate(struct flow *f, const char *name, uint64_t number, const char *author,
+    flow_done_cb *done, void *arg, struct err *err)
+{
+	(void)f;
+	(void)author;
+	note("activate %s %u", name, (unsigned)number);
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
+flow_generation_archive(struct flow *f, const char *name, uint64_t number, const char *author,
+    flow_done_cb *done, void *arg, struct err *err)
+{
+	(void)f;
+	(void)author;
+	note("archive %s %u alone", name, (unsigned)number);
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
 flow_credential_complete(struct flow *f, const char *name, const char *author, flow_done_cb *done,
     void *arg, struct err *err)
 {

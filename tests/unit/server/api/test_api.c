@@ -297,6 +297,8 @@ test_changes(void **state)
 		"access x add=web2 remove=@g keep=1", done},
 	    {"POST", "/v1/certs/x/archive", "", "archive x 1", done},
 	    {"POST", "/v1/certs/x/archive", "{\"archived\":false}", "archive x 0", done},
+	    {"POST", "/v1/certs/x/generations/3/activate", "", "activate x 3", done},
+	    {"POST", "/v1/certs/x/generations/3/archive", "", "archive x 3 alone", done},
 	    {"DELETE", "/v1/certs/x", "", "delete x", done},
 	    {"POST", "/v1/cas",
 		"{\"name\":\"Inner\",\"key_type\":\"ec-p384\",\"lifetime\":\"1y\","

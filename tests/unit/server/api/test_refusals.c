@@ -29,6 +29,8 @@ test_bad_requests(void **state)
 	    {"GET", "/v1/certs/www.example.org/csr", "", "needs no CSR"},
 	    {"POST", "/v1/certs", "{\"names\":[\"a\"],\"lifetime\":\"1s\"}", "'lifetime'"},
 	    {"PUT", "/v1/certs/x/access", "{}", "names anybody"},
+	    {"POST", "/v1/certs/x/generations/0/activate", "", "no number of a generation"},
+	    {"POST", "/v1/certs/x/generations/one/archive", "", "no number of a generation"},
 	    {"POST", "/v1/tokens", "{\"name\":\"a\",\"ttl\":\"1y\"}", "'ttl'"},
 	    {"POST", "/v1/groups", "{\"members\":[]}", "'name' is missing"},
 	    {"PUT", "/v1/settings/default-access", "{}", "'access' is missing"},

@@ -212,6 +212,12 @@ static const struct {
     {"cert archive a", "POST /v1/certs/a/archive", "{\"archived\":true}", CHANGED, "is archived"},
     {"cert archive a --undo", "POST /v1/certs/a/archive", "{\"archived\":false}", CHANGED,
 	"is back"},
+    {"cert archive a --generation 3", "POST /v1/certs/a/generations/3/archive", "", CHANGED,
+	"generation 3 of a is archived"},
+    {"cert generations a", "GET /v1/certs/a/generations", "",
+	"{\"generations\":[{\"number\":2,\"state\":\"in force\",\"key_type\":\"ec-p256\","
+	"\"key\":\"00112233445566778899\",\"names\":[\"a.org\"]}]}",
+	"2           in force  -     -      -           ec-p256 0011223344556677  -            a.org"},
     {"cert delete a", "DELETE /v1/certs/a", "", CHANGED, "is deleted"},
     {"ca create c --key-type rsa-2048 --lifetime 5y --default", "POST /v1/cas",
 	"{\"name\":\"c\",\"key_type\":\"rsa-2048\",\"lifetime\":\"5y\",\"default\":true}", CHANGED,
