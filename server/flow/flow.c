@@ -210,6 +210,12 @@ take_spec(struct flow_op *op, const struct credential_spec *s, struct err *err)
 		rc = check_credential_name(s->name, err);
 	if (rc == 0)
 		rc = take_lifetime(op, s, err);
+	if (rc == 0 && s->draft && s->export != NULL)
+		rc = err_set(err, ERR_INVALID,
+		    "a draft has no key yet: its export password comes with 'certherd cert "
+		    "submit'");
+	if (rc == 0 && !s->draft && s->exportable && s->export == NULL)
+		rc = err_set(err, ERR_INVALID, "an exportable key needs an export password");
 	if (rc < 0)
 		return rc;
 	op->in.name = s->name != NULL ? flow_op_text(op, s->name) : op->in.names.items[0];
@@ -224,7 +230,8 @@ take_spec(struct flow_op *op, const struct credential_spec *s, struct err *err)
 	op->in.new_key = s->new_key;
 	op->in.stale_after = s->stale_after;
 	op->in.author = flow_op_text(op, s->author);
-	return 0;
+	op->in.exportable = s->exportable;
+	return export_take(op, s->export, err);
 }
 
 int

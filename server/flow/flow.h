@@ -35,8 +35,9 @@ struct flow_result {
 	uint64_t generation; /* number of the newest; 0: none */
 	struct id generation_id;
 	int64_t not_after;
-	bool waits;     /* for a certificate from outside: there is a CSR */
-	bool unchanged; /* what was asked for is there already, and nothing was committed */
+	bool waits;           /* for a certificate from outside: there is a CSR */
+	bool unchanged;       /* what was asked for is there already, and nothing was committed */
+	struct span exported; /* sealed to the key that came with the password */
 	struct commit_result commit;
 	struct texts warnings; /* what the administrator should know */
 };
@@ -46,6 +47,16 @@ typedef void flow_done_cb(
 #define FLOW_LIFETIME_LEAST 60
 #define FLOW_LIFETIME_MOST (10 * 365 * INT64_C(86400))
 #define FLOW_DEFAULT_CA "default" /* name of the CA that is made on demand */
+
+/*
+ * With a new key: it may leave the domain under this password. The command has sealed it for the
+ * ids that it has chosen for the records.
+ */
+struct flow_export {
+	struct id generation;
+	struct id credential; /* zeroes: of an import, which is bound to its certificate */
+	struct span password;
+};
 
 struct credential_spec {
 	const char *name;        /* NULL: the first of names */
@@ -64,6 +75,8 @@ struct credential_spec {
 	/* As the settings say, whatever stands in the member. */
 	bool usual_issuer, usual_new_key;
 	int64_t stale_after;
+	bool exportable;                  /* of a draft: its key is to get an export password */
+	const struct flow_export *export; /* NULL: none */
 	const char *author;
 };
 
@@ -101,6 +114,7 @@ struct credential_import {
 	bool has_access; /* false: the domain's default access */
 	struct texts access;
 	bool replace;
+	const struct flow_export *export; /* NULL: none */
 	const char *author;
 };
 NODISCARD int flow_credential_import(struct flow *f, const struct credential_import *spec,
@@ -108,10 +122,17 @@ NODISCARD int flow_credential_import(struct flow *f, const struct credential_imp
 
 /*
  * A new generation in force, or of ISSUER_MANUAL a CSR for one. new_key: also when the policy keeps
- * the key.
+ * the key, which lapses its export.
  */
 NODISCARD int flow_credential_renew(struct flow *f, const char *name, bool new_key,
     const char *author, flow_done_cb *done, void *arg, struct err *err);
+/* The same two with a new key that can be exported. */
+NODISCARD int flow_credential_submit_exportable(struct flow *f, const char *name,
+    const struct flow_export *export, const char *author, flow_done_cb *done, void *arg,
+    struct err *err);
+NODISCARD int flow_credential_renew_exportable(struct flow *f, const char *name,
+    const struct flow_export *export, const char *author, flow_done_cb *done, void *arg,
+    struct err *err);
 /* The same for a credential that is due; a failure is written into its record. */
 NODISCARD int flow_credential_due(
     struct flow *f, const struct id *credential, flow_done_cb *done, void *arg, struct err *err);
@@ -141,6 +162,21 @@ NODISCARD int flow_generation_archive(struct flow *f, const char *name, uint64_t
 /* Archived: served by nobody, and not renewed. false brings it back. */
 NODISCARD int flow_credential_archive(struct flow *f, const char *name, bool archived,
     const char *author, flow_done_cb *done, void *arg, struct err *err);
+/*
+ * Gives a key out, or without a password only notes that the chain was: the answer is in
+ * flow_result.exported, the generation in generation_id. ERR_DENIED for a wrong password, which is
+ * noted as well; ERR_AGAIN after too many; ERR_CONFLICT when the key is another one by now.
+ */
+struct export_spec {
+	const char *name;
+	struct id export_key; /* record that the password was asked for */
+	struct id nonce;      /* of the password's seal */
+	struct span password; /* sealed by the command; empty: only the chain */
+	const char *author;
+};
+NODISCARD int flow_credential_export(
+    struct flow *f, const struct export_spec *spec, flow_done_cb *done, void *arg, struct err *err);
+
 /* The credential and all its generations. */
 NODISCARD int flow_credential_delete(struct flow *f, const char *name, const char *author,
     flow_done_cb *done, void *arg, struct err *err);

@@ -63,6 +63,9 @@ struct flow_op_input {
 	size_t cert_count;
 	struct id nonce;    /* of the key that the command has sealed */
 	struct buf *sealed; /* the same; owned by the operation */
+	bool exportable, has_export;
+	struct id export_generation, export_credential;
+	struct buf *export_password; /* sealed; owned by the operation */
 	int64_t lifetime, stale_after;
 	uint64_t number; /* of a generation */
 	uint32_t fraction_percent;
@@ -103,6 +106,14 @@ struct flow_op {
 	const char *warnings[OP_WARNINGS_MAX];
 	size_t warning_count;
 	size_t leaf; /* of the pasted certificates */
+
+	struct id export_key; /* the new EXPORT_KEY */
+
+	/* of a signer that was asked once, through all attempts */
+	struct buf *exported;
+	struct err refusal;
+	/* The signer has refused: true to write that down before it is the answer. NULL: never. */
+	bool (*refused)(struct flow_op *op, int status, const struct err *err);
 
 	/* on the way */
 	struct record *fetched; /* its signed form lies in the buffers */
@@ -156,9 +167,9 @@ extern const struct flow_op_type flow_op_credential_add, flow_op_credential_rene
     flow_op_credential_submit, flow_op_credential_due, flow_op_credential_failed,
     flow_op_credential_paste, flow_op_credential_import, flow_op_credential_access,
     flow_op_credential_archive, flow_op_credential_delete, flow_op_credential_complete,
-    flow_op_credential_prefer_root, flow_op_generation_activate, flow_op_generation_archive,
-    flow_op_purge, flow_op_ca_create, flow_op_trust_add, flow_op_trust_remove,
-    flow_op_setting_set, flow_op_setting_reset, flow_op_reseal;
+    flow_op_credential_export, flow_op_credential_prefer_root, flow_op_generation_activate,
+    flow_op_generation_archive, flow_op_purge, flow_op_ca_create, flow_op_trust_add,
+    flow_op_trust_remove, flow_op_setting_set, flow_op_setting_reset, flow_op_reseal;
 
 /* op.c. The input is filled in by the caller; texts lie in op->memory. */
 struct flow_op *flow_op_new(
@@ -238,6 +249,25 @@ NODISCARD int look_csr(struct flow_op *op, const struct index_record *c, struct 
 NODISCARD int request_csr(struct flow_op *op, const struct credential_public *c, unsigned call,
     struct buf *out, struct err *err);
 NODISCARD int mutation_csr(struct flow_op *op, struct mutation *m, struct err *err);
+
+/*
+ * op_export.c. export_take copies what was asked for; export_look comes when the ids of look are
+ * there, and puts in those that the password was sealed for; export_request is for the signer.
+ */
+NODISCARD int export_take(struct flow_op *op, const struct flow_export *e, struct err *err);
+NODISCARD int export_look(struct flow_op *op, struct err *err);
+struct signer_make_export export_request(const struct flow_op *op);
+/*
+ * Before p is drafted, with its new active and pending: the new EXPORT_KEY, the end of those whose
+ * key is neither, what to say of that. reply: of the call that made the generation.
+ */
+NODISCARD int export_draft(struct flow_op *op, struct mutation *m, struct credential_public *p,
+    unsigned reply, struct err *err);
+/* All of op->credential; false: there was none. */
+bool export_draft_removed(struct flow_op *op, struct mutation *m);
+/* Those of keys that are neither in force nor wait. */
+NODISCARD int export_draft_unused(
+    struct flow_op *op, struct mutation *m, const struct index_record *c, struct err *err);
 
 /*
  * op_chain.c: what chains may be completed with and end in, borrowed from the index; large, so that

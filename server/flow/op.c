@@ -119,6 +119,8 @@ flow_op_free(struct flow_op *op)
 		cert_unref(op->in.certs[i]);
 	mem_free(op->in.certs);
 	buf_free(op->in.sealed);
+	buf_free(op->in.export_password);
+	buf_free(op->exported);
 	arena_free(op->memory);
 	mem_free(op);
 }
@@ -144,6 +146,8 @@ finish(struct flow_op *op, int status, const struct commit_result *commit, const
 	f->stats.failed += status < 0;
 	if (commit != NULL)
 		r.commit = *commit;
+	if (op->exported != NULL)
+		r.exported = buf_span(op->exported);
 	if (f->ca_op == op)
 		f->ca_op = NULL;
 	op->done(op->arg, status, status == 0 ? &r : NULL, err);
@@ -195,6 +199,8 @@ on_committed(void *arg, int status, const struct commit_result *result, const st
 
 	if (status < 0)
 		fail(op, status, err);
+	else if (op->refusal.code < 0)
+		finish(op, op->refusal.code, NULL, &op->refusal);
 	else
 		finish(op, 0, result, err);
 }
@@ -230,7 +236,10 @@ on_signed(struct signer_call *call, int status, struct span done, const struct e
 	if (is_canceled(op))
 		return;
 	if (status < 0) {
-		fail(op, status, err);
+		if (op->refused != NULL && op->refused(op, status, err))
+			commit(op);
+		else
+			fail(op, status, err);
 		return;
 	}
 	op->reply_bytes[n] = buf_new(LIMIT_SIGNER_FRAME);

@@ -125,6 +125,8 @@ mutation_access(struct flow_op *op, struct mutation *m, struct err *err)
 		p.active = op->generation;
 		p.generations = op->number;
 		rc = credential_move(&p, c->name, CREDENTIAL_ISSUE, err);
+		if (rc == 0)
+			rc = export_draft(op, m, &p, 1, err);
 	}
 	if (rc == 0)
 		rc = draft_credential(op, m, c->name, &p, err);
@@ -174,6 +176,8 @@ mutation_archive(struct flow_op *op, struct mutation *m, struct err *err)
 		return rc;
 	p = *c->credential;
 	rc = credential_move(&p, c->name, archive_event(op), err);
+	if (rc == 0 && op->in.archived && export_draft_removed(op, m))
+		flow_op_warn(op, "its key cannot be exported any more, also when it comes back");
 	return rc < 0 ? rc : draft_credential(op, m, c->name, &p, err);
 }
 
@@ -211,6 +215,7 @@ mutation_delete(struct flow_op *op, struct mutation *m, struct err *err)
 	if (rc < 0)
 		return rc;
 	draft_removed(m, c);
+	(void)export_draft_removed(op, m);
 	index_generations(op->flow->index, &c->id, on_generation, m);
 	return 0;
 }

@@ -133,7 +133,8 @@ mutation_put_away(struct flow_op *op, struct mutation *m, struct err *err)
 		return rc;
 	/* It must not come into force meanwhile. */
 	mutation_expect(m, &c->id, c->version);
-	return draft_answered(op, m, op->fetched->version, 0, err);
+	rc = export_draft_unused(op, m, c, err);
+	return rc < 0 ? rc : draft_answered(op, m, op->fetched->version, 0, err);
 }
 
 const struct flow_op_type flow_op_generation_archive = {

@@ -65,6 +65,15 @@ look_import(struct flow_op *op, struct err *err)
 	int rc;
 
 	op->not_after = cert_not_after(leaf);
+	if (twin != NULL && op->in.has_export && index_export_key(op->flow->index, twin) == NULL) {
+		if (!op->in.replace)
+			return err_set(err, ERR_EXISTS,
+			    "'%.120s' has this certificate already, and its key is not "
+			    "exportable: "
+			    "--replace imports it anew",
+			    c->name);
+		twin = NULL;
+	}
 	if (twin != NULL) {
 		op->unchanged = true;
 		op->credential = c->id;
@@ -78,7 +87,7 @@ look_import(struct flow_op *op, struct err *err)
 	look_readers(op);
 	new_id(op->flow, &op->generation);
 	op->calls = 1;
-	return 0;
+	return export_look(op, err);
 }
 
 static int
@@ -104,7 +113,8 @@ request_import(struct flow_op *op, unsigned call, struct buf *out, struct err *e
 	    .public_part = buf_span(op->public_part),
 	    .nonce = op->in.nonce,
 	    .key = buf_span(op->in.sealed),
-	    .access = {op->access, op->access_count}};
+	    .access = {op->access, op->access_count},
+	    .export = export_request(op)};
 	return wire_signer_request_encode(&r, out, err);
 }
 
@@ -133,6 +143,8 @@ mutation_import(struct flow_op *op, struct mutation *m, struct err *err)
 		p = *c->credential;
 	if (rc == 0)
 		rc = put_import(op, &p, err);
+	if (rc == 0)
+		rc = export_draft(op, m, &p, 0, err);
 	if (rc == 0)
 		rc = draft_credential(op, m, op->in.name, &p, err);
 	if (rc == 0)
@@ -190,7 +202,8 @@ take_import(struct flow_op *op, const struct credential_import *s, struct err *e
 	op->in.access = flow_op_texts(op, s->access);
 	op->in.replace = s->replace;
 	op->in.author = flow_op_text(op, s->author);
-	return buf_error(op->in.sealed, "the sealed key", err);
+	rc = export_take(op, s->export, err);
+	return rc < 0 ? rc : buf_error(op->in.sealed, "the sealed key", err);
 }
 
 int

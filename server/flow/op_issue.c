@@ -30,6 +30,7 @@ issue_request(
 	r.issue.ca = ca->signed_record;
 	r.issue.access = (struct ids){op->access, op->access_count};
 	r.issue.activated_at_ms = runtime_wall_ms(op->flow->rt);
+	r.issue.export = export_request(op);
 	if (op->fetched != NULL && !op->new_key) {
 		r.issue.keep_key = true;
 		r.issue.key_of = (struct signed_bytes){
@@ -87,6 +88,9 @@ look_add(struct flow_op *op, struct err *err)
 	new_id(op->flow, &op->credential);
 	new_id(op->flow, &op->generation);
 	op->credential_version = 0;
+	rc = export_look(op, err);
+	if (rc < 0)
+		return rc;
 	op->number = op->in.draft ? 0 : 1;
 	op->calls = op->in.draft ? 0 : 1;
 	op->waits = op->in.issuer == ISSUER_MANUAL && !op->in.draft;
@@ -106,6 +110,7 @@ asked_for(const struct flow_op *op)
 	    .fraction_percent = op->in.fraction_percent,
 	    .new_key = op->in.new_key,
 	    .stale_after = op->in.stale_after,
+	    .exportable = op->in.exportable,
 	    .state = CREDENTIAL_DRAFT,
 	    .created_at = runtime_wall_s(op->flow->rt),
 	    .subject = op->in.subject,
@@ -136,6 +141,8 @@ mutation_add_credential(struct flow_op *op, struct mutation *m, struct err *err)
 		p.active = p.pending = op->generation;
 		rc = credential_move(
 		    &p, op->in.name, op->waits ? CREDENTIAL_REQUEST : CREDENTIAL_ISSUE, err);
+		if (rc == 0)
+			rc = export_draft(op, m, &p, 0, err);
 	}
 	if (rc == 0)
 		rc = draft_credential(op, m, op->in.name, &p, err);
@@ -167,11 +174,15 @@ look_issue(struct flow_op *op, const struct index_record *c, struct err *err)
 		return err_wrap(err, "credential '%s'", c->name);
 	look_access(op, c->access);
 	active = index_active(op->flow->index, c);
-	op->new_key = op->in.new_key || c->credential->new_key || active == NULL;
+	op->new_key =
+	    op->in.new_key || op->in.has_export || c->credential->new_key || active == NULL;
 	op->fetches = !op->new_key;
 	if (op->fetches)
 		op->fetch = active->id;
 	new_id(op->flow, &op->generation);
+	rc = export_look(op, err);
+	if (rc < 0)
+		return rc;
 	op->number = c->credential->generations + 1;
 	op->calls = 1;
 	return 0;
@@ -241,6 +252,8 @@ mutation_renew(struct flow_op *op, struct mutation *m, struct err *err)
 	p.active = op->generation;
 	p.generations = op->number;
 	rc = credential_move(&p, c->name, CREDENTIAL_ISSUE, err);
+	if (rc == 0)
+		rc = export_draft(op, m, &p, 0, err);
 	if (rc == 0)
 		rc = draft_credential(op, m, c->name, &p, err);
 	if (rc == 0)

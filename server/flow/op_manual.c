@@ -17,7 +17,7 @@ key_source(const struct flow_op *op, const struct index_record *c)
 static enum credential_event
 csr_event(const struct flow_op *op)
 {
-	return op->in.new_key ? CREDENTIAL_REPLACE : CREDENTIAL_REQUEST;
+	return op->in.new_key || op->in.has_export ? CREDENTIAL_REPLACE : CREDENTIAL_REQUEST;
 }
 
 int
@@ -31,11 +31,15 @@ look_csr(struct flow_op *op, const struct index_record *c, struct err *err)
 	look_access(op, c->access);
 	source = key_source(op, c);
 	op->waits = true;
-	op->new_key = op->in.new_key || c->credential->new_key || source == NULL;
+	op->new_key =
+	    op->in.new_key || op->in.has_export || c->credential->new_key || source == NULL;
 	op->fetches = !op->new_key;
 	if (op->fetches)
 		op->fetch = source->id;
 	new_id(op->flow, &op->generation);
+	rc = export_look(op, err);
+	if (rc < 0)
+		return rc;
 	op->number = c->credential->generations + 1;
 	op->calls = 1;
 	return 0;
@@ -54,7 +58,8 @@ request_csr(struct flow_op *op, const struct credential_public *c, unsigned call
 	    .names = c->names,
 	    .key_type = c->key_type,
 	    .subject = c->subject,
-	    .profile = c->profile};
+	    .profile = c->profile,
+	    .export = export_request(op)};
 	if (op->fetched != NULL && !op->new_key) {
 		r.make_request.keep_key = true;
 		r.make_request.key_of = (struct signed_bytes){
@@ -79,6 +84,8 @@ mutation_csr(struct flow_op *op, struct mutation *m, struct err *err)
 	p.pending = op->generation;
 	p.generations = op->number;
 	rc = credential_move(&p, c->name, csr_event(op), err);
+	if (rc == 0)
+		rc = export_draft(op, m, &p, 0, err);
 	if (rc == 0)
 		rc = draft_credential(op, m, c->name, &p, err);
 	if (rc == 0)

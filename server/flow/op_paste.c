@@ -221,6 +221,8 @@ mutation_paste(struct flow_op *op, struct mutation *m, struct err *err)
 	/* While another CSR waits, that is what it is about. */
 	rc = p.has_pending ? 0 : credential_move(&p, c->name, CREDENTIAL_ISSUE, err);
 	if (rc == 0)
+		rc = export_draft(op, m, &p, 0, err);
+	if (rc == 0)
 		rc = draft_credential(op, m, c->name, &p, err);
 	if (rc == 0)
 		rc = draft_answered(op, m, is_new(op) ? 0 : op->fetched->version, 0, err);

@@ -94,7 +94,8 @@ is_due(const struct index *ix, const struct index_record *r)
 	if (r->kind == KIND_CREDENTIAL)
 		return names_others(ix, r);
 	if (r->recipient_count == 0 ||
-	    (r->kind != KIND_GENERATION && r->kind != KIND_CA && r->kind != KIND_GROUP))
+	    (r->kind != KIND_GENERATION && r->kind != KIND_EXPORT_KEY && r->kind != KIND_CA &&
+		r->kind != KIND_GROUP))
 		return false;
 	if (names_others(ix, r))
 		return true;
@@ -239,7 +240,8 @@ on_record(void *arg, const struct index_record *r)
 static void
 add_everything(struct flow *f)
 {
-	static const uint32_t kinds[] = {KIND_GENERATION, KIND_CA, KIND_GROUP, KIND_CREDENTIAL};
+	static const uint32_t kinds[] = {
+	    KIND_GENERATION, KIND_EXPORT_KEY, KIND_CA, KIND_GROUP, KIND_CREDENTIAL};
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		index_each(f->index, kinds[i], on_record, f);

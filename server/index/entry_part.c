@@ -145,6 +145,7 @@ DEFINE_NEW(node)
 DEFINE_NEW(group)
 DEFINE_NEW(membership)
 DEFINE_NEW(credential)
+DEFINE_NEW(export_key)
 DEFINE_NEW(ca)
 DEFINE_NEW(setting)
 
@@ -170,6 +171,7 @@ static const struct part {
     [KIND_CREDENTIAL] = {credential_new, credential_free, false},
     [KIND_GENERATION] = {generation_new, generation_free, false},
     [KIND_TRUSTED_ROOT] = {root_new, root_free, false},
+    [KIND_EXPORT_KEY] = {export_key_new, export_key_free, false},
     [KIND_CA] = {ca_new, ca_free, true},
     [KIND_SETTING] = {setting_new, setting_free, false},
 };

@@ -21,6 +21,7 @@ index_new(struct runtime *rt, struct store *store)
 	ix->access = map_new();
 	ix->issuers = map_new();
 	multi_init(&ix->generations);
+	multi_init(&ix->exports);
 	multi_init(&ix->members);
 	multi_init(&ix->memberships);
 	multi_init(&ix->names);
@@ -68,6 +69,7 @@ index_free(struct index *ix)
 	for (size_t i = 0; i < KIND__COUNT; i++)
 		entry_list_fini(&ix->kinds[i]);
 	multi_fini(&ix->generations);
+	multi_fini(&ix->exports);
 	multi_fini(&ix->members);
 	multi_fini(&ix->memberships);
 	multi_fini(&ix->names);
@@ -144,6 +146,8 @@ entry_link(struct index *ix, struct entry *e)
 			access_add(ix, &r->access.items[i], e);
 	if (r->kind == KIND_GENERATION) {
 		multi_add(&ix->generations, ID_KEY(&r->generation->credential), e);
+	} else if (r->kind == KIND_EXPORT_KEY) {
+		multi_add(&ix->exports, ID_KEY(&r->export_key->credential), e);
 	} else if (r->kind == KIND_MEMBERSHIP) {
 		multi_add(&ix->members, ID_KEY(&r->membership->group), e);
 		multi_add(&ix->memberships, ID_KEY(&r->membership->node), e);
@@ -168,6 +172,8 @@ entry_unlink(struct index *ix, struct entry *e)
 			access_del(ix, &r->access.items[i], e);
 	if (r->kind == KIND_GENERATION) {
 		multi_del(&ix->generations, ID_KEY(&r->generation->credential), e);
+	} else if (r->kind == KIND_EXPORT_KEY) {
+		multi_del(&ix->exports, ID_KEY(&r->export_key->credential), e);
 	} else if (r->kind == KIND_MEMBERSHIP) {
 		multi_del(&ix->members, ID_KEY(&r->membership->group), e);
 		multi_del(&ix->memberships, ID_KEY(&r->membership->node), e);

@@ -61,6 +61,7 @@ struct index_record {
 		const struct membership_public *membership;
 		const struct credential_public *credential;
 		const struct index_generation *generation;
+		const struct export_key_public *export_key;
 		const struct ca_public *ca;
 		const struct setting_public *setting;
 		const struct index_root *root;
@@ -117,6 +118,24 @@ struct spans index_issuers_of(const struct index_record *generation);
 /* Those of all generations, each chain's once; until cb returns false. */
 typedef bool index_issuer_cb(void *arg, struct span certificate);
 void index_each_issuer(const struct index *ix, index_issuer_cb *cb, void *arg);
+/* EXPORT_KEY records of a credential. */
+void index_exports(
+    const struct index *ix, const struct id *credential, index_each_cb *cb, void *arg);
+/* That of the key of a GENERATION; NULL: it cannot be exported. */
+const struct index_record *index_export_key(
+    const struct index *ix, const struct index_record *generation);
+
+enum export_state {
+	EXPORT_NONE,
+	EXPORT_READY,   /* the key in force can be exported */
+	EXPORT_WAITING, /* the key that it will have can, or is to be made so */
+	EXPORT_LAPSED,  /* it was to be exportable, and got a key without a password */
+	EXPORT__COUNT,
+};
+enum export_state index_export_state(const struct index *ix, const struct index_record *credential);
+/* "no", "yes", "waiting", "lapsed". */
+const char *export_state_name(enum export_state state);
+
 /* MEMBERSHIP records of a group, and of a node. */
 void index_members(const struct index *ix, const struct id *group, index_each_cb *cb, void *arg);
 void index_memberships(const struct index *ix, const struct id *node, index_each_cb *cb, void *arg);

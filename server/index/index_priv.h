@@ -59,6 +59,7 @@ struct index {
 	struct map *issuers; /* SHA-256 of their certificates: index_issuers */
 	struct entry_list kinds[KIND__COUNT];
 	struct multi generations; /* by credential */
+	struct multi exports;     /* EXPORT_KEY by credential */
 	struct multi members;     /* MEMBERSHIP by group */
 	struct multi memberships; /* MEMBERSHIP by node */
 	struct multi names;       /* CREDENTIAL and GENERATION by host name */

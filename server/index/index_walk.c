@@ -78,6 +78,12 @@ index_active(const struct index *ix, const struct index_record *credential)
 }
 
 void
+index_exports(const struct index *ix, const struct id *credential, index_each_cb *cb, void *arg)
+{
+	each_of(&ix->exports, SPAN(credential->bytes, ID_LEN), cb, arg);
+}
+
+void
 index_members(const struct index *ix, const struct id *group, index_each_cb *cb, void *arg)
 {
 	each_of(&ix->members, SPAN(group->bytes, ID_LEN), cb, arg);
