@@ -67,6 +67,19 @@ health_of_times(int64_t not_before, int64_t not_after, int64_t now)
 	return left < lifetime / 3 ? HEALTH_YELLOW : HEALTH_GREEN;
 }
 
+int64_t
+health_next_change(int64_t not_before, int64_t not_after, int64_t now)
+{
+	int64_t lifetime = not_after - not_before, next = 0;
+	const int64_t moments[] = {not_before, not_after - lifetime / 3 + 1,
+	    not_after - lifetime / 6 + 1, not_after - DAY + 1, not_after + 1};
+
+	for (size_t i = 0; i < ARRAY_LEN(moments); i++)
+		if (moments[i] > now && (next == 0 || moments[i] < next))
+			next = moments[i];
+	return next;
+}
+
 static void
 judge_times(const struct active_facts *a, int64_t now, struct health_report *out)
 {

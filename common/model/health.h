@@ -46,6 +46,9 @@ const struct health_reason *health_worst(const struct health_report *r);
  */
 enum health_grade health_of_times(int64_t not_before, int64_t not_after, int64_t now);
 
+/* When that may next be another one; 0: never. */
+int64_t health_next_change(int64_t not_before, int64_t not_after, int64_t now);
+
 /*
  * expiring, expired, not-yet-valid, revoked, withdrawn, failed, waiting, no-access. What is
  * archived or a draft is green, since nobody expects anything of it. active NULL: none is in force.

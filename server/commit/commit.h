@@ -162,7 +162,7 @@ NODISCARD int commit_new(const struct commit_params *params, commit_ready_cb *re
 /* No new mutations; what is queued ends with ERR_CANCELED, what is under way ends as it ends. */
 void commit_close(struct commit *c, void (*closed)(void *arg), void *arg);
 
-/* Observers are called in the order in which they were added. At most 8. */
+/* Observers are called in the order in which they were added. At most 16. */
 void commit_observe(struct commit *c, commit_observer_cb *cb, void *arg);
 void commit_unobserve(struct commit *c, commit_observer_cb *cb, void *arg);
 

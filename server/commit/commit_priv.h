@@ -40,7 +40,7 @@ enum phase {
 /* Numbers that may be used after a start without asking the disk; a start skips what was left. */
 #define SEQ_BLOCK UINT64_C(65536)
 #define BEAT_BLOCK UINT64_C(4096)
-#define OBSERVERS_MAX 8
+#define OBSERVERS_MAX 16
 
 /* A mutation that waits, or is part of the batch. */
 struct queued {

@@ -159,6 +159,18 @@ NODISCARD int flow_generation_activate(struct flow *f, const char *name, uint64_
 NODISCARD int flow_generation_archive(struct flow *f, const char *name, uint64_t number,
     const char *author, flow_done_cb *done, void *arg, struct err *err);
 
+/*
+ * Where it should be seen from outside, as check_target_text gives it; what is there already is no
+ * error, what is not there to be taken out is ERR_NOTFOUND.
+ */
+struct checks_change {
+	const char *name; /* of the credential */
+	struct texts add, remove;
+	const char *author;
+};
+NODISCARD int flow_credential_checks(struct flow *f, const struct checks_change *change,
+    flow_done_cb *done, void *arg, struct err *err);
+
 /* Archived: served by nobody, and not renewed. false brings it back. */
 NODISCARD int flow_credential_archive(struct flow *f, const char *name, bool archived,
     const char *author, flow_done_cb *done, void *arg, struct err *err);
@@ -219,6 +231,12 @@ struct chain_health {
 NODISCARD int flow_chain_judge(const struct index *ix, int64_t now,
     const struct generation_public *g, struct chain_health *out, struct err *err);
 void chain_health_fini(struct chain_health *h);
+/*
+ * The same of these certificates alone, the leaf first: nothing is completed, so that it costs
+ * little for many. key: that should be the leaf's, or NULL. End it with chain_fini.
+ */
+void flow_chain_of(struct flow *f, struct certs list, enum leaf_profile purpose,
+    const struct pkey *key, struct chain *out);
 /* Puts that best chain into the generation in force. ERR_INVALID when it is there already. */
 NODISCARD int flow_credential_complete(struct flow *f, const char *name, const char *author,
     flow_done_cb *done, void *arg, struct err *err);

@@ -49,6 +49,17 @@ add_known(void *arg, struct span certificate)
 	return t->parsed_count < TRUST_PARSED_MAX;
 }
 
+static void
+init_roots(struct flow_trust *t, struct cert_cache *cache, const struct index *ix)
+{
+	memset(t, 0, sizeof(*t));
+	t->cache = cache;
+	t->trusted = index_roots(ix, TRUST_COMPLETION, t->roots);
+	t->root_count = t->trusted;
+	/* The domain's own CAs: who uses them has decided to trust them. */
+	index_each(ix, KIND_CA, on_ca, t);
+}
+
 void
 flow_trust_init(struct flow_trust *t, struct cert_cache *cache, const struct index *ix,
     const struct index_record *credential)
@@ -56,13 +67,8 @@ flow_trust_init(struct flow_trust *t, struct cert_cache *cache, const struct ind
 	const struct index_record *active =
 	    credential != NULL ? index_active(ix, credential) : NULL;
 
-	memset(t, 0, sizeof(*t));
-	t->cache = cache;
-	t->trusted = index_roots(ix, TRUST_COMPLETION, t->roots);
-	t->root_count = t->trusted;
+	init_roots(t, cache, ix);
 	t->known_count = index_roots(ix, TRUST_INTERMEDIATE, t->known);
-	/* The domain's own CAs: who uses them has decided to trust them. */
-	index_each(ix, KIND_CA, on_ca, t);
 	/* Those of the certificate in force first, then those of all other credentials. */
 	for (size_t i = 0; active != NULL && i < index_issuers_of(active).count; i++)
 		(void)add_known(t, index_issuers_of(active).items[i]);
@@ -147,6 +153,24 @@ flow_chain_judge(const struct index *ix, int64_t now, const struct generation_pu
 	while (count > 0)
 		cert_unref(stored[--count]);
 	return rc;
+}
+
+void
+flow_chain_of(struct flow *f, struct certs list, enum leaf_profile purpose, const struct pkey *key,
+    struct chain *out)
+{
+	struct flow_trust *trust = mem_zalloc(sizeof(*trust));
+	struct chain_params p = {.leaf = list.list[0],
+	    .given = {list.list + 1, list.count - 1},
+	    .now = runtime_wall_s(f->rt),
+	    .purpose = purpose,
+	    .key = key};
+
+	init_roots(trust, &f->cache, f->index);
+	p.roots = (struct certs){trust->roots, trust->root_count};
+	chain_find(&p, out);
+	flow_trust_fini(trust);
+	mem_free(trust);
 }
 
 void

@@ -41,6 +41,28 @@ test_times(void **state)
 	}
 }
 
+/* Nothing changes between the moments that it names. */
+static void
+test_next_change(void **state)
+{
+	static const int64_t lifetimes[] = {600, 3600, 2 * DAY, 4 * DAY, 90 * DAY};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lifetimes); i++) {
+		int64_t begin = NOW, end = NOW + lifetimes[i], next, step = lifetimes[i] / 500;
+
+		for (int64_t t = begin - 2 * step; t < end + 2 * step; t += step) {
+			enum health_grade grade = health_of_times(begin, end, t);
+
+			next = health_next_change(begin, end, t);
+			assert_true(next == 0 || next > t);
+			assert_int_equal(next == 0, t > end);
+			for (int64_t u = t; u < t + 3 * step && (next == 0 || u < next); u += 7)
+				assert_int_equal(health_of_times(begin, end, u), grade);
+		}
+	}
+}
+
 #define GOOD 90 * DAY, 60 * DAY
 #define NONE 0, 0
 
@@ -168,6 +190,7 @@ run_health_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_times),
+	    cmocka_unit_test(test_next_change),
 	    cmocka_unit_test(test_states),
 	    cmocka_unit_test(test_serving),
 	    cmocka_unit_test(test_check),
