@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define DEFAULT_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define ROOT_NAMES_MAX (16 * 1024) /* RFC 8446, 4.2.4 has room for 65535 bytes */
 #define DEFAULT_GROUPS "X25519:P-256:P-384"
 
 static int
@@ -53,17 +54,33 @@ set_options(SSL_CTX *ssl, const struct tls_ctx_params *p)
 		SSL_CTX_set_num_tickets(ssl, 0);
 }
 
+/*
+ * Clients choose by the names of the roots that they are told. So many that they fill a handshake
+ * are not told: then a client sends what it has.
+ */
+static bool
+tells_names(const struct tls_ctx_params *p)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < p->root_count; i++)
+		len +=
+		    (size_t)i2d_X509_NAME(X509_get_subject_name(cert_x509(p->roots[i])), NULL) + 2;
+	return p->server && len <= ROOT_NAMES_MAX;
+}
+
 static int
 set_roots(SSL_CTX *ssl, const struct tls_ctx_params *p, struct err *err)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
+	bool tells = tells_names(p);
 
 	for (size_t i = 0; i < p->root_count; i++) {
 		X509 *x509 = cert_x509(p->roots[i]);
 
 		if (X509_STORE_add_cert(store, x509) != 1)
 			return crypto_err(err, ERR_CRYPTO, "cannot use a trusted root");
-		if (p->server && SSL_CTX_add_client_CA(ssl, x509) != 1)
+		if (tells && SSL_CTX_add_client_CA(ssl, x509) != 1)
 			return crypto_err(err, ERR_CRYPTO, "cannot name a trusted root");
 	}
 	return 0;

@@ -85,7 +85,9 @@ static const struct conf_key port_keys[] = {
 	.type = CONF_PATH,
 	.offset = AT(client_ca),
 	.argument = "FILE",
-	.help = "PEM file of the roots that client certificates must chain to."},
+	.help =
+	    "PEM file of the roots that client certificates must chain to. Without it these are "
+	    "the domain's trusted roots of category client, as they are at the time."},
     {.name = "resumption",
 	.type = CONF_BOOL,
 	.offset = AT(resumption),
@@ -226,11 +228,7 @@ check_all(const void *values, bool whole, struct err *err)
 	if (r == 0)
 		r = check_listeners(ports, c->ports.count, err);
 	for (size_t i = 0; r == 0 && i < c->ports.count; i++) {
-		if (ports[i].client_certificates != TLS_CLIENT_NONE && ports[i].client_ca == NULL)
-			r = err_set(err, ERR_INVALID,
-			    "port '%s' asks for client certificates, so it needs client-ca",
-			    ports[i].name);
-		else if (whole && (r = port_config_check(&ports[i], err)) < 0)
+		if (whole && (r = port_config_check(&ports[i], err)) < 0)
 			r = err_wrap(err, "port '%.60s'", ports[i].name);
 	}
 	return r;

@@ -27,6 +27,7 @@ on_applied(void *arg, const struct change *changes, size_t count, bool complete,
 	r->trouble[0] = '\0';
 	log_debug("replica", "applied=%zu complete=%d term=%" PRIx64 " seq=%" PRIu64, count,
 	    complete, at.term, at.seq);
+	replica_roots_changed(r, changes, count, complete);
 	if (complete)
 		cache_apply(r->cache, follow_trust(r->follow), changes, count);
 	else if (cache_load(r->cache, follow_trust(r->follow), on_loaded, r, &err) < 0)
@@ -117,10 +118,9 @@ on_settled(void *arg)
 
 /* As often as a disk that goes bad deserves; a manager that serves bad signatures is asked no more.
  */
-static void
-on_damaged(void *arg)
+void
+replica_refetch(struct replica *r)
 {
-	struct replica *r = arg;
 	uint64_t now = runtime_mono_ms(r->runtime);
 
 	if (r->follow == NULL || now < r->refetch_at)
@@ -128,6 +128,12 @@ on_damaged(void *arg)
 	log_warning("replica", "a record in the database is damaged; fetching everything anew");
 	r->refetch_at = now + REFETCH_EVERY_MS;
 	follow_refetch(r->follow);
+}
+
+static void
+on_damaged(void *arg)
+{
+	replica_refetch(arg);
 }
 
 struct cache_events

@@ -18,6 +18,18 @@ struct link_client;
 struct originator;
 struct tls_identity;
 
+/* The roots of category client, while a port judges by them (roots.c). */
+struct replica_roots {
+	struct cert **certs; /* by fingerprint */
+	size_t count;
+	bool loaded; /* a first time */
+	bool busy, again;
+	struct timer timer;
+	void (*then)(void *arg, int status, const struct err *err);
+	bool ended;
+	void (*on_end)(void *arg);
+};
+
 struct replica {
 	const struct replica_config *config;
 	int lock;
@@ -33,6 +45,7 @@ struct replica {
 	struct cache *cache;
 	struct follow *follow;
 	struct ports *ports;
+	struct replica_roots roots;
 
 	size_t endpoint; /* of member.endpoints, in use */
 	struct err link_error;
@@ -58,6 +71,8 @@ NODISCARD int replica_join(const struct replica_config *config, struct err *err)
 /* events.c */
 struct follow_events replica_follow_events(struct replica *r);
 struct cache_events replica_cache_events(struct replica *r);
+/* A record in the database is damaged: everything is fetched anew, in moderation. */
+void replica_refetch(struct replica *r);
 int replica_accept_server(void *arg, const struct cert *peer, bool expired, struct err *err);
 void replica_on_link_state(void *arg, int status, const struct err *err);
 
@@ -71,6 +86,19 @@ void replica_watch_identity(struct replica *r);
 void replica_start_freshness(struct replica *r);
 void replica_note_freshness(struct replica *r, enum freshness f);
 void replica_keep_freshness(struct replica *r);
+
+/*
+ * roots.c. A look at the records, and what is new goes to the ports; then (may be NULL): after it.
+ * While one is under way another one follows it.
+ */
+bool replica_wants_roots(const struct replica *r);
+void replica_look_at_roots(
+    struct replica *r, void (*then)(void *arg, int status, const struct err *err));
+void replica_roots_changed(
+    struct replica *r, const struct change *changes, size_t count, bool complete);
+/* No look any more, and on_end when the last one has ended. */
+void replica_end_roots(struct replica *r, void (*on_end)(void *arg));
+void replica_roots_fini(struct replica *r);
 
 /* status.c */
 void replica_watch_status(struct replica *r);

@@ -191,7 +191,7 @@ fail(struct replica *r, const struct err *err)
 
 /* Ports open only now, so that no client meets a cache that is still empty. */
 static void
-on_first_load(void *arg, int status, const struct err *load_err)
+open_ports(void *arg, int status, const struct err *roots_err)
 {
 	struct replica *r = arg;
 	struct ports_params p = {
@@ -200,6 +200,8 @@ on_first_load(void *arg, int status, const struct err *load_err)
 	    .configs = r->config->ports.items,
 	    .count = r->config->ports.count,
 	    .threads = (unsigned)r->config->threads,
+	    .roots = (const struct cert *const *)r->roots.certs,
+	    .root_count = r->roots.count,
 	};
 	struct cache_stats stats;
 	struct err err;
@@ -207,7 +209,7 @@ on_first_load(void *arg, int status, const struct err *load_err)
 	if (r->stopping)
 		return;
 	if (status < 0) {
-		fail(r, load_err);
+		fail(r, roots_err);
 		return;
 	}
 	if ((p.count > 0 && ports_new(&p, &r->ports, &err) < 0) ||
@@ -226,6 +228,21 @@ on_first_load(void *arg, int status, const struct err *load_err)
 	service_notify("READY=1");
 	replica_watch_status(r);
 	replica_watch_identity(r);
+}
+
+static void
+on_first_load(void *arg, int status, const struct err *load_err)
+{
+	struct replica *r = arg;
+
+	if (r->stopping)
+		return;
+	if (status < 0)
+		fail(r, load_err);
+	else if (replica_wants_roots(r))
+		replica_look_at_roots(r, open_ports);
+	else
+		open_ports(r, 0, NULL);
 }
 
 /* --- the end, step by step: each closes one part and leads to the next
@@ -273,15 +290,23 @@ end_follow(void *arg)
 }
 
 static void
+end_roots(void *arg)
+{
+	struct replica *r = arg;
+
+	if (r->follow != NULL)
+		follow_close(r->follow, end_follow, r);
+	else
+		end_follow(r);
+}
+
+static void
 end_ports(void *arg)
 {
 	struct replica *r = arg;
 
 	r->ports = NULL;
-	if (r->follow != NULL)
-		follow_close(r->follow, end_follow, r);
-	else
-		end_follow(r);
+	replica_end_roots(r, end_roots);
 }
 
 void
@@ -307,6 +332,7 @@ replica_fini(struct replica *r)
 	struct err ignored;
 
 	loop_free(r->loop);
+	replica_roots_fini(r);
 	keyring_free(r->keyring);
 	store_close(r->store);
 	pkey_unref(r->sealing);

@@ -8,18 +8,29 @@
 
 #include <string.h>
 
+/* Of a file, or the caller's. */
 struct roots {
-	struct cert *certs[LIMIT_CHAIN];
+	struct cert *own[LIMIT_CHAIN];
+	size_t own_count;
+	const struct cert *const *certs;
 	size_t count;
 };
 
 static void
 roots_fini(struct roots *r)
 {
-	for (size_t i = 0; i < r->count; i++)
-		cert_unref(r->certs[i]);
+	for (size_t i = 0; i < r->own_count; i++)
+		cert_unref(r->own[i]);
 }
 
+bool
+port_config_wants_roots(const struct port_config *c)
+{
+	return c->kind == PORT_TLS && c->client_certificates != TLS_CLIENT_NONE &&
+	    c->client_ca == NULL;
+}
+
+/* Fills in out->own; what is given stays when the port has no file. */
 static int
 read_roots(const struct port_config *c, struct roots *out, struct err *err)
 {
@@ -27,16 +38,17 @@ read_roots(const struct port_config *c, struct roots *out, struct err *err)
 	struct buf *pem = buf_new(LIMIT_PEM_FILE);
 	int r;
 
-	if (c->client_certificates == TLS_CLIENT_NONE)
+	if (c->client_ca == NULL || c->client_certificates == TLS_CLIENT_NONE)
 		return 0;
-	if (c->client_ca == NULL)
-		return err_set(
-		    err, ERR_INVALID, "client certificates need client-ca, a PEM file of roots");
 	r = file_read(c->client_ca, LIMIT_PEM_FILE, pem, err);
 	if (r < 0)
 		return r;
-	r = cert_parse_pem_chain(buf_span(pem), out->certs, &out->count, err);
-	return r < 0 ? err_wrap(err, "%s", c->client_ca) : 0;
+	r = cert_parse_pem_chain(buf_span(pem), out->own, &out->own_count, err);
+	if (r < 0)
+		return err_wrap(err, "%s", c->client_ca);
+	out->certs = (const struct cert *const *)out->own;
+	out->count = out->own_count;
+	return 0;
 }
 
 static void
@@ -89,29 +101,17 @@ alpn_of(const struct port *port, struct tls_alpn out[static TLS_ALPN_MAX])
 	return count;
 }
 
-int
-port_policy_set(struct port *port, struct err *err)
+static int
+make_ctx(
+    const struct port *port, const struct roots *roots, struct port_policy *policy, struct err *err)
 {
 	const struct port_config *c = port->config;
-	AUTO(roots_fini)
-	struct roots roots = {0};
 	struct tls_alpn alpn[TLS_ALPN_MAX];
-	enum name_type type;
-	int r;
+	int r = hash_policy(c, roots, &policy->hash, err);
 
-	if (c->fallback != NULL) {
-		r = name_normalise(c->fallback, port->fallback, &type, err);
-		if (r < 0)
-			return err_wrap(err, "fallback");
-		port->has_fallback = true;
-	}
-	r = read_roots(c, &roots, err);
 	if (r < 0)
 		return r;
-	r = hash_policy(c, &roots, &port->policy, err);
-	if (r < 0)
-		return r;
-	return tls_ctx_new(
+	r = tls_ctx_new(
 	    &(struct tls_ctx_params){
 		.server = true,
 		.min = (enum tls_version)c->min_tls,
@@ -122,15 +122,92 @@ port_policy_set(struct port *port, struct err *err)
 		.alpn = alpn,
 		.alpn_count = alpn_of(port, alpn),
 		.alpn_ignore_unknown = c->alpn.count == 0,
-		.roots = (const struct cert *const *)roots.certs,
-		.root_count = roots.count,
+		.roots = roots->certs,
+		.root_count = roots->count,
 		.client_cert = (enum tls_client_cert)c->client_certificates,
 		.select = &port_select_ops,
 		.send_root = c->send_root,
 		.tickets = c->resumption,
-		.ticket_scope = SPAN_OF(port->policy.bytes),
+		.ticket_scope = SPAN_OF(policy->hash.bytes),
 	    },
-	    &port->ctx, err);
+	    &policy->ctx, err);
+	/* Before the first rotation the ports have none. */
+	if (r == 0 && c->resumption && port->ports->ticket_keys != NULL)
+		r = tls_ctx_set_ticket_keys(policy->ctx, port->ports->ticket_keys, err);
+	return r;
+}
+
+int
+port_policy_new(const struct port *port, const struct cert *const *certs, size_t count,
+    struct port_policy **out, struct err *err)
+{
+	AUTO(roots_fini)
+	struct roots roots = {.count = 0};
+	AUTO(port_policy_unrefp)
+	struct port_policy *policy = mem_zalloc(sizeof(*policy));
+	int r;
+
+	atomic_init(&policy->refs, 1);
+	if (port_config_wants_roots(port->config)) {
+		roots.certs = certs;
+		roots.count = count;
+	}
+	r = read_roots(port->config, &roots, err);
+	if (r == 0)
+		r = make_ctx(port, &roots, policy, err);
+	if (r == 0)
+		*out = MOVE(policy);
+	return r;
+}
+
+struct port_policy *
+port_policy_get(struct port *port)
+{
+	struct port_policy *policy;
+
+	CHECK(pthread_mutex_lock(&port->ports->lock) == 0);
+	policy = port->policy;
+	atomic_fetch_add(&policy->refs, 1);
+	CHECK(pthread_mutex_unlock(&port->ports->lock) == 0);
+	return policy;
+}
+
+void
+port_policy_unref(struct port_policy *policy)
+{
+	if (policy == NULL || atomic_fetch_sub(&policy->refs, 1) != 1)
+		return;
+	tls_ctx_unref(policy->ctx);
+	mem_free(policy);
+}
+
+/* All are made before the first is swapped. */
+int
+ports_set_roots(struct ports *p, const struct cert *const *roots, size_t count, struct err *err)
+{
+	struct port_policy **fresh = mem_array(p->port_count + 1, sizeof(*fresh));
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < p->port_count; i++) {
+		if (!port_config_wants_roots(p->ports[i].config))
+			continue;
+		r = port_policy_new(&p->ports[i], roots, count, &fresh[i], err);
+		if (r < 0)
+			(void)!err_wrap(err, "port '%.60s'", p->ports[i].config->name);
+	}
+	for (size_t i = 0; i < p->port_count; i++) {
+		struct port_policy *old = fresh[i];
+
+		if (r == 0 && fresh[i] != NULL) {
+			CHECK(pthread_mutex_lock(&p->lock) == 0);
+			old = p->ports[i].policy;
+			p->ports[i].policy = fresh[i];
+			CHECK(pthread_mutex_unlock(&p->lock) == 0);
+		}
+		port_policy_unref(old);
+	}
+	mem_free(fresh);
+	return r;
 }
 
 int
@@ -147,9 +224,9 @@ ports_rotate_tickets(struct ports *p, struct err *err)
 	if (kept > 0)
 		memcpy(secret_bytes(fresh) + TLS_TICKET_KEY_LEN, old.data, kept);
 	for (size_t i = 0; i < p->port_count; i++) {
-		if (p->ports[i].ctx == NULL || !p->ports[i].config->resumption)
+		if (p->ports[i].policy == NULL || !p->ports[i].config->resumption)
 			continue;
-		r = tls_ctx_set_ticket_keys(p->ports[i].ctx, fresh, err);
+		r = tls_ctx_set_ticket_keys(p->ports[i].policy->ctx, fresh, err);
 		if (r < 0)
 			return r;
 	}

@@ -196,7 +196,7 @@ ports_free(struct ports *p)
 		loop_free(p->loops[i].loop);
 	}
 	for (size_t i = 0; i < p->port_count; i++)
-		tls_ctx_unref(p->ports[i].ctx);
+		port_policy_unref(p->ports[i].policy);
 	secret_free(p->ticket_keys);
 	page_text_unref(p->status);
 	CHECK(pthread_mutex_destroy(&p->lock) == 0);
@@ -235,6 +235,19 @@ ports_close(struct ports *p, void (*closed)(void *arg), void *arg)
 /* ------------------------------------------------------------------------- setting up */
 
 static int
+set_fallback(struct port *port, struct err *err)
+{
+	enum name_type type;
+	int r;
+
+	if (port->config->fallback == NULL)
+		return 0;
+	r = name_normalise(port->config->fallback, port->fallback, &type, err);
+	port->has_fallback = r == 0;
+	return r < 0 ? err_wrap(err, "fallback") : 0;
+}
+
+static int
 set_up_port(struct port *port, struct ports *p, const struct port_config *config, struct err *err)
 {
 	int r;
@@ -248,7 +261,9 @@ set_up_port(struct port *port, struct ports *p, const struct port_config *config
 		return 0;
 	r = backend_parse(
 	    config->backend != NULL ? config->backend : "builtin", &port->backend, err);
-	return r < 0 ? r : port_policy_set(port, err);
+	if (r == 0)
+		r = set_fallback(port, err);
+	return r < 0 ? r : port_policy_new(port, p->p.roots, p->p.root_count, &port->policy, err);
 }
 
 int
@@ -258,7 +273,7 @@ port_config_check(const struct port_config *config, struct err *err)
 	struct port port = {.ports = &none};
 	int r = set_up_port(&port, &none, config, err);
 
-	tls_ctx_unref(port.ctx);
+	port_policy_unref(port.policy);
 	return r;
 }
 
@@ -399,6 +414,8 @@ ports_new(const struct ports_params *params, struct ports **out, struct err *err
 		ports_free(p);
 		return r;
 	}
+	p->p.roots = NULL; /* the caller's */
+	p->p.root_count = 0;
 	runtime_timer_start(loop_runtime(p->p.loop), &p->rotate, TICKET_ROTATION_MS);
 	start_threads(p);
 	*out = p;

@@ -11,6 +11,7 @@
 #include "common/conf/conf.h"
 
 struct cache;
+struct cert;
 struct loop;
 struct ports;
 
@@ -34,7 +35,7 @@ struct port_config {
 	char *groups;
 	struct conf_list alpn;   /* offered on behalf of the backend */
 	int client_certificates; /* enum tls_client_cert */
-	char *client_ca;         /* PEM file of roots, needed unless none */
+	char *client_ca;         /* PEM file of roots; NULL: those of ports_set_roots */
 	bool resumption;
 	bool send_root;
 	int64_t connections; /* at most, over all loops */
@@ -47,15 +48,28 @@ struct ports_params {
 	struct cache *cache;
 	const struct port_config *configs; /* must live as long as the ports */
 	size_t count;
-	unsigned threads; /* loops; 0: one for each core */
+	unsigned threads;                /* loops; 0: one for each core */
+	const struct cert *const *roots; /* as for ports_set_roots */
+	size_t root_count;
 };
 
 /* Whether a port could be set up: its names, files and what OpenSSL is to know. Opens nothing. */
 NODISCARD int port_config_check(const struct port_config *config, struct err *err);
 
+/* Whether it judges the certificates of clients by the roots of ports_set_roots. */
+bool port_config_wants_roots(const struct port_config *config);
+
 /* Everything listens when it returns 0; otherwise nothing does, and err names the port. */
 NODISCARD int ports_new(const struct ports_params *params, struct ports **out, struct err *err);
 void ports_close(struct ports *p, void (*closed)(void *arg), void *arg);
+
+/*
+ * Whom the ports without client_ca believe from the next connection on; without any no certificate
+ * of a client is good. Handshakes under way keep theirs; tickets of before are worth nothing. On
+ * failure all is as before. Borrowed for the call.
+ */
+NODISCARD int ports_set_roots(
+    struct ports *p, const struct cert *const *roots, size_t count, struct err *err);
 
 /* "127.0.0.1:8443" of the i-th port, with its real number. Borrowed. */
 const char *ports_address(const struct ports *p, size_t i);

@@ -19,12 +19,18 @@
 #define PORT_EVICT_MS 500 /* how long a connection that has said nothing is safe at the limit */
 #define PORT_CONNECTIONS_DEFAULT 10000
 
+/* How a port speaks TLS and whom it believes: immutable, shared by the handshakes that use it. */
+struct port_policy {
+	atomic_uint refs;
+	struct tls_ctx *ctx;
+	struct hash hash; /* of everything that a ticket must not outlive */
+};
+
 struct port {
 	const struct port_config *config;
 	struct ports *ports;
 	struct backend backend;
-	struct tls_ctx *ctx; /* NULL on an http port */
-	struct hash policy;  /* of everything that a ticket must not outlive */
+	struct port_policy *policy; /* NULL on an http port; swapped under the lock of all ports */
 	char fallback[NAME_TEXT_MAX];
 	bool has_fallback;
 	char address[ADDRESS_TEXT_MAX];
@@ -82,7 +88,7 @@ struct ports {
 	size_t loop_count, loops_closed;
 	struct timer rotate;
 	struct secret *ticket_keys;
-	pthread_mutex_t lock; /* of status */
+	pthread_mutex_t lock; /* of status, and of policies */
 	struct page_text *status;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -98,7 +104,12 @@ struct page_text *ports_status(struct ports *p);
 void page_text_unref(struct page_text *t);
 
 /* policy.c */
-NODISCARD int port_policy_set(struct port *port, struct err *err);
+NODISCARD int port_policy_new(const struct port *port, const struct cert *const *roots,
+    size_t root_count, struct port_policy **out, struct err *err);
+/* A new reference to that of this moment. */
+struct port_policy *port_policy_get(struct port *port);
+void port_policy_unref(struct port_policy *policy);
+DEFINE_FREEP(struct port_policy, port_policy_unref)
 /* A fresh key for new tickets; the one before still opens old ones. */
 NODISCARD int ports_rotate_tickets(struct ports *p, struct err *err);
 

@@ -14,6 +14,7 @@
  */
 struct tls_conn {
 	struct port_conn conn;
+	struct port_policy *policy; /* of the port when the client came */
 	struct address peer, local;
 	struct tls_stream *stream; /* until a page or a pump has it */
 	struct serving_wait wait;
@@ -33,6 +34,13 @@ of_conn(struct port_conn *c)
 }
 
 static void
+conn_free(struct tls_conn *c)
+{
+	port_policy_unref(c->policy);
+	mem_free(c);
+}
+
+static void
 tls_conn_end(struct port_conn *base)
 {
 	struct tls_conn *c = of_conn(base);
@@ -47,7 +55,7 @@ tls_conn_end(struct port_conn *base)
 	/* After the cancel nobody posts any more; a post that is on its way is still awaited. */
 	c->ended = true;
 	if (!atomic_load(&c->woken))
-		mem_free(c);
+		conn_free(c);
 }
 
 /* ------------------------------------------------------------------------- the choice */
@@ -70,7 +78,7 @@ on_wake(struct posted *p)
 	atomic_store(&c->woken, false);
 	c->waiting = false;
 	if (c->ended)
-		mem_free(c);
+		conn_free(c);
 	else
 		tls_stream_resume(c->stream);
 }
@@ -125,7 +133,7 @@ choose(void *arg, struct tls_stream *s, const struct tls_hello *hello,
 	_Static_assert(TLS_TICKET_LEN == 3 * ID_LEN, "credential, generation, half a policy hash");
 	memcpy(ticket, found.credential.bytes, ID_LEN);
 	memcpy(ticket + ID_LEN, found.generation.bytes, ID_LEN);
-	memcpy(ticket + 2 * ID_LEN, port->policy.bytes, ID_LEN);
+	memcpy(ticket + 2 * ID_LEN, c->policy->hash.bytes, ID_LEN);
 	*identity = found.identity;
 	return TLS_SELECT_OK;
 }
@@ -140,7 +148,7 @@ may_resume(void *arg, const char *name, const uint8_t ticket[static TLS_TICKET_L
 	char text[NAME_TEXT_MAX];
 	struct id credential, generation;
 
-	if (memcmp(ticket + 2 * ID_LEN, port->policy.bytes, ID_LEN) != 0)
+	if (memcmp(ticket + 2 * ID_LEN, c->policy->hash.bytes, ID_LEN) != 0)
 		return false;
 	memcpy(credential.bytes, ticket, ID_LEN);
 	memcpy(generation.bytes, ticket + ID_LEN, ID_LEN);
@@ -262,9 +270,10 @@ void
 tls_conn_start(struct port_loop *on, struct port *port, int fd, const struct address *peer)
 {
 	struct tls_conn *c = mem_zalloc(sizeof(*c));
+	struct port_policy *policy = port_policy_get(port);
 	const struct tls_stream_params p = {
 	    .loop = on->loop,
-	    .ctx = port->ctx,
+	    .ctx = policy->ctx,
 	    .fd = fd,
 	    .handshake_ms = PORT_HANDSHAKE_MS,
 	    .events = &stream_events,
@@ -272,6 +281,7 @@ tls_conn_start(struct port_loop *on, struct port *port, int fd, const struct add
 	};
 	struct err err;
 
+	c->policy = policy;
 	c->peer = *peer;
 	c->local.len = sizeof(c->local.sa);
 	if (port->config->proxy_protocol)

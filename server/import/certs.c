@@ -6,6 +6,13 @@
 
 #define SUBJECT_MAX 512
 
+static const char *const why_no_key[] = {
+    [IMPORT_KEYS] = "",
+    [IMPORT_ANSWER] = "the key of this credential was made here",
+    [IMPORT_CERTS] = "keys have no place here",
+};
+_Static_assert(ARRAY_LEN(why_no_key) == IMPORT_WISH__COUNT, "every wish has an entry");
+
 /* Whether somebody who is kept names it as issuer. */
 static bool
 is_wanted(const struct lift *l, const bool *kept, const struct cert *issuer)
@@ -69,9 +76,8 @@ send_item(struct report *r, const struct lift_item *item, bool kept)
 	case LIFT_CERT:
 		return kept ? send_cert(r, item) : 0;
 	case LIFT_KEY:
-		return report_say(r, FRAME_REMARK, 0, item, "left out: a private key; %s",
-		    r->wish == IMPORT_ANSWER ? "the key of this credential was made here"
-					     : "keys have no place here");
+		return report_say(
+		    r, FRAME_REMARK, 0, item, "left out: a private key; %s", why_no_key[r->wish]);
 	case LIFT_CSR:
 	case LIFT_CRL:
 		return report_left_out(r, item);

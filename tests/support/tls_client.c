@@ -141,7 +141,7 @@ tls_client_once(struct tls_client *c)
 {
 	SSL_CTX *ctx = make_ctx(c);
 	SSL *ssl = SSL_new(ctx);
-	int fd = connect_to(c->port);
+	int fd = c->fd > 0 ? c->fd : connect_to(c->port);
 
 	c->reply = BUF_INIT(REPLY_MAX);
 	c->connected = fd >= 0;

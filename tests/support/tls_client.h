@@ -12,9 +12,10 @@
 
 struct tls_client {
 	/* what to do; zero is a sensible client */
-	uint16_t port;                                 /* of 127.0.0.1 */
-	const char *name;                              /* SNI */
-	int min_version, max_version;                  /* 0x0303, 0x0304; 0: any */
+	uint16_t port;                /* of 127.0.0.1 */
+	int fd;                       /* > 0: connected there already; closed at the end */
+	const char *name;             /* SNI */
+	int min_version, max_version; /* 0x0303, 0x0304; 0: any */
 	const char *sigalgs, *groups, *ciphers, *alpn; /* alpn: one name */
 	const char *ca_pem, *identity_pem;             /* NULL: verify nothing, have nothing */
 	void *session; /* of an earlier one, to resume; stays there */

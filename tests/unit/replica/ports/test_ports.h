@@ -37,6 +37,7 @@ void site_put_identity(struct pki *p, struct buf *pem);
 
 int run_head_tests(void);
 int run_backend_tests(void);
+int run_roots_tests(void);
 int run_tls_port_tests(void);
 
 #define SITE_TEST(f) cmocka_unit_test_setup_teardown(f, site_setup, site_teardown)
