@@ -241,3 +241,22 @@ credential_state_at(
 	    ? SHOWN_RENEWAL_DUE
 	    : stored;
 }
+
+int64_t
+credential_changes_at(
+    const struct credential_public *c, const struct active_facts *active, int64_t now)
+{
+	enum credential_shown before = credential_state_at(c, active, now);
+	int64_t times[2], best = INT64_MAX;
+
+	if (active == NULL)
+		return INT64_MAX;
+	times[0] = renewal_due_at(active->not_before, active->not_after, c->fraction_percent,
+	    renewal_jitter(&active->id));
+	times[1] = active->not_after < INT64_MAX ? active->not_after + 1 : INT64_MAX;
+	for (size_t i = 0; i < ARRAY_LEN(times); i++)
+		if (times[i] > now && times[i] < best &&
+		    credential_state_at(c, active, times[i]) != before)
+			best = times[i];
+	return best;
+}

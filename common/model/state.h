@@ -69,5 +69,8 @@ struct active_facts {
 /* The word for a moment (seconds); active NULL: there is none in force. */
 enum credential_shown credential_state_at(
     const struct credential_public *c, const struct active_facts *active, int64_t now);
+/* When the word changes next although nobody does anything; INT64_MAX: never again. */
+int64_t credential_changes_at(
+    const struct credential_public *c, const struct active_facts *active, int64_t now);
 
 #endif

@@ -3,6 +3,7 @@
 
 /* The inside of the API: what the files of handlers share. */
 
+#include "common/base/timers.h"
 #include "common/json/json.h"
 #include "server/api/api.h"
 
@@ -31,7 +32,18 @@ struct api {
 	uint64_t started_ms;
 	struct watcher *watchers;
 	unsigned watcher_count;
+	struct timer clock;             /* while there are watchers */
+	int64_t clock_seen, clock_next; /* what they have been told of, and when more may come */
 };
+
+/* watch_routes.c: a line to all watchers; a credential as it stands in one, was: what it was. */
+void watch_tell(struct api *a, const struct buf *line);
+void watch_put_credential(const struct api *a, struct json_writer *w, const struct index_record *c,
+    enum credential_shown was);
+/* watch_clock.c: with the first watcher, after the last, and when a credential was committed. */
+void watch_clock_start(struct api *a);
+void watch_clock_stop(struct api *a);
+void watch_clock_changed(struct api *a, const struct index_record *credential);
 
 /* ------------------------------------------------------------------------- replies */
 
@@ -158,8 +170,7 @@ void api_fetch_generation(
     struct api *a, struct httpd_request *req, const struct id *id, api_generation_cb *answer);
 
 /* The array generations, the newest first. */
-void api_put_generations(
-    const struct api *a, struct json_writer *w, const struct index_record *c);
+void api_put_generations(const struct api *a, struct json_writer *w, const struct index_record *c);
 /* Subject, issuer, times, fingerprint. */
 void api_put_facts(struct json_writer *w, const struct cert *c);
 /* What is to be said of its chain, as member health; and the certificates of it, with what ends it.

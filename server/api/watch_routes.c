@@ -28,6 +28,8 @@ watcher_free(struct watcher *v)
 	if (v->next != NULL)
 		v->next->prev = v->prev;
 	a->watcher_count--;
+	if (a->watchers == NULL)
+		watch_clock_stop(a);
 	v->magic = 0;
 	mem_free(v);
 }
@@ -49,8 +51,8 @@ watch_close(struct api *a)
 	}
 }
 
-static void
-tell(struct api *a, const struct buf *line)
+void
+watch_tell(struct api *a, const struct buf *line)
 {
 	/* A line that is cut off is no JSON: nothing is better. */
 	if (line->error != 0)
@@ -83,6 +85,7 @@ handle_watch(struct httpd_request *req, void *arg)
 		v->next->prev = v;
 	a->watchers = v;
 	a->watcher_count++;
+	watch_clock_start(a);
 	httpd_stream_begin(req, "application/jsonl", on_gone, v);
 	json_put_object(&w, NULL);
 	json_put_text(&w, "event", "begin");
@@ -107,21 +110,31 @@ put_generation(const struct api *a, struct json_writer *w, const struct id *id)
 
 /* What a script that carries CSRs and certificates goes by. */
 static void
-put_credential(const struct api *a, struct json_writer *w, const struct id *id)
+put_credential(const struct api *a, struct json_writer *w, const struct index_record *c)
 {
-	const struct index_record *c = index_of_kind(a->p.index, KIND_CREDENTIAL, id);
-
-	if (c == NULL)
-		return;
 	json_put_text(w, "issuer", issuer_type_name(c->credential->issuer));
 	json_put_text(w, "state", api_state(a, c));
 	json_put_bool(w, "csr", c->credential->has_pending);
+}
+
+void
+watch_put_credential(const struct api *a, struct json_writer *w, const struct index_record *c,
+    enum credential_shown was)
+{
+	json_put_object(w, NULL);
+	json_put_text(w, "kind", kind_name(KIND_CREDENTIAL));
+	json_put_text(w, "name", c->name);
+	api_put_id(w, "id", &c->id);
+	put_credential(a, w, c);
+	json_put_text(w, "was", credential_shown_name(was));
+	json_put_end(w);
 }
 
 static void
 put_record(const struct api *a, struct json_writer *w, const struct committed *c)
 {
 	const struct record *r = c->record;
+	const struct index_record *credential = index_of_kind(a->p.index, KIND_CREDENTIAL, &r->id);
 
 	json_put_object(w, NULL);
 	json_put_text(w, "kind", kind_name(r->kind));
@@ -131,8 +144,8 @@ put_record(const struct api *a, struct json_writer *w, const struct committed *c
 	json_put_bool(w, "removed", r->removed);
 	if (r->kind == KIND_GENERATION)
 		put_generation(a, w, &r->id);
-	if (r->kind == KIND_CREDENTIAL)
-		put_credential(a, w, &r->id);
+	if (credential != NULL)
+		put_credential(a, w, credential);
 	json_put_end(w);
 }
 
@@ -156,9 +169,16 @@ api_observe(void *arg, const struct committed *records, size_t count, const stru
 	json_put_array(&w, "records");
 	for (size_t i = 0; i < count && i < RECORDS_SHOWN; i++)
 		put_record(a, &w, &records[i]);
+	for (size_t i = 0; i < count; i++) {
+		const struct index_record *c =
+		    index_of_kind(a->p.index, KIND_CREDENTIAL, &records[i].record->id);
+
+		if (c != NULL)
+			watch_clock_changed(a, c);
+	}
 	json_put_end(&w);
 	json_put_end(&w);
-	tell(a, &line);
+	watch_tell(a, &line);
 	buf_fini(&line);
 }
 
@@ -188,7 +208,7 @@ api_on_receipt(void *arg, const struct id *node, const struct id *credential)
 			json_put_null(&w, "generation");
 	}
 	json_put_end(&w);
-	tell(a, &line);
+	watch_tell(a, &line);
 	buf_fini(&line);
 }
 
@@ -207,6 +227,6 @@ api_on_node(struct api *a, const struct id *node, bool connected)
 	json_put_text(&w, "node", index_access_name(a->p.index, node, name));
 	json_put_bool(&w, "connected", connected);
 	json_put_end(&w);
-	tell(a, &line);
+	watch_tell(a, &line);
 	buf_fini(&line);
 }

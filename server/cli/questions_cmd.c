@@ -245,6 +245,21 @@ put_commit(struct cli *c, const struct json *e)
 	cli_printf(c, "\n");
 }
 
+/* What has become of credentials while nobody did anything. */
+static void
+put_clock(struct cli *c, const struct json *e)
+{
+	const struct json *records = json_member(e, "records");
+
+	for (size_t i = 0; i < json_count(records); i++) {
+		const struct json *x = json_item(records, i);
+
+		cli_printf(c, "%s credential %s (%s)",
+		    i > 0 ? "," : "by the clock:", json_text(x, "name"), json_text(x, "state"));
+	}
+	cli_printf(c, "\n");
+}
+
 static void
 put_event(struct cli *c, const struct json *e)
 {
@@ -258,6 +273,8 @@ put_event(struct cli *c, const struct json *e)
 		    c, "%02lld:%02lld:%02lld ", second / 3600, second / 60 % 60, second % 60);
 	if (str_equal(event, "commit"))
 		put_commit(c, e);
+	else if (str_equal(event, "clock"))
+		put_clock(c, e);
 	else if (str_equal(event, "node"))
 		cli_printf(c, "%s: %s\n", json_text(e, "node"),
 		    json_flag(e, "connected") ? "connected" : "away");

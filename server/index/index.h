@@ -212,6 +212,9 @@ struct access_lookup index_access_lookup(const struct index *ix);
 /* The state of a credential as people see it, at a moment (seconds). */
 enum credential_shown index_state(
     const struct index *ix, const struct index_record *credential, int64_t now);
+/* When it changes next by the clock alone; INT64_MAX: never. */
+int64_t index_changes_at(
+    const struct index *ix, const struct index_record *credential, int64_t now);
 
 /* A GENERATION as common/model/generation.h wants it. */
 struct generation_marks index_generation_marks(

@@ -60,17 +60,36 @@ index_access_lookup(const struct index *ix)
 	    (void *)(uintptr_t)ix, lookup_kind, lookup_node, lookup_members};
 }
 
+/* Of the generation in force; NULL: there is none. */
+static const struct active_facts *
+facts_of_active(
+    const struct index *ix, const struct index_record *credential, struct active_facts *out)
+{
+	const struct index_record *r = index_active(ix, credential);
+
+	if (r == NULL)
+		return NULL;
+	*out = (struct active_facts){r->id, r->generation->not_before, r->generation->not_after,
+	    r->generation->revoked || r->generation->withdrawn};
+	return out;
+}
+
 enum credential_shown
 index_state(const struct index *ix, const struct index_record *credential, int64_t now)
 {
-	const struct index_record *r = index_active(ix, credential);
 	struct active_facts active;
 
-	if (r == NULL)
-		return credential_state_at(credential->credential, NULL, now);
-	active = (struct active_facts){r->id, r->generation->not_before, r->generation->not_after,
-	    r->generation->revoked || r->generation->withdrawn};
-	return credential_state_at(credential->credential, &active, now);
+	return credential_state_at(
+	    credential->credential, facts_of_active(ix, credential, &active), now);
+}
+
+int64_t
+index_changes_at(const struct index *ix, const struct index_record *credential, int64_t now)
+{
+	struct active_facts active;
+
+	return credential_changes_at(
+	    credential->credential, facts_of_active(ix, credential, &active), now);
 }
 
 struct generation_marks

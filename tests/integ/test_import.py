@@ -2,6 +2,7 @@
 cryptography, brought in by `cert import` (S001-3 to S001-8)."""
 
 import datetime
+import json
 import os
 import pathlib
 import shutil
@@ -285,6 +286,23 @@ def test_times_are_warned_of(domain, ca, tmp_path):
         made = Made(ca, tmp_path / word.split()[0], f"{word.split()[0]}.test.example", days=days)
         said = results(domain, made.bundle(), "--access", "")["results"][0]
         assert any("ran out" in w or "valid only from" in w for w in said["warnings"]), said
+
+
+def test_watch_tells_of_the_clock(domain, ca, tmp_path):
+    """Nobody does anything, and whoever watches hears that it is due, and that it has run out."""
+    made = Made(ca, tmp_path / "made", days=(0, 12 / 86400))
+    with subprocess.Popen(["timeout", "60", program("certherd"), "watch", "--json", "--data",
+                           domain.data], stdout=subprocess.PIPE, text=True) as watch:
+        events = (json.loads(line) for line in watch.stdout if line.strip())
+        assert next(events)["event"] == "begin"
+        results(domain, made.bundle(), "--access", "")
+        told = []
+        while len(told) < 2:
+            event = next(events)
+            if event["event"] == "clock":
+                told += [(r["name"], r["was"], r["state"]) for r in event["records"]]
+        watch.terminate()
+    assert told == [(NAME, "issued", "renewal-due"), (NAME, "renewal-due", "expired")]
 
 
 def test_directory(domain, ca, tmp_path):

@@ -1,4 +1,5 @@
 #include "common/model/generation.h"
+#include "common/base/buf.h"
 #include "common/model/renewal.h"
 #include "common/model/state.h"
 #include "tests/unit/common/model/model_tests.h"
@@ -209,6 +210,47 @@ test_generations(void **state)
 	assert_string_equal(generation_shown_name(GENERATION__COUNT), "unknown");
 }
 
+/* The moments at which the word changes, and no others. */
+static void
+test_changes(void **state)
+{
+	static const struct active_facts g = {.not_after = 100 * DAY - 1},
+					 gone = {.not_after = 100 * DAY - 1, .revoked = true};
+	static const struct {
+		uint32_t state;
+		bool archived;
+		const struct active_facts *active;
+		const char *words;
+	} cases_at[] = {
+	    {CREDENTIAL_ISSUED, false, &g, "issued renewal-due expired"},
+	    {CREDENTIAL_PENDING, false, &g, "waiting renewal-due expired"},
+	    {CREDENTIAL_FAILED, false, &g, "failed expired"},
+	    {CREDENTIAL_ISSUED, true, &g, "archived"},
+	    {CREDENTIAL_ISSUED, false, &gone, "revoked"},
+	    {CREDENTIAL_DRAFT, false, NULL, "draft"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases_at); i++) {
+		const struct credential_public c = {
+		    .state = cases_at[i].state, .archived = cases_at[i].archived};
+		const struct active_facts *active = cases_at[i].active;
+		struct buf words = BUF_INIT(256);
+
+		for (int64_t t = DAY, next; t < INT64_MAX; t = next) {
+			buf_putf(&words, "%s%s", words.len > 0 ? " " : "",
+			    credential_shown_name(credential_state_at(&c, active, t)));
+			next = credential_changes_at(&c, active, t);
+			assert_true(next > t);
+			if (next < INT64_MAX)
+				assert_int_equal(credential_state_at(&c, active, next - 1),
+				    credential_state_at(&c, active, t));
+		}
+		assert_string_equal(buf_str(&words), cases_at[i].words);
+		buf_fini(&words);
+	}
+}
+
 int
 run_state_tests(void)
 {
@@ -217,6 +259,7 @@ run_state_tests(void)
 	    cmocka_unit_test(test_failure_ends),
 	    cmocka_unit_test(test_shown),
 	    cmocka_unit_test(test_shown_due),
+	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_generations),
 	};
 
