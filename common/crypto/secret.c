@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 /* The smallest piece of the heap: a P-256 private key is one. */
@@ -195,6 +196,19 @@ secret_equal(const struct secret *s, struct span other)
 {
 	return s->len == other.len &&
 	    (other.len == 0 || CRYPTO_memcmp(s->bytes, other.data, other.len) == 0);
+}
+
+int
+secret_hmac(const struct secret *s, struct span data, uint8_t out[static 32], struct err *err)
+{
+	size_t len = 0;
+
+	/* bytes is never NULL, also of an empty secret. */
+	if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, s->bytes, s->len, data.data, data.len,
+		out, 32, &len) == NULL ||
+	    len != 32)
+		return crypto_err(err, ERR_CRYPTO, "cannot make an HMAC");
+	return 0;
 }
 
 struct span

@@ -42,6 +42,9 @@ void secret_cut(struct secret *s, size_t len);
 bool secret_equal(const struct secret *s, struct span other);
 /* For the few places where a secret leaves on purpose (a token shown once). */
 struct span secret_reveal(const struct secret *s);
+/* HMAC-SHA256 of data under it: shows that whoever sent the data knows the secret. */
+NODISCARD int secret_hmac(
+    const struct secret *s, struct span data, uint8_t out[static 32], struct err *err);
 void secret_free(struct secret *s);
 DEFINE_FREEP(struct secret, secret_free)
 

@@ -29,7 +29,7 @@ struct call {
 	http_line_cb *on_line;
 	void *arg;
 	struct buf line;
-	bool stopped, over, silent;
+	bool stopped, over, silent, told;
 	uint64_t heard_ms;
 	curl_off_t heard; /* bytes, until then */
 };
@@ -320,8 +320,12 @@ on_progress(void *arg, curl_off_t all, curl_off_t got, curl_off_t all_sent, curl
 		c->heard = got + sent;
 		c->heard_ms = now;
 	}
-	c->silent = now - c->heard_ms >= (uint64_t)or_default(c->params->silence_ms, SILENCE_MS);
-	return c->silent;
+	if (c->params->stop != NULL && atomic_load(c->params->stop))
+		c->told = true;
+	else if (c->on_line != NULL)
+		c->silent =
+		    now - c->heard_ms >= (uint64_t)or_default(c->params->silence_ms, SILENCE_MS);
+	return c->silent || c->told;
 }
 
 static CURLcode
@@ -337,6 +341,9 @@ set_manners(struct call *c)
 	r |= curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	r |= curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	r |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	/* Who is told to stop does not wait for a name server. */
+	if (p->stop != NULL)
+		r |= curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
 	r |= curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	r |= curl_easy_setopt(curl, CURLOPT_HTTP09_ALLOWED, 0L);
 	r |= curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -347,7 +354,8 @@ set_manners(struct call *c)
 	    curl, CURLOPT_CONNECTTIMEOUT_MS, or_default(p->connect_ms, CONNECT_MS));
 	if (c->on_line == NULL) {
 		r |= curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, or_default(p->total_ms, TOTAL_MS));
-	} else {
+	}
+	if (c->on_line != NULL || p->stop != NULL) {
 		/* libcurl's own limit is one of speed, below which signs of life are, too. */
 		r |= curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 		r |= curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -386,13 +394,19 @@ perform(struct call *c, struct err *err)
 	r = curl_easy_perform(c->curl);
 	if (c->stopped)
 		return err_set(err, ERR_CANCELED, "the stream was stopped");
+	if (c->told)
+		return err_set(err, ERR_CANCELED, "the request was stopped");
 	if (c->silent)
 		return err_set(err, ERR_TIMEOUT, "nothing has come from the server for too long");
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (c->params->status_only && status >= 200) {
+		c->reply->status = (int)status;
+		return 0;
+	}
 	if (c->over)
 		return err_set(err, ERR_LIMIT, "the reply of '%.100s' is too long", c->params->url);
 	if (r != CURLE_OK)
 		return translate(c, r, err);
-	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
 	c->reply->status = (int)status;
 	if (c->params->trust == HTTP_TRUST_NOBODY)
 		keep_chain(c);

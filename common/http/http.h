@@ -9,6 +9,8 @@
 
 #include "common/base/buf.h"
 
+#include <stdatomic.h>
+
 enum http_trust {
 	HTTP_TRUST_SYSTEM, /* the certificate authorities of the host */
 	HTTP_TRUST_PINNED, /* only the certificate in ca */
@@ -34,6 +36,12 @@ struct http_params {
 	uint32_t connect_ms, total_ms; /* 0: 10 s and 60 s; a stream has no total */
 	uint32_t silence_ms;           /* stream: end after so long without a byte; 0: 30 s */
 	size_t max_reply;              /* 0: 4 MiB */
+	/*
+	 * Once the status is known, whatever becomes of the body is no error: too long, too slow,
+	 * cut off. For peers of whom nothing but the status matters.
+	 */
+	bool status_only;
+	const atomic_bool *stop; /* set by another thread: ERR_CANCELED within a second; or NULL */
 };
 
 struct http_reply {
@@ -51,7 +59,8 @@ void http_fini(void);
 /*
  * A reply of any status is success. ERR_UNAVAIL: nobody there; ERR_TIMEOUT; ERR_CRYPTO: the peer's
  * certificate is not trusted; ERR_LIMIT: the reply is longer than max_reply; ERR_PROTO: not HTTP;
- * ERR_DENIED: the UNIX socket may not be opened by this user.
+ * ERR_DENIED: the UNIX socket may not be opened by this user;
+ * ERR_CANCELED: stop was set.
  */
 NODISCARD int http_request(
     const struct http_params *params, struct http_reply *reply, struct err *err);

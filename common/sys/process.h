@@ -21,6 +21,7 @@ struct spawn_params {
 	const char *const *env;  /* more "NAME=value", NULL last; may be NULL */
 	const struct spawn_fd *fds;
 	size_t fd_count;
+	bool own_group; /* a process group of its own, so that kill(-pid) ends its children, too */
 };
 
 /*

@@ -126,16 +126,21 @@ set_fds(struct spawn *s, const struct spawn_fd *fds, size_t count, struct err *e
 }
 
 static void
-set_signals(struct spawn *s)
+set_signals(struct spawn *s, bool own_group)
 {
+	int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+
 	sigset_t set;
 
 	sigemptyset(&set);
 	CHECK(posix_spawnattr_setsigmask(&s->attributes, &set) == 0);
 	sigfillset(&set);
 	CHECK(posix_spawnattr_setsigdefault(&s->attributes, &set) == 0);
-	CHECK(posix_spawnattr_setflags(
-		  &s->attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) == 0);
+	if (own_group) {
+		CHECK(posix_spawnattr_setpgroup(&s->attributes, 0) == 0);
+		flags |= POSIX_SPAWN_SETPGROUP;
+	}
+	CHECK(posix_spawnattr_setflags(&s->attributes, (short)flags) == 0);
 }
 
 /* posix_spawn wants pointers to writable strings and does not write to them. */
@@ -166,7 +171,7 @@ spawn_exec(const struct spawn_params *params, pid_t *pid, struct err *err)
 	r = set_fds(&s, params->fds, params->fd_count, err);
 	if (r < 0)
 		return r;
-	set_signals(&s);
+	set_signals(&s, params->own_group);
 	r = posix_spawn(
 	    &child, params->path, &s.actions, &s.attributes, writable(params->argv), s.env);
 	if (r != 0)

@@ -3,13 +3,43 @@
 #include "tests/unit/common/crypto/crypto_tests.h"
 
 #include "common/base/limits.h"
+#include "common/base/str.h"
 #include "common/crypto/envelope.h"
 #include "common/crypto/sign.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+/* RFC 4231, cases 1 and 2; the second key is a word. */
+static void
+test_hmac(void **state)
+{
+	static const struct {
+		const char *key, *data, *mac;
+	} cases[] = {
+	    {"\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b",
+		"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+	    {"Jefe", "what do ya want for nothing?",
+		"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(secret_freep)
+		struct secret *key = NULL;
+		char room[64], hex[65];
+		uint8_t mac[32];
+		struct err err;
+
+		snprintf(room, sizeof(room), "%s", cases[i].key);
+		assert_int_equal(secret_take(room, strlen(cases[i].key), &key, &err), 0);
+		assert_int_equal(secret_hmac(key, span_str(cases[i].data), mac, &err), 0);
+		assert_string_equal(hex_encode(mac, sizeof(mac), hex), cases[i].mac);
+	}
+}
 
 static void
 test_life(void **state)
@@ -300,11 +330,13 @@ int
 run_secret_tests(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_hmac),
 	    TEST(test_life),
 	    TEST(test_random),
 	    TEST(test_full_heap),
 	    TEST(test_second_heap),
 	    TEST(test_read_fd),
+	    TEST(test_hmac),
 	    TEST(test_nothing_left),
 	};
 

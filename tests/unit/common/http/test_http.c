@@ -208,6 +208,52 @@ test_bad_servers(void **state)
 	}
 }
 
+/* Who needs nothing but the status has it, whatever becomes of the body. */
+static void
+test_status_only(void **state)
+{
+	static const char *const replies[] = {
+	    "HTTP/1.1 200 OK\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\ncut off",
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense",
+	    "HTTP/1.1 200 OK\r\n\r\nlonger than it may be",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
+		AUTO_HTTP_REPLY struct http_reply reply = {0};
+		struct http_params p = {.status_only = true, .max_reply = 4, .total_ms = 500};
+		struct canned s;
+		struct err err = {0, ""};
+		char url[64];
+
+		/* The last two neither end nor close: the time is over. */
+		start(&s, AF_INET, url, sizeof(url), replies[i], i >= 2);
+		p.url = url;
+		if (http_request(&p, &reply, &err) < 0)
+			fail_msg("%zu: %s", i, err.text);
+		assert_int_equal(reply.status, 200);
+		stop(&s);
+	}
+}
+
+static void
+test_stopped(void **state)
+{
+	AUTO_HTTP_REPLY struct http_reply reply = {0};
+	atomic_bool told = true;
+	struct http_params p = {.stop = &told, .total_ms = 60000};
+	struct canned s;
+	struct err err = {0, ""};
+	char url[64];
+
+	(void)state;
+	start(&s, AF_INET, url, sizeof(url), "", true);
+	p.url = url;
+	assert_int_equal(http_request(&p, &reply, &err), ERR_CANCELED);
+	stop(&s);
+}
+
 static void
 test_refused_before_anything_is_sent(void **state)
 {
@@ -336,6 +382,8 @@ main(void)
 	    cmocka_unit_test(test_bad_servers),
 	    cmocka_unit_test(test_refused_before_anything_is_sent),
 	    cmocka_unit_test(test_stream),
+	    cmocka_unit_test(test_status_only),
+	    cmocka_unit_test(test_stopped),
 	    cmocka_unit_test(test_escaping),
 	};
 

@@ -162,6 +162,34 @@ test_reap_without_waiting(void **state)
 }
 
 /* In a child, since there is no way back from it. */
+/* The end of the group is the end of what the child has started, which holds our pipe open. */
+static void
+test_group_of_its_own(void **state)
+{
+	const char *argv[] = {"sh", "-c", "sleep 1000 & echo x; wait", NULL};
+	struct spawn_fd fd;
+	struct spawn_params params = {
+	    .path = "/bin/sh", .argv = argv, .fds = &fd, .fd_count = 1, .own_group = true};
+	struct process_end end;
+	struct err err;
+	pid_t pid;
+	char c;
+	int p[2];
+
+	(void)state;
+	assert_int_equal(pipe(p), 0);
+	fd = (struct spawn_fd){p[1], 1};
+	assert_int_equal(spawn_exec(&params, &pid, &err), 0);
+	close(p[1]);
+	assert_int_equal(read(p[0], &c, 1), 1);
+	assert_int_equal(getpgid(pid), pid);
+	assert_int_equal(kill(-pid, SIGKILL), 0);
+	assert_int_equal(process_reap(pid, true, &end, &err), 0);
+	assert_int_equal(read(p[0], &c, 1), 1);
+	assert_int_equal(read(p[0], &c, 1), 0);
+	close(p[0]);
+}
+
 static void
 test_harden_and_limits(void **state)
 {
@@ -262,6 +290,7 @@ run_process_tests(void)
 	    cmocka_unit_test(test_signals_are_reset),
 	    cmocka_unit_test(test_spawn_errors),
 	    cmocka_unit_test(test_reap_without_waiting),
+	    cmocka_unit_test(test_group_of_its_own),
 	    cmocka_unit_test(test_harden_and_limits),
 	    cmocka_unit_test(test_heap_size),
 	    cmocka_unit_test(test_self_path),
