@@ -56,6 +56,8 @@ static const struct httpd_route routes[] = {
     {"DELETE", "/v1/settings/{name}", handle_setting_reset, API_LOCAL},
     {"GET", "/v1/status", handle_status, API_LOCAL},
     {"GET", "/v1/watch", handle_watch, API_LOCAL},
+    {"GET", "/v1/events", handle_events, API_LOCAL},
+    {"POST", "/v1/events/test", handle_event_test, API_LOCAL},
     {"GET", "/v1/explain", handle_explain, API_LOCAL},
     {"GET", "/v1/who-can-read", handle_who_can_read, API_LOCAL},
     {"GET", "/v1/why-not", handle_why_not, API_LOCAL},

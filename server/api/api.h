@@ -14,6 +14,7 @@
 #include "server/nodes/nodes.h"
 
 struct api;
+struct events;
 struct loop;
 struct publish;
 struct sched;
@@ -26,6 +27,7 @@ struct api_params {
 	struct sched *sched;
 	struct commit *commit;
 	struct publish *publish;
+	struct events *events;
 	const struct trust *trust;
 	struct id self;
 	const char *domain_name;
@@ -51,6 +53,8 @@ void api_observe(void *arg, const struct committed *records, size_t count, const
     struct signed_bytes signed_head);
 /* As on_receipt of publish: what a node serves has changed; credential NULL: all of it. */
 void api_on_receipt(void *arg, const struct id *node, const struct id *credential);
+/* An event is durable: its JSON, for those who watch events; arg is the api. */
+void api_on_event(void *arg, struct span document);
 /* A node's connection has come or ended. */
 void api_on_node(struct api *a, const struct id *node, bool connected);
 

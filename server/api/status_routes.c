@@ -1,6 +1,8 @@
 #include "server/api/api_priv.h"
 
 #include "common/base/runtime.h"
+#include "common/base/str.h"
+#include "server/events/events.h"
 #include "server/publish/publish.h"
 #include "server/sched/sched.h"
 
@@ -135,6 +137,20 @@ put_work(const struct api *a, struct json_writer *w)
 	json_put_end(w);
 }
 
+static void
+put_receivers(const struct api *a, struct json_writer *w)
+{
+	struct event_sink_stats receivers[EVENT_SINKS_MOST];
+	size_t n = events_sinks(a->p.events, receivers);
+	char since[TIME_TEXT_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		if (receivers[i].trouble != NULL)
+			json_put_textf(w, NULL, "events do not reach '%s' since %s: %s",
+			    receivers[i].sink->name, time_text(receivers[i].since_ms / 1000, since),
+			    receivers[i].trouble);
+}
+
 /* What an operator should look at now; empty when all is well. */
 static void
 put_troubles(const struct api *a, struct json_writer *w)
@@ -145,6 +161,7 @@ put_troubles(const struct api *a, struct json_writer *w)
 
 	commit_stats(a->p.commit, &commit);
 	json_put_array(w, "troubles");
+	put_receivers(a, w);
 	if (commit.trouble != NULL)
 		json_put_textf(w, NULL, "nothing can be changed: %s", commit.trouble);
 	if (signer != NULL)

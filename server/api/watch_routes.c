@@ -14,6 +14,7 @@ struct watcher {
 	struct api *api;
 	struct httpd_request *req;
 	struct watcher *prev, *next;
+	bool events; /* it wants the events that are told to administrators, and nothing else */
 };
 
 static void
@@ -51,14 +52,28 @@ watch_close(struct api *a)
 	}
 }
 
+static void
+tell_those(struct api *a, bool events, struct span line)
+{
+	for (struct watcher *v = a->watchers; v != NULL; v = v->next)
+		if (v->events == events)
+			httpd_stream_line(v->req, line);
+}
+
 void
 watch_tell(struct api *a, const struct buf *line)
 {
 	/* A line that is cut off is no JSON: nothing is better. */
-	if (line->error != 0)
-		return;
-	for (struct watcher *v = a->watchers; v != NULL; v = v->next)
-		httpd_stream_line(v->req, buf_span(line));
+	if (line->error == 0)
+		tell_those(a, false, buf_span(line));
+}
+
+void
+api_on_event(void *arg, struct span document)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+
+	tell_those(a, true, document);
 }
 
 void
@@ -80,6 +95,7 @@ handle_watch(struct httpd_request *req, void *arg)
 	v->magic = WATCHER_MAGIC;
 	v->api = a;
 	v->req = req;
+	v->events = httpd_query(req, "events") != NULL;
 	v->next = a->watchers;
 	if (v->next != NULL)
 		v->next->prev = v;

@@ -4,6 +4,8 @@ const struct cli_command *const cli_commands[] = {
     &command_init,
     &command_status,
     &command_watch,
+    &command_events_test,
+    &command_events,
     &command_node_token,
     &command_node_tokens,
     &command_node_list,

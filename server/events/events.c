@@ -170,6 +170,7 @@ on_mark(void *arg, const struct local_mark *mark)
 static void
 events_free(struct events *e)
 {
+	sinks_free(e);
 	rows_clear(&e->waiting);
 	rows_clear(&e->batch);
 	map_free(e->marks);
@@ -198,6 +199,8 @@ events_new(const struct events_params *params, struct events **out, struct err *
 	r = local_marks_each(params->store, on_mark, e, err);
 	if (r == 0)
 		r = local_events_last(params->store, &e->last, err);
+	if (r == 0)
+		r = sinks_open(e, err);
 	if (r < 0) {
 		events_free(e);
 		return err_wrap(err, "events");
@@ -207,12 +210,19 @@ events_new(const struct events_params *params, struct events **out, struct err *
 }
 
 void
+events_start(struct events *e)
+{
+	e->started = true;
+	sinks_wake(e);
+}
+
+void
 events_ended(struct events *e)
 {
 	void (*closed)(void *arg) = e->closed;
 	void *arg = e->closed_arg;
 
-	if (!e->closing || e->write.runs)
+	if (!e->closing || e->write.runs || e->readers > 0 || !sinks_are_quiet(e))
 		return;
 	events_free(e);
 	closed(arg);
@@ -233,6 +243,7 @@ events_close(struct events *e, void (*closed)(void *arg), void *arg)
 	runtime_timer_stop(e->rt, &e->retry);
 	outbox_write(e);
 	e->closing = true;
+	sinks_stop(e);
 	e->soon.cb = on_close;
 	runtime_timer_start(e->rt, &e->soon, 0);
 }

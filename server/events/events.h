@@ -121,6 +121,23 @@ bool events_settle(struct events *e, enum event_kind kind, const struct id *abou
 
 /* --- for server/main ------------------------------------------------------------------------- */
 
+/* A receiver of events: a command or a webhook. */
+struct event_sink {
+	const char *name;        /* for people, and how it is known across restarts */
+	struct texts command;    /* a program with its arguments; none: a webhook */
+	const char *webhook;     /* https:// or http:// */
+	const char *secret_file; /* of the webhook: key of its signatures; NULL: none */
+	struct texts kinds;      /* "credential.expiring", "node.*"; none: all */
+	int64_t timeout;         /* seconds for one event */
+};
+#define EVENT_SINKS_MOST 8
+#define EVENT_SINK_TIMEOUT 30
+#define EVENT_ARGUMENTS_MOST 32
+/* Whether a text can be one of kinds: of a kind that there is, or "noun.*" or "*". */
+NODISCARD int event_pattern_check(const char *text, struct err *err);
+/* ERR_INVALID; whole: also whether its files are there, and can be used. */
+NODISCARD int event_sink_check(const struct event_sink *sink, bool whole, struct err *err);
+
 #define EVENTS_STALE_AFTER 45       /* seconds of silence of a node */
 #define EVENTS_NOT_SERVED_AFTER 300 /* seconds that the nodes have for a new certificate */
 
@@ -131,6 +148,8 @@ struct events_params {
 	const char *domain_name;
 	struct id self;
 	int64_t stale_after, not_served_after; /* seconds; 0: as above */
+	const struct event_sink *sinks;        /* live as long as events */
+	size_t sink_count;
 	/* An event is durable: its JSON, borrowed. May be NULL. */
 	void (*told)(void *arg, struct span document);
 	void *arg;
@@ -140,6 +159,27 @@ struct events_params {
 NODISCARD int events_new(const struct events_params *params, struct events **out, struct err *err);
 /* For commit: derives what follows from records, and writes it with them. */
 struct commit_beside events_beside(struct events *e);
+/* Begins to tell: once the records are there. */
+void events_start(struct events *e);
+
+/* Documents of events above a number in order, at most max; borrowed for the time of the call. */
+typedef void events_read_cb(
+    void *arg, int status, const struct span *documents, size_t count, const struct err *err);
+#define EVENTS_READ_MOST 1000
+void events_read(struct events *e, uint64_t above, size_t max, events_read_cb *done, void *arg);
+/* Number of the newest event. */
+uint64_t events_last(const struct events *e);
+
+/* How a receiver is. Texts are borrowed until the next turn of the loop. */
+struct event_sink_stats {
+	const struct event_sink *sink;
+	uint64_t done;           /* it has everything up to that number, or did not want it */
+	uint64_t taken, refused; /* since our start */
+	const char *trouble;     /* NULL: none */
+	int64_t since_ms, next_try_ms;
+};
+size_t events_sinks(const struct events *e, struct event_sink_stats out[static EVENT_SINKS_MOST]);
+
 /* What is raised from now on is in memory only, and lost. closed comes when the last job has ended.
  */
 void events_close(struct events *e, void (*closed)(void *arg), void *arg);

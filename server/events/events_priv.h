@@ -49,6 +49,8 @@ struct outbox_job {
 	struct err err;
 };
 
+struct sink;
+
 struct events {
 	struct events_params p;
 	struct runtime *rt;
@@ -61,6 +63,9 @@ struct events {
 	struct backoff backoff;
 	uint64_t lost;          /* in memory, for want of room */
 	uint64_t last, bounded; /* numbers: of the newest event, and when it was last bounded */
+	struct sink *sinks;     /* as many as in p */
+	size_t readers;         /* jobs for lists */
+	bool started;
 	void (*closed)(void *arg);
 	void *closed_arg;
 	bool closing;
@@ -88,8 +93,13 @@ void events_ended(struct events *e); /* a job: when it was the last, closed */
 struct row *event_row(struct events *e, const struct event *event);
 
 /* --- sinks.c --- */
+/* Blocking, at start. */
+NODISCARD int sinks_open(struct events *e, struct err *err);
+void sinks_stop(struct events *e);
+bool sinks_are_quiet(const struct events *e);
+void sinks_free(struct events *e); /* quiet ones */
 void sinks_wake(struct events *e);
-/* Up to which number all have taken, and up to which one has fetched; UINT64_MAX, 0: no sinks. */
+/* Up to which number all have taken, and all have fetched; UINT64_MAX, 0: no sinks. */
 uint64_t sinks_taken(const struct events *e);
 uint64_t sinks_fetched(const struct events *e);
 

@@ -5,6 +5,51 @@
 #include "common/tls/terminator.h"
 #include "server/signer/serve.h"
 
+#define AT(field) offsetof(struct events_config, field)
+static const struct conf_key events_keys[] = {
+    {.name = "command",
+	.type = CONF_LIST,
+	.offset = AT(command),
+	.max = EVENT_ARGUMENTS_MOST,
+	.argument = "WORD",
+	.help = "A program, by its absolute path, and its arguments. It is started for each event, "
+		"without a shell, with the JSON on its standard input, and has taken it when it "
+		"exits with 0."},
+    {.name = "webhook",
+	.type = CONF_STRING,
+	.offset = AT(webhook),
+	.min = 1,
+	.max = 2000,
+	.argument = "URL",
+	.help = "Where each event is sent by POST; it is taken when the answer has a status of "
+		"200 to 299. Certificates must be of the host's authorities, or of a trusted root "
+		"of the category outgoing."},
+    {.name = "secret-file",
+	.type = CONF_PATH,
+	.offset = AT(secret_file),
+	.argument = "FILE",
+	.help = "Key of the signature in the header Certherd-Signature of a webhook: 16 bytes or "
+		"more, in a file that nobody else can read. It is read anew for each event."},
+    {.name = "kinds",
+	.type = CONF_LIST,
+	.offset = AT(kinds),
+	.max = EVENT__COUNT,
+	.check = event_pattern_check,
+	.argument = "KIND",
+	.help = "Only these events: \"credential.expiring\", \"node.*\". Without it: all of "
+		"them."},
+    {.name = "timeout",
+	.type = CONF_DURATION,
+	.offset = AT(timeout),
+	.value = "30s",
+	.min = 1,
+	.max = 3600,
+	.argument = "DURATION",
+	.help = "Time for one event. A command that takes longer is ended with its children, and "
+		"the event comes again."},
+};
+#undef AT
+
 #define AT(field) offsetof(struct server_config, field)
 static const struct conf_key keys[] = {
     {.name = "data",
@@ -96,7 +141,64 @@ static const struct conf_key keys[] = {
 	.argument = "BYTES",
 	.help = "Locked memory of the signer, a power of two; 0 takes what is allowed, up to 4 "
 		"MiB."},
+    {.name = "node-stale-after",
+	.type = CONF_DURATION,
+	.offset = AT(node_stale_after),
+	.value = "45s",
+	.min = 1,
+	.max = 30 * 86400,
+	.argument = "DURATION",
+	.help = "The event node.stale is told when a node has not had the newest state for so "
+		"long."},
+    {.name = "not-served-after",
+	.type = CONF_DURATION,
+	.offset = AT(not_served_after),
+	.value = "5m",
+	.min = 1,
+	.max = 30 * 86400,
+	.argument = "DURATION",
+	.help = "The event credential.not_served is told when a node that should serve a "
+		"certificate does not, for so long."},
+    {.name = "events",
+	.type = CONF_SECTION,
+	.offset = AT(events),
+	.max = EVENT_SINKS_MOST,
+	.keys = events_keys,
+	.key_count = ARRAY_LEN(events_keys),
+	.item_size = sizeof(struct events_config),
+	.title_offset = offsetof(struct events_config, name),
+	.argument = "NAME",
+	.help = "A receiver of events: a command or a webhook. It gets each event once, in order, "
+		"and is asked again until it has taken it. Under a new name it begins with what "
+		"comes then."},
 };
+
+struct event_sink
+config_sink(const struct events_config *c)
+{
+	return (struct event_sink){
+	    .name = c->name,
+	    .command = {(const char *const *)c->command.items, c->command.count},
+	    .webhook = c->webhook,
+	    .secret_file = c->secret_file,
+	    .kinds = {(const char *const *)c->kinds.items, c->kinds.count},
+	    .timeout = c->timeout,
+	};
+}
+
+static int
+check_events(const struct conf_sections *s, bool whole, struct err *err)
+{
+	const struct events_config *items = s->items;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->count; i++) {
+		struct event_sink sink = config_sink(&items[i]);
+
+		r = event_sink_check(&sink, whole, err);
+	}
+	return r;
+}
 
 /* What the signer would refuse, again and again. */
 static int
@@ -105,9 +207,8 @@ check_all(const void *values, bool whole, struct err *err)
 	const struct server_config *c = values;
 	int64_t n = c->signer_memory;
 
-	(void)whole;
 	if (n == 0 || (n >= SIGNER_HEAP_MIN && n <= SIGNER_HEAP_MAX && (n & (n - 1)) == 0))
-		return 0;
+		return check_events(&c->events, whole, err);
 	return err_set(err, ERR_INVALID,
 	    "signer-memory: %lld bytes are no power of two from %u to %u, nor 0", (long long)n,
 	    SIGNER_HEAP_MIN, SIGNER_HEAP_MAX);

@@ -4,6 +4,7 @@
 /* Configuration of certherd-server: docs/man/certherd-server.conf.5 is made of this table. */
 
 #include "common/conf/conf.h"
+#include "server/events/events.h"
 
 struct server_config {
 	char *data;
@@ -18,7 +19,22 @@ struct server_config {
 	int64_t pending_per_address;
 	int64_t tries_per_second;
 	int64_t signer_memory;
+	int64_t node_stale_after, not_served_after;
+	struct conf_sections events; /* struct events_config */
 };
+
+/* A receiver of events. */
+struct events_config {
+	char *name;
+	struct conf_list command;
+	char *webhook;
+	char *secret_file;
+	struct conf_list kinds;
+	int64_t timeout;
+};
+
+/* As events wants it; what it points to is the config's. */
+struct event_sink config_sink(const struct events_config *c);
 
 extern const struct conf_schema server_schema;
 

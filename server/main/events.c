@@ -154,6 +154,15 @@ server_tell_members(void *arg, const struct committed *records, size_t count,
 	}
 }
 
+void
+server_on_event(void *arg, struct span document)
+{
+	struct server *s = arg;
+
+	if (s->api != NULL)
+		api_on_event(s->api, document);
+}
+
 struct renewal {
 	struct server *server;
 	struct id credential;

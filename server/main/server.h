@@ -40,6 +40,7 @@ struct server {
 	struct runtime *runtime;
 	struct loop_signal *signals[3];
 	struct index *index;
+	struct event_sink sinks[EVENT_SINKS_MOST];
 	struct events *events;
 	struct signer *signer;
 	char signer_trouble[ERR_TEXT_MAX]; /* "": it works */
@@ -81,6 +82,7 @@ void server_on_removed(void *arg, const struct id *node);
 /* Observer of commits: says in the log who has joined and who was removed. */
 void server_tell_members(void *arg, const struct committed *records, size_t count,
     const struct head *head, struct signed_bytes signed_head);
+void server_on_event(void *arg, struct span document);
 int server_start_renewal(void *arg, const struct id *credential, struct err *err);
 
 /* renew.c: a third of the identity's lifetime before its end, and again until it works */

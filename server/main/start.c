@@ -139,6 +139,7 @@ open_api(struct server *s, struct err *err)
 	    .endpoints = endpoints_of(s),
 	    .group = group_of(s),
 	    .publish = s->publish,
+	    .events = s->events,
 	    .signer_trouble = server_signer_trouble,
 	    .signer_arg = s,
 	};
@@ -174,6 +175,7 @@ open_doors(struct server *s, struct err *err)
 	log_notice("server", "ready: domain=%s node=%s public=%s api=%s", s->member.domain_name,
 	    s->member.name, s->endpoints[0], s->socket_path);
 	service_notify("READY=1");
+	events_start(s->events);
 	server_watch_identity(s);
 	return 0;
 }
@@ -341,8 +343,17 @@ open_events(struct server *s, struct err *err)
 	    .index = s->index,
 	    .domain_name = s->member.domain_name,
 	    .self = s->member.node,
+	    .stale_after = s->config->node_stale_after,
+	    .not_served_after = s->config->not_served_after,
+	    .sinks = s->sinks,
+	    .sink_count = s->config->events.count,
+	    .told = server_on_event,
+	    .arg = s,
 	};
+	const struct events_config *items = s->config->events.items;
 
+	for (size_t i = 0; i < p.sink_count; i++)
+		s->sinks[i] = config_sink(&items[i]);
 	return events_new(&p, &s->events, err);
 }
 

@@ -26,6 +26,8 @@ def foreign_root():
 CALLS = [
     ("GET", "/v1/root", "/v1/root", None),
     ("GET", "/v1/status", "/v1/status", None),
+    ("POST", "/v1/events/test", "/v1/events/test", {}),
+    ("GET", "/v1/events", "/v1/events?limit=1000", None),
     ("POST", "/v1/tokens", "/v1/tokens", {"name": "web9"}),
     ("GET", "/v1/tokens", "/v1/tokens", None),
     ("GET", "/v1/nodes", "/v1/nodes", None),

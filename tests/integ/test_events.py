@@ -1,0 +1,305 @@
+"""Events reach commands and webhooks: once each, in order, whatever these do."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import jsonschema
+import pytest
+from process import wait_for
+from receiver import Receiver, signature_is_good
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "docs/events.schema.json").read_text())
+CHECKER = jsonschema.Draft202012Validator(SCHEMA)
+
+# Takes the event from standard input; what it was started with beside it.
+TAKE = """#!/usr/bin/env python3
+import json, os, sys
+event = sys.stdin.read()
+with open(sys.argv[1], "a") as out:
+    out.write(json.dumps({"event": json.loads(event), "argv": sys.argv, "env": dict(os.environ)}) + "\\n")
+"""
+
+
+def script(domain, name, text):
+    path = domain.folder / name
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def configured(domain, sections, top=""):
+    """Restarts the manager with these receivers."""
+    conf = domain.folder / "server.conf"
+    conf.write_text(top + "\n" + sections)
+    if domain.server is not None:
+        domain.server.stop()
+        domain.server = None
+    return domain.start_server("--config", str(conf))
+
+
+def webhook(name, receiver, extra=""):
+    return f'events "{name}" {{\n webhook = "{receiver.url}"\n {extra}\n}}\n'
+
+
+def command(name, *words, extra=""):
+    listed = ", ".join(f'"{w}"' for w in words)
+    return f'events "{name}" {{\n command = {{{listed}}}\n {extra}\n}}\n'
+
+
+def lines(path):
+    return [json.loads(x) for x in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.fixture
+def receiver():
+    made = []
+
+    def make(*args, **kwargs):
+        made.append(Receiver(*args, **kwargs))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def fits(events):
+    for event in events:
+        CHECKER.validate(event)
+    numbers = [e["number"] for e in events]
+    assert numbers == sorted(numbers), "in order"
+    assert len({e["id"] for e in events}) == len(events), "once each"
+
+
+def test_command_and_webhook(domain, receiver):
+    """Both get every event, with nothing of it in arguments or environment."""
+    secret = domain.folder / "webhook.secret"
+    secret.write_text("correct horse battery staple\n")
+    secret.chmod(0o600)
+    taken = domain.folder / "taken"
+    hook = receiver()
+    configured(domain, command("script", script(domain, "take", TAKE), taken) +
+               webhook("hook", hook, f'secret-file = "{secret}"'))
+    domain.json("cert", "add", "www.test.example", "--no-wait")
+    domain.json("cert", "add", "m.test.example", "--issuer", "manual", "--no-wait")
+    domain.cli("cert", "archive", "www.test.example")
+    domain.cli("cert", "archive", "www.test.example", "--undo")
+    domain.cli("cert", "delete", "www.test.example")
+    wanted = ["ca.created", "credential.issued", "credential.waiting", "credential.archived",
+              "credential.restored", "credential.deleted"]
+    wait_for(lambda: set(wanted) <= set(hook.kinds()), 10, "the webhook to get all")
+    wait_for(lambda: set(wanted) <= {x["event"]["event"] for x in lines(taken)}, 20,
+             "the command to get all")
+    fits(hook.events)
+    fits([x["event"] for x in lines(taken)])
+    assert [e["id"] for e in hook.events] == [x["event"]["id"] for x in lines(taken)]
+    issued = hook.of("credential.issued")[0]
+    assert issued["object"]["name"] == "www.test.example" and issued["data"]["generation"] == 1
+    assert issued["domain"] == "test.example" and issued["data"]["new_key"] is True
+    for headers, body, event in zip(hook.headers, hook.bodies, hook.events):
+        assert signature_is_good(b"correct horse battery staple", headers, body)
+        assert headers["certherd-event"] == event["event"]
+        assert headers["certherd-event-id"] == event["id"]
+        assert headers["content-type"] == "application/json"
+    for one in lines(taken):
+        assert one["argv"][1:] == [str(taken)]
+        assert "www.test.example" not in " ".join(one["env"].values())
+        assert "correct horse" not in json.dumps(one)
+    # The same in the list, and nothing is behind.
+    listed = domain.json("events")
+    assert [e["id"] for e in hook.events] == [e["id"] for e in listed["events"]][-len(hook.events):]
+    assert {r["name"]: r["behind"] for r in listed["receivers"]} == {"script": 0, "hook": 0}
+
+
+def test_receiver_down_and_back(domain, receiver):
+    """What came meanwhile arrives in order when the receiver is back; status says that it is away."""
+    hook = receiver()
+    port = hook.port
+    configured(domain, webhook("hook", hook))
+    domain.json("cert", "add", "a.test.example", "--no-wait")
+    wait_for(lambda: hook.of("credential.issued"), 10, "the first event")
+    hook.close()
+    for name in "bcd":
+        domain.json("cert", "add", f"{name}.test.example", "--no-wait")
+    wait_for(lambda: any("'hook'" in t for t in domain.json("status")["troubles"]), 10, "trouble")
+    back = receiver(port=port)
+    wait_for(lambda: len(back.of("credential.issued")) == 3, 20, "the others")
+    names = [e["object"]["name"][0] for e in hook.of("credential.issued") + back.of("credential.issued")]
+    assert names == list("abcd")
+    fits(hook.events + back.events)
+    wait_for(lambda: not domain.json("status")["troubles"], 10, "no trouble any more")
+
+
+def test_manager_killed_with_events_pending(domain, receiver):
+    """Nothing is lost by kill -9, and what had been taken does not come again."""
+    hook = receiver()
+    port = hook.port
+    configured(domain, webhook("hook", hook))
+    domain.json("cert", "add", "a.test.example", "--no-wait")
+    wait_for(lambda: domain.json("events")["receivers"][0]["behind"] == 0 and
+             hook.of("credential.issued"), 10, "the first event")
+    hook.close()
+    for name in "bcdef":
+        domain.json("cert", "add", f"{name}.test.example", "--no-wait")
+    domain.server.kill()
+    back = receiver(port=port)
+    domain.server.start()
+    wait_for(lambda: len(back.of("credential.issued")) == 5, 20, "the others")
+    names = [e["object"]["name"][0] for e in hook.of("credential.issued") + back.of("credential.issued")]
+    assert names == list("abcdef")
+    fits(hook.events + back.events)
+
+
+@pytest.mark.parametrize("mode", ["endless", "redirect", "slow", "deaf", "garbage", "cut"])
+def test_hostile_receiver(domain, receiver, mode):
+    """It holds up nobody: not the API, not another receiver, not the end of the manager."""
+    bad, good = receiver(mode=mode), receiver()
+    configured(domain, webhook("bad", bad, "timeout = 2s") + webhook("good", good))
+    for name in "abc":
+        begun = time.monotonic()
+        domain.json("cert", "add", f"{name}.test.example", "--no-wait")
+        assert time.monotonic() - begun < 5
+    wait_for(lambda: len(good.of("credential.issued")) == 3, 10, "the good one to get all")
+    wait_for(lambda: bad.tries >= 2, 20, "the bad one to be asked again")
+    trouble = wait_for(lambda: [t for t in domain.json("status")["troubles"] if "'bad'" in t], 10, "trouble")
+    print(trouble)
+    # It becomes good, and gets everything from the first on.
+    bad.mode = "plain"
+    wait_for(lambda: len(bad.of("credential.issued")) == 3, 60, "the bad one to get all")
+    fits(bad.events)
+    assert [e["id"] for e in good.events] == [e["id"] for e in bad.events]
+
+
+def test_commands_that_misbehave(domain):
+    """One hangs, with children; one fails; one prints without end; one is not there."""
+    tag = f"sleep-{os.getpid()}"
+    hang = script(domain, "hang", f"#!/bin/sh\n(exec -a {tag} sleep 1000) &\nwait\n".replace(
+        "#!/bin/sh", "#!/bin/bash"))
+    fail = script(domain, "fail", "#!/bin/sh\necho 'no \033[31mmail' >&2\nexit 3\n")
+    loud = script(domain, "loud", "#!/bin/sh\nyes | head -c 3000000\nexit 4\n")
+    taken = domain.folder / "taken"
+    configured(domain, command("hang", hang, extra="timeout = 1s") + command("fail", fail) +
+               command("loud", loud) + command("none", domain.folder / "nothing") +
+               command("good", script(domain, "take", TAKE), taken))
+    domain.json("cert", "add", "a.test.example", "--no-wait")
+    wait_for(lambda: [x for x in lines(taken) if x["event"]["event"] == "credential.issued"], 20,
+             "the good one")
+
+    def troubles():
+        found = {r["name"]: r["trouble"] for r in domain.json("events")["receivers"]}
+        return found if all(found[n] for n in ("hang", "fail", "loud", "none")) else None
+
+    found = wait_for(troubles, 20, "all of them in trouble")
+    assert "ended after 1 s" in found["hang"]
+    assert "exit status 3: no \\x1b[31mmail" in found["fail"]
+    assert "exit status 4: y" in found["loud"]
+    assert "cannot execute" in found["none"]
+    assert found["good"] is None
+
+    def no_children():
+        ps = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+        return tag not in ps.stdout
+
+    # Told to go, what it has started goes with it; asked again it comes again, so look between.
+    domain.server.stop()
+    wait_for(no_children, 10, "its children to be gone")
+
+
+def test_refused_event_is_left_out(domain, receiver):
+    """A receiver that will never take one event gets the next after a few tries."""
+    hook = receiver(status=422)
+    configured(domain, webhook("hook", hook, 'kinds = {"credential.*"}'))
+    domain.json("cert", "add", "a.test.example", "--no-wait")
+    wait_for(lambda: domain.json("events")["receivers"][0]["refused"] == 1, 60, "it to be left out")
+    hook.status = 204
+    domain.json("cert", "add", "b.test.example", "--no-wait")
+    wait_for(lambda: hook.of("credential.issued"), 10, "the next")
+    assert [e["object"]["name"] for e in hook.of("credential.issued")] == ["b.test.example"]
+
+
+def test_only_some_kinds(domain, receiver):
+    hook = receiver()
+    configured(domain, webhook("hook", hook, 'kinds = {"ca.*", "credential.deleted"}'))
+    for name in "abcdefghijklmnopqrst":
+        domain.json("cert", "add", f"{name}.test.example", "--no-wait")
+    domain.cli("cert", "delete", "a.test.example")
+    wait_for(lambda: hook.of("credential.deleted"), 10, "the last")
+    assert hook.kinds() == ["ca.created", "credential.deleted"]
+    # And what was left out does not come after a restart.
+    domain.restart_server()
+    domain.cli("cert", "delete", "b.test.example")
+    wait_for(lambda: len(hook.of("credential.deleted")) == 2, 10, "the last")
+    assert hook.kinds() == ["ca.created", "credential.deleted", "credential.deleted"]
+
+
+def test_secret_file_that_others_can_read(domain, receiver):
+    """Nothing is sent with it, the text says what to do, and it is read anew."""
+    secret = domain.folder / "webhook.secret"
+    secret.write_text("x" * 32)
+    secret.chmod(0o644)
+    hook = receiver()
+    configured(domain, webhook("hook", hook, f'secret-file = "{secret}"'))
+    domain.json("cert", "add", "a.test.example", "--no-wait")
+    trouble = wait_for(lambda: domain.json("events")["receivers"][0]["trouble"], 10, "trouble")
+    assert "chmod" in trouble and hook.tries == 0
+    checked = domain.run("certherd-server", "--config", domain.folder / "server.conf", "--check-config")
+    assert checked.status != 0 and "chmod" in checked.err
+    secret.chmod(0o600)
+    wait_for(lambda: hook.of("credential.issued"), 20, "the event")
+    assert all(signature_is_good(b"x" * 32, h, b) for h, b in zip(hook.headers, hook.bodies))
+
+
+def test_configuration_is_checked(domain):
+    cases = [
+        ('events "a" { }', "either command or webhook"),
+        ('events "a" { command = {"/bin/true"}\n webhook = "https://x" }', "either command or webhook"),
+        ('events "a" { command = {"mail"} }', "absolute path"),
+        ('events "a" { webhook = "ftp://x" }', "does not begin with https://"),
+        ('events "a" { webhook = "https://user:pass@x/" }', "secret-file"),
+        ('events "a" { webhook = "https://x/"\n kinds = {"credential.expirign"} }', "no event is called"),
+        ('events "a" { command = {"/nowhere/at/all"} }', "is not there"),
+        ('events "a" { webhook = "https://x/"\n secret-file = "/nowhere" }', "/nowhere"),
+    ]
+    conf = domain.folder / "bad.conf"
+    for text, wanted in cases:
+        conf.write_text(text + "\n")
+        answer = domain.run("certherd-server", "--config", conf, "--check-config")
+        assert answer.status != 0 and wanted in answer.err, (text, answer)
+    conf.write_text('events "a" { command = {"/bin/true", "x"}\n kinds = {"node.*"} }\n')
+    assert domain.run("certherd-server", "--config", conf, "--check-config").status == 0
+
+
+def test_test_event_and_follow(domain, receiver):
+    hook = receiver()
+    assert "Nobody is told" in domain.cli("events").out
+    configured(domain, webhook("hook", hook))
+    answer = domain.cli("events", "test")
+    assert "hook: taken" in answer.out and hook.of("events.test")
+    fits(hook.events)
+    hook.status = 500
+    answer = domain.cli("events", "test", "--wait", "1s", status=1)
+    assert "hook: not taken: it answers with status 500" in answer.out
+    hook.status = 200
+    follower = subprocess.Popen([*follow_words(domain)], stdout=subprocess.PIPE, text=True)
+    try:
+        first = json.loads(follower.stdout.readline())
+        CHECKER.validate(first)
+        domain.json("cert", "add", "a.test.example", "--no-wait")
+        seen = [first]
+        while seen[-1]["event"] != "credential.issued":
+            seen.append(json.loads(follower.stdout.readline()))
+        fits(seen)
+    finally:
+        follower.send_signal(signal.SIGTERM)
+        follower.wait()
+        follower.stdout.close()
+
+
+def follow_words(domain):
+    from process import program
+    return [program("certherd"), "events", "--follow", "--json", "--data", str(domain.data)]
