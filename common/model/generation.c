@@ -39,22 +39,26 @@ generation_state_at(const struct generation_marks *g, int64_t now)
 
 /* Behind "generation N of 'NAME'"; NULL: it may. */
 static const char *const refusals[GENERATION__COUNT][GENERATION_EVENT__COUNT] = {
-    [GENERATION_WAITING] = {[GENERATION_ACTIVATE] = WAITS, [GENERATION_ARCHIVE] = WAITS},
+    [GENERATION_WAITING] =
+	{[GENERATION_ACTIVATE] = WAITS, [GENERATION_ARCHIVE] = WAITS, [GENERATION_REVOKE] = WAITS},
     [GENERATION_IN_FORCE] = {[GENERATION_ACTIVATE] = "is in force already",
 	[GENERATION_ARCHIVE] = "is in force: activate another one first, or archive the credential "
 			       "as a whole, without --generation"},
-    [GENERATION_OLDER] = {NULL, NULL},
+    [GENERATION_OLDER] = {NULL, NULL, NULL},
     [GENERATION_ARCHIVED] = {[GENERATION_ARCHIVE] =
 				 "is archived already: 'certherd cert activate' brings it back"},
     [GENERATION_EXPIRED] = {[GENERATION_ACTIVATE] =
-				"has run out: 'certherd cert renew' makes another one"},
+				"has run out: 'certherd cert renew' makes another one",
+	[GENERATION_REVOKE] = "has run out, so that nobody believes it any more"},
     [GENERATION_REVOKED] = {[GENERATION_ACTIVATE] =
 				"is revoked: 'certherd cert renew' makes another one",
-	[GENERATION_ARCHIVE] = "is revoked, " CLOSED},
+	[GENERATION_ARCHIVE] = "is revoked, " CLOSED,
+	[GENERATION_REVOKE] = "is revoked already"},
     [GENERATION_WITHDRAWN] = {[GENERATION_ACTIVATE] =
 				  "has a key that is compromised, so it never comes into force "
 				  "again: 'certherd cert renew' makes another one",
-	[GENERATION_ARCHIVE] = "is withdrawn, " CLOSED},
+	[GENERATION_ARCHIVE] = "is withdrawn, " CLOSED,
+	[GENERATION_REVOKE] = "is withdrawn already, because its key is compromised"},
 };
 
 int

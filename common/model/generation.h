@@ -20,6 +20,7 @@
 enum generation_event {
 	GENERATION_ACTIVATE, /* comes into force again */
 	GENERATION_ARCHIVE,  /* only managers can open it from then on */
+	GENERATION_REVOKE,   /* nobody is to believe its certificate any more */
 	GENERATION_EVENT__COUNT,
 };
 

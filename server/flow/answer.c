@@ -6,6 +6,7 @@
 #include "common/model/names.h"
 #include "common/wire/public_wire.h"
 #include "server/flow/answer.h"
+#include "server/flow/flow_trust.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include "common/crypto/subject.h"
 #include "common/model/names.h"
 #include "server/flow/answer.h"
-#include "server/flow/flow_priv.h"
+#include "server/flow/revoke.h"
 
 #include <string.h>
 
@@ -22,6 +22,7 @@ flow_new(const struct flow_params *params, struct flow **out, struct err *err)
 	commit_observe(f->commit, reseal_observe, f);
 	reseal_start(f);
 	purge_start(f);
+	crl_start(f);
 	*out = f;
 	return 0;
 }
@@ -34,6 +35,7 @@ on_close(void *arg)
 	void *closed_arg = f->closed_arg;
 
 	reseal_stop(f);
+	crl_stop(f);
 	cert_cache_fini(&f->cache);
 	mem_free(f);
 	closed(closed_arg);
@@ -42,7 +44,8 @@ on_close(void *arg)
 void
 flow_check_closed(struct flow *f)
 {
-	if (f->closing && f->ops == NULL && !timer_is_armed(&f->close_timer))
+	if (f->closing && f->ops == NULL && !crl_is_waited_for(f) &&
+	    !timer_is_armed(&f->close_timer))
 		runtime_timer_start(f->rt, &f->close_timer, 0);
 }
 
@@ -59,6 +62,7 @@ flow_close(struct flow *f, void (*closed)(void *arg), void *arg)
 	f->close_timer = (struct timer){.cb = on_close, .arg = f};
 	runtime_timer_stop(f->rt, &f->reseal_timer);
 	purge_stop(f);
+	crl_close(f);
 	err_set(&err, ERR_CANCELED, "the server is ending");
 	for (struct flow_op *op = f->ops; op != NULL; op = next) {
 		next = op->next;

@@ -193,15 +193,43 @@ NODISCARD int flow_credential_export(
 NODISCARD int flow_credential_delete(struct flow *f, const char *name, const char *author,
     flow_done_cb *done, void *arg, struct err *err);
 
+/*
+ * Revokes a generation (number 0: the one in force) for a reason by its name (NULL: unspecified).
+ * Nobody serves it any more; its CA, if it is one of this domain, lists it: done comes when it
+ * does, or with a warning after a while. With a compromised key go all other generations of it.
+ */
+NODISCARD int flow_credential_revoke(struct flow *f, const char *name, uint64_t number,
+    const char *reason, const char *author, flow_done_cb *done, void *arg, struct err *err);
+
 struct ca_spec {
 	const char *name;
 	const char *key_type; /* NULL: setting key-type */
 	int64_t lifetime;     /* 0: setting ca-lifetime */
+	const char *parent;   /* CA that signs it; NULL: it is a root */
+	const char *address;  /* of the http ports; NULL: that of the parent, or none */
 	bool is_default;
 	const char *author;
 };
 NODISCARD int flow_ca_create(
     struct flow *f, const struct ca_spec *spec, flow_done_cb *done, void *arg, struct err *err);
+
+struct ca_change {
+	const char *name;
+	const char *address; /* NULL: as it is; "": none any more */
+	bool has_enabled, enabled;
+	bool make_default;
+	const char *author;
+};
+NODISCARD int flow_ca_change(
+    struct flow *f, const struct ca_change *change, flow_done_cb *done, void *arg, struct err *err);
+
+/*
+ * Another certificate for a CA, of that lifetime (0: as long as the one before). With its key all
+ * leaves stay as good as they are. new_key: another CA takes over its name and issues in its place,
+ * certified by it besides; the one before goes on signing its list.
+ */
+NODISCARD int flow_ca_renew(struct flow *f, const char *name, bool new_key, int64_t lifetime,
+    const char *author, flow_done_cb *done, void *arg, struct err *err);
 
 /*
  * Certificates of CAs outside, DER each: the roots that are trusted, and intermediates that

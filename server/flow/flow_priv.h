@@ -19,7 +19,7 @@
 #include "server/flow/flow.h"
 #include "server/signer/signer.h"
 
-#define OP_CALLS_MAX 2
+#define OP_CALLS_MAX 8
 #define OP_ATTEMPTS 25
 #define OP_WARNINGS_MAX 8
 #define RESEAL_IN_FLIGHT 16
@@ -58,6 +58,7 @@ struct flow_op_input {
 	const char *key_type, *profile, *ca, *failure;
 	const char *label;   /* of a trusted root; value of a setting; preferred root */
 	uint32_t categories; /* of trusted roots */
+	uint32_t reason;     /* of a revocation */
 	enum issuer_type issuer;
 	struct cert **certs; /* pasted; owned by the operation */
 	size_t cert_count;
@@ -70,7 +71,8 @@ struct flow_op_input {
 	uint64_t number; /* of a generation */
 	uint32_t fraction_percent;
 	bool new_key, keep_key, archived, is_default, draft, replace;
-	struct id record; /* of types that are not about a name */
+	bool has_enabled, enabled; /* of a CA */
+	struct id record;          /* of types that are not about a name */
 };
 
 struct flow_op {
@@ -119,6 +121,10 @@ struct flow_op {
 	struct record *fetched; /* its signed form lies in the buffers */
 	struct buf *fetched_body, *fetched_signature;
 	struct buf *public_part; /* of a generation that this server writes itself */
+	/* CA records that are written anew, one call each, as look saw them */
+	struct id cas[OP_CALLS_MAX];
+	uint64_t ca_versions[OP_CALLS_MAX];
+	struct buf *ca_parts[OP_CALLS_MAX]; /* their next public parts */
 	struct signer_call call;
 	unsigned at_call;
 	struct signer_done replies[OP_CALLS_MAX];
@@ -145,6 +151,7 @@ struct flow {
 	void (*closed)(void *arg);
 	void *closed_arg;
 	struct timer close_timer;
+	struct crl_job *crl;
 	struct flow_op *ca_op; /* makes the default CA; others are parked meanwhile */
 	struct flow_stats stats;
 	struct cert_cache cache;
@@ -168,7 +175,8 @@ extern const struct flow_op_type flow_op_credential_add, flow_op_credential_rene
     flow_op_credential_paste, flow_op_credential_import, flow_op_credential_access,
     flow_op_credential_archive, flow_op_credential_delete, flow_op_credential_complete,
     flow_op_credential_export, flow_op_credential_prefer_root, flow_op_generation_activate,
-    flow_op_generation_archive, flow_op_purge, flow_op_ca_create, flow_op_trust_add,
+    flow_op_generation_archive, flow_op_purge, flow_op_credential_revoke, flow_op_crl,
+    flow_op_ca_create, flow_op_ca_change, flow_op_ca_renew, flow_op_ca_rekey, flow_op_trust_add,
     flow_op_trust_remove, flow_op_setting_set, flow_op_setting_reset, flow_op_reseal;
 
 /* op.c. The input is filled in by the caller; texts lie in op->memory. */
@@ -268,26 +276,6 @@ bool export_draft_removed(struct flow_op *op, struct mutation *m);
 /* Those of keys that are neither in force nor wait. */
 NODISCARD int export_draft_unused(
     struct flow_op *op, struct mutation *m, const struct index_record *c, struct err *err);
-
-/*
- * op_chain.c: what chains may be completed with and end in, borrowed from the index; large, so that
- * it lives on the heap.
- */
-#define TRUST_PARSED_MAX 320
-struct flow_trust {
-	const struct cert *roots[LIMIT_TRUSTED_ROOTS + TRUST_PARSED_MAX];
-	/* Stored intermediates, and issuers that came with certificates: they are not trusted. */
-	const struct cert *known[LIMIT_TRUSTED_ROOTS + TRUST_PARSED_MAX];
-	size_t root_count, known_count;
-	size_t trusted; /* of the roots: all but the domain's own CAs */
-	struct cert *parsed[TRUST_PARSED_MAX];
-	struct cert_cache *cache;
-	size_t parsed_count;
-};
-/* credential: whose issuers go first, or NULL; cache too. */
-void flow_trust_init(struct flow_trust *t, struct cert_cache *cache, const struct index *ix,
-    const struct index_record *credential);
-void flow_trust_fini(struct flow_trust *t);
 
 /* flow.c: an operation about something that there is, by its name. */
 NODISCARD int flow_start_named(struct flow *f, const struct flow_op_type *type, const char *name,

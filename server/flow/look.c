@@ -1,6 +1,7 @@
 /* What operations look for in the index before they do anything. */
 
 #include "server/flow/flow_priv.h"
+#include "server/index/index_ca.h"
 
 #include <string.h>
 
@@ -89,6 +90,7 @@ look_ca_of(struct flow_op *op, const struct credential_public *c, const struct i
 	ca = index_of_kind(op->flow->index, KIND_CA, &c->issuer_record);
 	if (ca == NULL)
 		return err_set(err, ERR_NOTFOUND, "the CA that issued it is not there any more");
+	ca = index_ca_successor(op->flow->index, ca);
 	rc = check_ca(op, ca, err);
 	if (rc == 0)
 		*out = ca;
@@ -152,12 +154,11 @@ look_times(struct flow_op *op, const struct index_record *ca, int64_t lifetime, 
 	op->not_after = ca->ca->not_after;
 	if (op->not_after < now + FLOW_LIFETIME_LEAST)
 		return err_set(err, ERR_INVALID,
-		    "the CA '%s' runs out at %s, so it cannot issue any more; make another one "
-		    "with 'certherd ca create'",
+		    "the CA '%s' runs out at %s, so it cannot issue any more; 'certherd ca renew' "
+		    "makes it last longer",
 		    ca->name, time_text(ca->ca->not_after, end));
 	flow_op_warn(op,
-	    "the certificate is shorter than asked for, because its CA ends before; make another "
-	    "CA "
-	    "with 'certherd ca create'");
+	    "the certificate is shorter than asked for, because its CA ends before; 'certherd ca "
+	    "renew' makes that last longer");
 	return 0;
 }

@@ -74,6 +74,8 @@ forget(struct flow_op *op)
 		signer_done_fini(&op->replies[i]);
 		buf_free(op->reply_bytes[i]);
 		op->reply_bytes[i] = NULL;
+		buf_free(op->ca_parts[i]);
+		op->ca_parts[i] = NULL;
 	}
 	record_free(op->fetched);
 	buf_free(op->fetched_body);

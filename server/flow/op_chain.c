@@ -3,6 +3,7 @@
 #include "common/wire/public_wire.h"
 #include "server/flow/answer.h"
 #include "server/flow/flow_priv.h"
+#include "server/flow/flow_trust.h"
 
 #include <string.h>
 

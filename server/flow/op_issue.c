@@ -174,8 +174,9 @@ look_issue(struct flow_op *op, const struct index_record *c, struct err *err)
 		return err_wrap(err, "credential '%s'", c->name);
 	look_access(op, c->access);
 	active = index_active(op->flow->index, c);
-	op->new_key =
-	    op->in.new_key || op->in.has_export || c->credential->new_key || active == NULL;
+	/* A key that is compromised is never certified again. */
+	op->new_key = op->in.new_key || op->in.has_export || c->credential->new_key ||
+	    active == NULL || active->generation->withdrawn;
 	op->fetches = !op->new_key;
 	if (op->fetches)
 		op->fetch = active->id;

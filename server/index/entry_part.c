@@ -56,6 +56,17 @@ known_profile(const char *text)
 	    leaf_profile_parse(text, &profile, NULL) == 0 ? profile : LEAF_SERVER);
 }
 
+/* Of a revoked one, for the list; whose number is out of all bounds is in none. */
+static void
+read_serial(struct span leaf, struct index_generation *g)
+{
+	AUTO(cert_unrefp)
+	struct cert *c = NULL;
+
+	if (cert_parse(leaf, &c, NULL) == 0)
+		(void)!cert_serial(c, &g->serial, NULL);
+}
+
 static int
 generation_new(struct index *ix, struct index_record *out, const struct record *r, struct err *err)
 {
@@ -77,6 +88,10 @@ generation_new(struct index *ix, struct index_record *out, const struct record *
 	g->activated_at_ms = p.activated_at_ms;
 	g->revoked = p.revoked;
 	g->withdrawn = p.withdrawn;
+	g->revoked_at = p.revoked_at;
+	g->reason = p.revocation_reason;
+	if (g->revoked && !g->waits)
+		read_serial(p.chain.items[0], g);
 	g->archived = p.archived;
 	g->names = names_dup(p.names);
 	g->key_type = known_key_type(p.key);
@@ -141,6 +156,24 @@ root_free(struct index_record *r)
 	mem_free((void *)(uintptr_t)r->root);
 }
 
+static int
+crl_new(struct index *ix, struct index_record *out, const struct record *r, struct err *err)
+{
+	struct index_crl *crl;
+	int rc = index_crl_new(r, &crl, err);
+
+	(void)ix;
+	if (rc == 0)
+		out->crl = crl;
+	return rc;
+}
+
+static void
+crl_free(struct index_record *r)
+{
+	index_crl_free((struct index_crl *)(uintptr_t)r->crl);
+}
+
 DEFINE_NEW(node)
 DEFINE_NEW(group)
 DEFINE_NEW(membership)
@@ -173,6 +206,7 @@ static const struct part {
     [KIND_TRUSTED_ROOT] = {root_new, root_free, false},
     [KIND_EXPORT_KEY] = {export_key_new, export_key_free, false},
     [KIND_CA] = {ca_new, ca_free, true},
+    [KIND_CRL] = {crl_new, crl_free, true},
     [KIND_SETTING] = {setting_new, setting_free, false},
 };
 

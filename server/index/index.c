@@ -25,6 +25,7 @@ index_new(struct runtime *rt, struct store *store)
 	multi_init(&ix->members);
 	multi_init(&ix->memberships);
 	multi_init(&ix->names);
+	multi_init(&ix->revoked);
 	return ix;
 }
 
@@ -73,6 +74,7 @@ index_free(struct index *ix)
 	multi_fini(&ix->members);
 	multi_fini(&ix->memberships);
 	multi_fini(&ix->names);
+	multi_fini(&ix->revoked);
 	mem_free(ix);
 }
 
@@ -129,6 +131,13 @@ host_names(const struct index_record *r)
 	return r->kind == KIND_GENERATION ? r->generation->names : (struct texts){NULL, 0};
 }
 
+static bool
+is_revoked(const struct index_record *r, struct hash *signer)
+{
+	return r->kind == KIND_GENERATION && r->generation->revoked &&
+	    issuers_key(r->generation->issuers, signer);
+}
+
 /* Everything but by_id, which keeps the entry's address. */
 static void
 entry_link(struct index *ix, struct entry *e)
@@ -136,6 +145,7 @@ entry_link(struct index *ix, struct entry *e)
 	const struct index_record *r = &e->r;
 	uint8_t buf[NAME_KEY_MAX];
 	struct span key = name_key(r->kind, r->name, buf);
+	struct hash signer;
 
 	if (r->name[0] != 0)
 		map_put(ix->by_name, key.data, key.len, e);
@@ -154,6 +164,8 @@ entry_link(struct index *ix, struct entry *e)
 	}
 	for (size_t i = 0; i < host_names(r).count; i++)
 		multi_add(&ix->names, span_str(host_names(r).items[i]), e);
+	if (is_revoked(r, &signer))
+		multi_add(&ix->revoked, SPAN(signer.bytes, HASH_LEN), e);
 }
 
 static void
@@ -162,6 +174,7 @@ entry_unlink(struct index *ix, struct entry *e)
 	const struct index_record *r = &e->r;
 	uint8_t buf[NAME_KEY_MAX];
 	struct span key = name_key(r->kind, r->name, buf);
+	struct hash signer;
 
 	if (map_get(ix->by_name, key.data, key.len) == e)
 		map_del(ix->by_name, key.data, key.len);
@@ -180,6 +193,8 @@ entry_unlink(struct index *ix, struct entry *e)
 	}
 	for (size_t i = 0; i < host_names(r).count; i++)
 		multi_del(&ix->names, span_str(host_names(r).items[i]), e);
+	if (is_revoked(r, &signer))
+		multi_del(&ix->revoked, SPAN(signer.bytes, HASH_LEN), e);
 }
 
 static void

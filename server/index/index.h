@@ -9,6 +9,7 @@
  * borrowed until the next turn of the loop, unless the comment says otherwise.
  */
 
+#include "common/crypto/crl.h"
 #include "common/model/access.h"
 #include "common/model/exposure.h"
 #include "common/model/generation.h"
@@ -32,6 +33,9 @@ struct index_generation {
 	const char *profile;  /* "": what its credential says */
 	bool waits;           /* it has a CSR, and no certificate yet */
 	bool revoked, withdrawn, archived;
+	int64_t revoked_at;
+	uint32_t reason;          /* enum revocation_reason */
+	struct crl_serial serial; /* of its certificate, when it is revoked; else without length */
 	bool is_rsa;
 	struct index_issuers *issuers; /* of its chain, shared; NULL: none */
 };
@@ -42,6 +46,15 @@ struct index_root {
 	struct hash fingerprint;
 	const char *label;
 	uint32_t categories; /* enum trust_category */
+};
+
+/* The revocation list of a CA. */
+struct index_crl {
+	struct id ca;
+	uint64_t number;
+	int64_t this_update, next_update;
+	struct crl list;           /* its issuer is not kept */
+	struct crl_serial *sorted; /* of its entries */
 };
 
 /* A live record. The member of the union is that of its kind; NULL for kinds without one here. */
@@ -63,10 +76,11 @@ struct index_record {
 		const struct index_generation *generation;
 		const struct export_key_public *export_key;
 		const struct ca_public *ca;
+		const struct index_crl *crl;
 		const struct setting_public *setting;
 		const struct index_root *root;
 	};
-	/* NODE, GROUP, MEMBERSHIP, CA, ROOT, DESIGNATION: as signed. Others: empty. */
+	/* NODE, GROUP, MEMBERSHIP, CA, CRL, ROOT, DESIGNATION: as signed. Others: empty. */
 	struct signed_bytes signed_record;
 };
 

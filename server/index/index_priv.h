@@ -63,6 +63,7 @@ struct index {
 	struct multi members;     /* MEMBERSHIP by group */
 	struct multi memberships; /* MEMBERSHIP by node */
 	struct multi names;       /* CREDENTIAL and GENERATION by host name */
+	struct multi revoked;     /* GENERATION that is revoked, by SHA-256 of its issuer's key */
 	struct map *access;       /* id: map of entries by their id */
 	struct err broken;        /* of a load */
 };
@@ -75,6 +76,13 @@ NODISCARD int index_apply(
 NODISCARD int entry_part_new(struct index *ix, struct index_record *out, const struct record *r,
     struct signed_bytes s, struct err *err);
 void entry_part_free(struct index_record *r);
+
+/* index_ca.c: of a CRL record. */
+NODISCARD int index_crl_new(const struct record *r, struct index_crl **out, struct err *err);
+void index_crl_free(struct index_crl *crl);
+
+/* SHA-256 of the key of the first of them; false: there is none that can be read. */
+bool issuers_key(const struct index_issuers *s, struct hash *out);
 
 /* issuers.c: those of a chain, leaf first; NULL when it has none. */
 struct index_issuers *issuers_ref(struct map *all, struct spans chain);

@@ -1,5 +1,6 @@
 /* The issuers that stand in the chains of generations, each list of them once. */
 
+#include "common/crypto/cert.h"
 #include "common/crypto/sign.h"
 #include "server/index/index_priv.h"
 
@@ -9,11 +10,37 @@
 struct index_issuers {
 	struct map *all; /* that holds it, by key */
 	struct hash key;
+	bool has_signer;
+	struct hash signer; /* SHA-256 of the key of the first, SubjectPublicKeyInfo */
 	size_t refs;
 	size_t count;
 	struct span certs[LIMIT_CHAIN]; /* in bytes */
 	uint8_t bytes[];
 };
+
+/* What cannot be read is no CA of this domain. */
+static bool
+find_signer(struct span certificate, struct hash *out)
+{
+	AUTO(cert_unrefp)
+	struct cert *c = NULL;
+	AUTO(pkey_unrefp)
+	struct pkey *key = NULL;
+
+	if (cert_parse(certificate, &c, NULL) < 0 || cert_key(c, &key, NULL) < 0)
+		return false;
+	hash_of(pkey_spki(key), out);
+	return true;
+}
+
+bool
+issuers_key(const struct index_issuers *s, struct hash *out)
+{
+	if (s == NULL || !s->has_signer)
+		return false;
+	*out = s->signer;
+	return true;
+}
 
 static struct index_issuers *
 issuers_new(const struct span *certs, size_t count)
@@ -31,6 +58,7 @@ issuers_new(const struct span *certs, size_t count)
 		len += certs[i].len;
 	}
 	s->count = count;
+	s->has_signer = find_signer(s->certs[0], &s->signer);
 	return s;
 }
 

@@ -1,5 +1,6 @@
 /* Micro CAs: made by name, used by default, and told apart by their certificates. */
 
+#include "server/index/index_ca.h"
 #include "tests/support/office.h"
 
 #include <setjmp.h>
@@ -80,6 +81,329 @@ test_subjects(void **state)
 	}
 }
 
+/* --- revocation --- */
+
+static const struct index_record *
+ca_of(struct office *o, const char *name)
+{
+	const struct index_record *ca = index_named(o->index, KIND_CA, name);
+
+	assert_non_null(ca);
+	return ca;
+}
+
+static int
+add(struct office *o, const char *name, const char *ca)
+{
+	const struct credential_spec c = {.names = {&name, 1}, .ca = ca, .author = "test"};
+
+	o->called = false;
+	return office_wait(o, flow_credential_add(o->flow, &c, office_on_flow, o, &o->err));
+}
+
+static int
+revoke(struct office *o, const char *name, uint64_t number, const char *reason)
+{
+	o->called = false;
+	return office_wait(o,
+	    flow_credential_revoke(
+		o->flow, name, number, reason, "test", office_on_flow, o, &o->err));
+}
+
+static bool
+is_listed(struct office *o, const struct id *generation)
+{
+	const struct index_record *g = index_of_kind(o->index, KIND_GENERATION, generation);
+
+	assert_non_null(g);
+	assert_true(g->generation->revoked);
+	return index_is_listed(index_crl_of(o->index, index_ca_of(o->index, g)), g);
+}
+
+static void
+test_revoke(void **state)
+{
+	struct office *o = *state;
+	const struct index_record *crl;
+	const char *web1[] = {"web1", NULL};
+	struct office_node *n = office_add_node(o, "web1");
+	struct id active;
+
+	assert_int_equal(office_add_credential(o, WWW, web1), 0);
+	/* Without an address there is no list as long as nothing stands in it. */
+	office_settle(o);
+	assert_null(index_crl_of(o->index, index_default_ca(o->index)));
+	active = office_active(o, WWW)->id;
+	assert_int_equal(revoke(o, WWW, 0, "superseded"), 0);
+	assert_string_equal(o->warning, "");
+	assert_int_equal(office_credential(o, WWW)->credential->state, CREDENTIAL_REVOKED);
+	/* When it was answered the list had it. */
+	assert_true(is_listed(o, &active));
+	crl = index_crl_of(o->index, index_default_ca(o->index));
+	assert_int_equal(crl->crl->list.entries[0].reason, 4);
+	assert_int_equal(crl->crl->number, 1);
+	assert_false(office_can_open_generation(o, n, &active));
+	assert_int_equal(revoke(o, WWW, 0, NULL), ERR_CONFLICT);
+	assert_int_equal(revoke(o, WWW, 9, NULL), ERR_NOTFOUND);
+	assert_int_equal(revoke(o, WWW, 0, "boredom"), ERR_INVALID);
+	/* A renewal makes it good again; the key was not said to be compromised. */
+	OK(flow_credential_renew(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
+	assert_int_equal(office_credential(o, WWW)->credential->state, CREDENTIAL_ISSUED);
+	assert_true(is_listed(o, &active));
+	/* Nothing is lost at a restart, and nothing is signed for that alone. */
+	office_restart(o);
+	office_settle(o);
+	assert_true(is_listed(o, &active));
+	assert_int_equal(index_crl_of(o->index, index_default_ca(o->index))->crl->number, 1);
+}
+
+/* All generations of a compromised key go, and it is never certified again. */
+static void
+test_revoke_key(void **state)
+{
+	struct office *o = *state;
+	struct id first, second, third;
+	struct hash key;
+
+	assert_int_equal(add(o, WWW, NULL), 0);
+	first = office_active(o, WWW)->id;
+	OK(flow_credential_renew(o->flow, WWW, true, "test", office_on_flow, o, &o->err));
+	second = office_active(o, WWW)->id;
+	OK(flow_credential_renew(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
+	third = office_active(o, WWW)->id;
+	key = office_active(o, WWW)->generation->key;
+	assert_int_equal(revoke(o, WWW, 0, "key-compromise"), 0);
+	assert_int_equal(o->result.generation, 3);
+	assert_true(is_listed(o, &second) && is_listed(o, &third));
+	assert_false(index_get(o->index, &first)->generation->revoked);
+	assert_true(index_get(o->index, &second)->generation->withdrawn);
+	OK(flow_credential_renew(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
+	assert_false(hash_equal(&office_active(o, WWW)->generation->key, &key));
+	/* One that is not in force leaves that as it is. */
+	assert_int_equal(revoke(o, WWW, 1, "cessation-of-operation"), 0);
+	assert_true(is_listed(o, &first));
+	assert_int_equal(office_credential(o, WWW)->credential->state, CREDENTIAL_ISSUED);
+	assert_int_equal(index_default_ca(o->index)->ca->has_successor, false);
+}
+
+/* Many at a time come into few lists. */
+static void
+test_revoke_many(void **state)
+{
+	enum { MANY = 40 };
+	struct office *o = *state;
+	char names[MANY][32];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "n%d.example.org", i);
+		assert_int_equal(add(o, names[i], NULL), 0);
+	}
+	o->called = false;
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(flow_credential_revoke(o->flow, names[i], 0, NULL, "test",
+				     office_on_flow, o, &o->err),
+		    0);
+	office_settle(o);
+	assert_int_equal(o->status, 0);
+	assert_int_equal(index_unlisted(o->index, index_default_ca(o->index), 0), 0);
+	assert_int_equal(index_crl_of(o->index, index_default_ca(o->index))->crl->list.count, MANY);
+	assert_true(index_crl_of(o->index, index_default_ca(o->index))->crl->number < MANY / 4);
+}
+
+/* From the moment at which a generation is revoked nothing can be stored any more. */
+static void
+fill_disk(void *arg, const struct committed *records, size_t count, const struct head *head,
+    struct signed_bytes signed_head)
+{
+	struct office *o = arg;
+
+	(void)head;
+	(void)signed_head;
+	for (size_t i = 0; i < count; i++)
+		if (records[i].record->kind == KIND_GENERATION)
+			vfs_fault_fail(o->disk, VFS_WRITE, 1, VFS_ENOSPC, true);
+}
+
+/* The list cannot be stored: the answer says so, and it comes later. */
+static void
+test_list_later(void **state)
+{
+	struct office *o = *state;
+	struct id active;
+
+	assert_int_equal(add(o, WWW, NULL), 0);
+	active = office_active(o, WWW)->id;
+	commit_observe(o->commit, fill_disk, o);
+	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	commit_unobserve(o->commit, fill_disk, o);
+	assert_non_null(strstr(o->warning, "not signed yet"));
+	assert_false(is_listed(o, &active));
+	vfs_fault_heal(o->disk);
+	office_sleep(o, 3600);
+	assert_true(is_listed(o, &active));
+}
+
+static void
+test_refresh(void **state)
+{
+	struct office *o = *state;
+	const struct ca_change change = {
+	    .name = "default", .address = "http://pki.example.org/", .author = "test"};
+	uint64_t number;
+	int64_t next;
+
+	assert_int_equal(add(o, WWW, NULL), 0);
+	OK(flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
+	assert_string_equal(ca_of(o, "default")->ca->address, "http://pki.example.org");
+	office_settle(o);
+	/* With an address it has a list at once, though an empty one. */
+	number = index_crl_of(o->index, ca_of(o, "default"))->crl->number;
+	next = index_crl_of(o->index, ca_of(o, "default"))->crl->next_update;
+	assert_int_equal(number, 1);
+	assert_in_range(next, virtual_wall_ms(&o->time.rt) / 1000 + 7 * DAY - 120,
+	    virtual_wall_ms(&o->time.rt) / 1000 + 7 * DAY);
+	office_sleep(o, 3 * DAY);
+	assert_int_equal(index_crl_of(o->index, ca_of(o, "default"))->crl->number, 1);
+	office_sleep(o, DAY);
+	assert_int_equal(index_crl_of(o->index, ca_of(o, "default"))->crl->number, 2);
+	/* Its certificate runs out: then it leaves the list, but not at once. */
+	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	for (int i = 0; i < 27; i++)
+		office_sleep(o, 4 * DAY);
+	assert_int_equal(index_crl_of(o->index, ca_of(o, "default"))->crl->list.count, 0);
+}
+
+/* --- CAs that there are --- */
+
+static void
+test_default(void **state)
+{
+	struct office *o = *state;
+	struct ca_spec spec = {.name = "one", .author = "test"};
+	struct ca_change change = {.name = "one", .author = "test"};
+
+	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
+	spec.name = "two";
+	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
+	spec.name = "three";
+	spec.is_default = true;
+	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
+	assert_false(ca_of(o, "one")->ca->is_default);
+	assert_true(ca_of(o, "three")->ca->is_default);
+	FAILS(ERR_INVALID, flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
+	change.make_default = true;
+	OK(flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
+	assert_string_equal(index_default_ca(o->index)->name, "one");
+	assert_false(ca_of(o, "three")->ca->is_default);
+	OK(flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
+	assert_true(o->result.unchanged);
+	change = (struct ca_change){.name = "one", .has_enabled = true, .author = "test"};
+	FAILS(ERR_CONFLICT, flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
+	change.name = "two";
+	OK(flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
+	assert_int_equal(add(o, "two.example.org", "two"), ERR_INVALID);
+	change = (struct ca_change){.name = "two", .make_default = true, .author = "test"};
+	FAILS(ERR_CONFLICT, flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
+	change = (struct ca_change){
+	    .name = "two", .has_enabled = true, .enabled = true, .author = "test"};
+	OK(flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
+	assert_int_equal(add(o, "two.example.org", "two"), 0);
+	change.address = "https://pki.example.org";
+	FAILS(ERR_INVALID, flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
+	change.address = NULL;
+	change.name = "four";
+	FAILS(ERR_NOTFOUND, flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
+}
+
+static void
+test_renew(void **state)
+{
+	struct office *o = *state;
+	const struct ca_spec spec = {.name = "ca", .lifetime = 400 * DAY, .author = "test"};
+	const struct index_record *active;
+	int64_t before, due;
+	struct id id;
+
+	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
+	id = ca_of(o, "ca")->id;
+	assert_int_equal(add(o, WWW, "ca"), 0);
+	active = office_active(o, WWW);
+	before = ca_of(o, "ca")->ca->not_after;
+	FAILS(ERR_INVALID,
+	    flow_ca_renew(o->flow, "ca", false, 100 * DAY, "test", office_on_flow, o, &o->err));
+	OK(flow_ca_renew(o->flow, "ca", false, 800 * DAY, "test", office_on_flow, o, &o->err));
+	assert_true(ca_of(o, "ca")->ca->not_after > before + 399 * DAY);
+	assert_true(id_equal(&ca_of(o, "ca")->id, &id));
+	assert_true(index_ca_of(o->index, active) == ca_of(o, "ca"));
+	/* By itself, before a leaf of 90 days would be cut short. */
+	due = index_ca_due_at(o->index, ca_of(o, "ca"));
+	before = ca_of(o, "ca")->ca->not_after;
+	assert_int_equal(due, before - 180 * DAY);
+	office_sleep(o, due - virtual_wall_ms(&o->time.rt) / 1000 - DAY);
+	assert_int_equal(ca_of(o, "ca")->ca->not_after, before);
+	office_sleep(o, DAY + 3600);
+	assert_true(ca_of(o, "ca")->ca->not_after > before);
+}
+
+static void
+test_below(void **state)
+{
+	struct office *o = *state;
+	struct ca_spec spec = {
+	    .name = "root", .lifetime = 2000 * DAY, .address = "http://pki", .author = "test"};
+
+	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
+	spec = (struct ca_spec){
+	    .name = "below", .parent = "root", .lifetime = 3000 * DAY, .author = "test"};
+	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
+	assert_non_null(strstr(o->warning, "ends with"));
+	assert_int_equal(ca_of(o, "below")->ca->not_after, ca_of(o, "root")->ca->not_after);
+	assert_string_equal(ca_of(o, "below")->ca->address, "http://pki");
+	assert_int_equal(ca_of(o, "below")->ca->chain.count, 2);
+	spec.name = "deeper";
+	spec.parent = "below";
+	FAILS(ERR_INVALID, flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
+	spec.parent = "nobody";
+	FAILS(ERR_NOTFOUND, flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
+	assert_int_equal(add(o, WWW, "below"), 0);
+	assert_int_equal(index_issuers_of(office_active(o, WWW)).count, 2);
+	/* The root first, then what is below it. */
+	OK(flow_ca_renew(o->flow, "root", false, 3000 * DAY, "test", office_on_flow, o, &o->err));
+	OK(flow_ca_renew(o->flow, "below", false, 2500 * DAY, "test", office_on_flow, o, &o->err));
+	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	assert_true(is_listed(o, &office_credential(o, WWW)->credential->active));
+}
+
+static void
+test_new_key(void **state)
+{
+	struct office *o = *state;
+	struct id old, leaf;
+
+	assert_int_equal(add(o, WWW, NULL), 0);
+	old = ca_of(o, "default")->id;
+	leaf = office_active(o, WWW)->id;
+	OK(flow_ca_renew(o->flow, "default", true, 0, "test", office_on_flow, o, &o->err));
+	assert_false(id_equal(&ca_of(o, "default")->id, &old));
+	assert_true(id_equal(&ca_of(o, "default.1")->id, &old));
+	assert_true(index_default_ca(o->index) == ca_of(o, "default"));
+	assert_true(index_ca_successor(o->index, ca_of(o, "default.1")) == ca_of(o, "default"));
+	FAILS(ERR_CONFLICT,
+	    flow_ca_renew(o->flow, "default.1", false, 0, "test", office_on_flow, o, &o->err));
+	/* Its leaves are still revoked by it; their renewals come from the new one. */
+	OK(flow_credential_renew(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
+	assert_true(index_ca_of(o->index, office_active(o, WWW)) == ca_of(o, "default"));
+	assert_int_equal(index_issuers_of(office_active(o, WWW)).count, 2);
+	assert_int_equal(revoke(o, WWW, 1, NULL), 0);
+	assert_true(is_listed(o, &leaf));
+	assert_non_null(index_crl_of(o->index, ca_of(o, "default.1")));
+	assert_null(index_crl_of(o->index, ca_of(o, "default")));
+	OK(flow_ca_renew(o->flow, "default", true, 0, "test", office_on_flow, o, &o->err));
+	assert_true(index_ca_successor(o->index, ca_of(o, "default.1")) == ca_of(o, "default"));
+	office_restart(o);
+	assert_true(index_ca_successor(o->index, ca_of(o, "default.1")) == ca_of(o, "default"));
+}
+
 #define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
@@ -88,6 +412,15 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    WITH_OFFICE(test_ca),
 	    WITH_OFFICE(test_subjects),
+	    WITH_OFFICE(test_revoke),
+	    WITH_OFFICE(test_revoke_key),
+	    WITH_OFFICE(test_revoke_many),
+	    WITH_OFFICE(test_list_later),
+	    WITH_OFFICE(test_refresh),
+	    WITH_OFFICE(test_default),
+	    WITH_OFFICE(test_renew),
+	    WITH_OFFICE(test_below),
+	    WITH_OFFICE(test_new_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

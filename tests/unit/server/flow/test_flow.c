@@ -1,4 +1,5 @@
 #include "common/wire/public_wire.h"
+#include "server/index/index_ca.h"
 #include "tests/support/office.h"
 
 #include <setjmp.h>
@@ -403,6 +404,7 @@ test_due_failure(void **state)
 {
 	struct office *o = *state;
 	struct ca_spec ca = {.name = "Short CA", .lifetime = 2 * DAY};
+	struct ca_change off = {.name = "Short CA", .has_enabled = true, .author = "test"};
 	const char *name = WWW;
 	struct credential_spec spec = {
 	    .names = {&name, 1}, .ca = "Short CA", .lifetime = DAY, .author = "test"};
@@ -410,20 +412,22 @@ test_due_failure(void **state)
 
 	OK(flow_ca_create(o->flow, &ca, office_on_flow, o, &o->err));
 	OK(flow_credential_add(o->flow, &spec, office_on_flow, o, &o->err));
-	/* The CA runs out: the failure stands in the record, with the next try further off. */
-	for (int i = 0; i < 60; i++)
-		office_sleep(o, DAY / 20);
-	p = office_credential(o, WWW)->credential;
-	assert_int_equal(p->state, CREDENTIAL_FAILED);
-	assert_non_null(strstr(p->error, "runs out"));
-	assert_true(p->failures > 1);
-	assert_true(p->next_try > virtual_wall_ms(&o->time.rt) / 1000);
-	/* Another administrator helps out; the record is clean again. */
 	ca.name = FLOW_DEFAULT_CA;
 	ca.lifetime = 0;
 	ca.is_default = true;
 	OK(flow_ca_create(o->flow, &ca, office_on_flow, o, &o->err));
+	OK(flow_ca_change(o->flow, &off, office_on_flow, o, &o->err));
+	/* The CA is off: the failure stands in the record, with the next try further off. */
+	for (int i = 0; i < 60; i++)
+		office_sleep(o, DAY / 20);
+	p = office_credential(o, WWW)->credential;
+	assert_int_equal(p->state, CREDENTIAL_FAILED);
+	assert_non_null(strstr(p->error, "not enabled"));
+	assert_true(p->failures > 1);
+	assert_true(p->next_try > virtual_wall_ms(&o->time.rt) / 1000);
 	FAILS(ERR_INVALID, renew(o, WWW, false));
+	/* It is the same once the CA has run out, since nobody renews one that is off. */
+	assert_int_equal(index_ca_due_at(o->index, index_named(o->index, KIND_CA, "Short CA")), 0);
 	OK(flow_credential_delete(o->flow, WWW, "test", office_on_flow, o, &o->err));
 }
 
