@@ -13,7 +13,8 @@
 struct compared {
 	struct texts wanted;
 	bool found[LIMIT_NAMES];
-	struct buf others; /* names of the leaf that nobody asked for, as a list */
+	struct buf others;     /* names of the leaf that nobody asked for, as a list */
+	struct buf impossible; /* names of the leaf that no host has */
 };
 
 static void
@@ -37,8 +38,10 @@ on_name(void *arg, const char *name)
 	struct compared *c = arg;
 	char normal[NAME_TEXT_MAX];
 
-	if (!answer_name(name, normal))
+	if (!answer_name(name, normal)) {
+		put_listed(&c->impossible, name);
 		return;
+	}
 	for (size_t i = 0; i < c->wanted.count; i++) {
 		if (str_equal(c->wanted.items[i], normal)) {
 			c->found[i] = true;
@@ -51,7 +54,9 @@ on_name(void *arg, const char *name)
 static void
 warn_names(struct flow_op *op, const struct cert *leaf, struct texts names)
 {
-	struct compared c = {.wanted = names, .others = BUF_INIT(ERR_TEXT_MAX)};
+	struct compared c = {.wanted = names,
+	    .others = BUF_INIT(ERR_TEXT_MAX),
+	    .impossible = BUF_INIT(ERR_TEXT_MAX)};
 	struct buf missing = BUF_INIT(ERR_TEXT_MAX);
 
 	if (c.wanted.count > LIMIT_NAMES)
@@ -69,8 +74,17 @@ warn_names(struct flow_op *op, const struct cert *leaf, struct texts names)
 	if (c.others.len > 0)
 		flow_op_warn(op, "the certificate has names that the credential has not: %s",
 		    buf_str(&c.others));
+	if (c.impossible.len > 0)
+		flow_op_warn(op,
+		    "the certificate has names that are none of a host or person, and left out: %s",
+		    buf_str(&c.impossible));
+	if (names.count == 0)
+		flow_op_warn(op,
+		    "the certificate has no alternative name: it is served to nobody by its name, "
+		    "only as the fallback of a port");
 	buf_fini(&missing);
 	buf_fini(&c.others);
+	buf_fini(&c.impossible);
 }
 
 /*

@@ -305,6 +305,19 @@ def test_watch_tells_of_the_clock(domain, ca, tmp_path):
     assert told == [(NAME, "issued", "renewal-due"), (NAME, "renewal-due", "expired")]
 
 
+def test_names_that_cannot_be_served(domain, ca, tmp_path):
+    """What is left out of a certificate's names is said; one without any needs another name."""
+    made = Made(ca, tmp_path / "odd", names=["a_b.test.example", "good.test.example", "f*.test.example"])
+    said = results(domain, made.bundle(), "--access", "")["results"][0]
+    assert said["name"] == "good.test.example"
+    assert any("a_b.test.example, f*.test.example" in w for w in said["warnings"]), said
+    made = Made(ca, tmp_path / "none", names=["a_b.test.example"])
+    refused = domain.cli("cert", "import", made.bundle(), "--access", "", status=2).err
+    assert "--name" in refused and "none" in refused
+    said = results(domain, made.bundle(), "--access", "", "--name", "none")["results"][0]
+    assert any("no alternative name" in w for w in said["warnings"]), said
+
+
 def test_directory(domain, ca, tmp_path):
     """Many in one command: by the name before the dot, or a folder for each as ACME clients keep
     them; what is damaged is said, and the rest is there. Repeated, only the rest is done."""

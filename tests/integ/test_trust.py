@@ -2,9 +2,12 @@
 S000-19, S001-27, S004-5)."""
 
 import datetime
+import os
 import pathlib
+import pty
 import socket
 import ssl
+import subprocess
 import threading
 
 import pytest
@@ -12,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from process import wait_for
+from process import program, wait_for
 
 NAME = "shop.test.example"
 DAY = datetime.timedelta(days=1)
@@ -329,6 +332,27 @@ def test_from_a_server(pair, outside, server):
     assert "CN=localhost" in out and sha256(outside.root) in out and "2 of 2" in out
     assert {r["label"]: r["categories"] for r in pair.json("trust", "list")["trust"]} == \
         {"Outside Root": ["completion"], "Outside Issuer": ["intermediate"]}
+
+
+@pytest.mark.parametrize("answer, stored", [("yes\n", 2), ("no\n", 0), ("y\n", 0), ("", 0)])
+def test_from_a_server_asks(pair, outside, server, answer, stored):
+    """On a terminal: the chain and its fingerprint are shown first, and only yes stores them."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([program("certherd"), "trust", "add", "--from",
+                           server(outside.issuer, outside.root), "--data", pair.data], stdin=theirs,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asking:
+        os.close(theirs)
+        shown = ""
+        while "SHA-256" not in shown or sha256(outside.root) not in shown:
+            shown += os.read(asking.stdout.fileno(), 4096).decode()
+        assert sha256(outside.issuer) in shown and "CN=localhost" in shown
+        assert pair.json("trust", "list")["trust"] == []
+        os.write(ours, (answer or "\x04").encode())
+        out, err = asking.communicate(timeout=60)
+        os.close(ours)
+    assert "Is it the same?" in err
+    assert ("2 of 2" in out) == (stored > 0) == (asking.returncode == 0), out + err
+    assert len(pair.json("trust", "list")["trust"]) == stored
 
 
 def test_from_a_server_without_root(pair, outside, server):
