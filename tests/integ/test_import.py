@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.x509.oid import NameOID
 from process import program, wait_for
 from records import openssl
@@ -126,21 +126,51 @@ def test_access_before_or_after(pair, ca, tmp_path):
     pair.wait_served("web1", other.name, other.fingerprint)
 
 
+DATA = pathlib.Path(__file__).resolve().parents[1] / "data/lift"
+
+
+def stored_key(name):
+    return serialization.load_pem_private_key((DATA / name).read_bytes(), None)
+
+
 KEYS = {
     "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
+    "rsa-3072": lambda: rsa.generate_private_key(65537, 3072),
     "rsa-4096": lambda: rsa.generate_private_key(65537, 4096),
+    "rsa-8192": lambda: stored_key("rsa-8192.key"),
+    "ec-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "ec-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "ec-p521": lambda: ec.generate_private_key(ec.SECP521R1()),
     "ed25519": ed25519.Ed25519PrivateKey.generate,
 }
 
 
-def test_key_types(domain, ca, tmp_path):
+def test_key_types(pair, ca, tmp_path):
+    """Taken, and served: the handshake is one by that key."""
     for kind, make in KEYS.items():
         made = Made(ca, tmp_path, f"{kind}.test.example", make())
-        result = results(domain, made.bundle(f"{kind}.pem"), "--access", "")["results"][0]
+        result = results(pair, made.bundle(f"{kind}.pem"), "--access", "web1")["results"][0]
         assert (result["result"], result["name"]) == ("imported", made.name)
-        assert domain.json("cert", "show", made.name)["key_type"] == kind
+        assert pair.json("cert", "show", made.name)["key_type"] == kind
+        pair.wait_served("web1", made.name, made.fingerprint)
+
+
+def test_key_types_that_are_not_taken(domain, ca, tmp_path):
+    """Too small, too large, curves and kinds that TLS servers do not have: each by its name."""
+    seq = domain.json("status")["seq"]
+    for make, says in (
+            (lambda: rsa.generate_private_key(65537, 1024), "RSA key of 1024 bits"),
+            (lambda: ec.generate_private_key(ec.SECP256K1()), "secp256k1"),
+            (lambda: ec.generate_private_key(ec.SECP224R1()), "secp224r1"),
+            (lambda: ec.generate_private_key(ec.BrainpoolP256R1()), "brainpoolP256r1"),
+            (ed448.Ed448PrivateKey.generate, "ED448"),
+            (lambda: dsa.generate_private_key(2048), "DSA"),
+            (None, "PSS")):
+        file = tmp_path / "key.pem"
+        file.write_bytes(key_pem(make()) if make else (DATA / "rsa_pss_2048.pem").read_bytes())
+        refused = domain.cli("cert", "import", file, "--access", "", status=None)
+        assert refused.status in (1, 2) and says in refused.err, (says, refused)
+    assert domain.json("status")["seq"] == seq
 
 
 def p12_openssl(m, password, *more):
