@@ -25,6 +25,7 @@ cache_new(const struct cache_params *params, struct cache **out, struct err *err
 		c->p.opened_max = CACHE_OPENED_DEFAULT;
 	c->serving = serving_new(c->p.opened_max);
 	facts_init(&c->facts);
+	c->published = published_new();
 	c->issuers = issuers_new();
 	CHECK(pthread_mutex_init(&c->ask_lock, NULL) == 0);
 	c->ask_post.cb = on_asked;
@@ -45,6 +46,7 @@ cache_end(struct cache *c)
 
 	serving_free(c->serving);
 	facts_fini(&c->facts);
+	published_free(c->published);
 	issuers_free(c->issuers);
 	trust_free(c->trust);
 	mem_free(c->asked);
@@ -130,6 +132,20 @@ cache_learn_membership(struct cache *c, const struct record *record)
 	return r;
 }
 
+/* What Micro CAs publish changes at once; what cannot be read is given out no more. */
+static void
+publish(struct cache *c, const struct change *change)
+{
+	char hex[ID_HEX_MAX];
+	struct err err;
+
+	if (change->gone)
+		published_forget(c->published, &change->record->id);
+	else if (published_learn(c->published, change->record, &err) < 0)
+		log_error("cache", "record=%s not usable: %s", id_hex(&change->record->id, hex),
+		    err.text);
+}
+
 static void
 learn_change(struct cache *c, const struct change *change, struct touched *t, struct map *records)
 {
@@ -145,6 +161,10 @@ learn_change(struct cache *c, const struct change *change, struct touched *t, st
 		ended.removed = record->removed || change->gone;
 		if (cache_learn_membership(c, &ended) != 0)
 			touch_all(c, t);
+		return;
+	}
+	if (record->kind == KIND_CA || record->kind == KIND_CRL) {
+		publish(c, change);
 		return;
 	}
 	if (change->gone)
@@ -413,4 +433,10 @@ cache_stats(struct cache *c, struct cache_stats *out)
 	*out = c->stats;
 	out->with_stale_after = c->facts.with_stale_after;
 	serving_counts(c->serving, &out->serving);
+}
+
+struct published_file *
+cache_published(struct cache *c, enum pki_file file, const struct id *ca)
+{
+	return published_find(c->published, file, ca);
 }

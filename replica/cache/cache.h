@@ -14,6 +14,7 @@
 
 #include "common/base/runtime.h"
 #include "common/follow/follow.h"
+#include "replica/cache/published.h"
 #include "replica/cache/serving.h"
 
 struct cache;
@@ -90,6 +91,9 @@ void cache_wait_cancel(struct cache *c, struct serving_wait *w);
 /* For tickets: is that generation still what this name gets? */
 bool cache_serves(
     struct cache *c, const char *name, const struct id *credential, const struct id *generation);
+
+/* What Micro CAs publish: a new reference, or NULL. */
+struct published_file *cache_published(struct cache *c, enum pki_file file, const struct id *ca);
 
 struct cache_stats {
 	struct serving_counts serving;

@@ -8,6 +8,7 @@
 #include "replica/cache/facts.h"
 #include "replica/cache/issuers.h"
 #include "replica/cache/open.h"
+#include "replica/cache/published.h"
 
 #include <pthread.h>
 
@@ -18,6 +19,7 @@ struct cache {
 	struct serving *serving;
 	struct facts facts;
 	struct issuers *issuers;
+	struct published *published;
 	struct trust *trust; /* newest clone, for openings at handshakes */
 	struct cache_stats stats;
 	size_t busy; /* openings, batches and loads under way */

@@ -17,6 +17,7 @@ struct load {
 	struct cache *cache;
 	struct trust *trust;
 	struct facts facts;
+	struct published *published;
 	bool damaged;
 	struct record **memberships;
 	size_t membership_count;
@@ -47,6 +48,17 @@ load_membership(struct load *l, const struct record *record, const struct stored
 	return 0;
 }
 
+/* Others will believe it in the name of the domain. */
+static int
+load_published(struct load *l, const struct record *record, const struct stored_record *stored,
+    struct err *err)
+{
+	int r = trust_verify_record(l->trust, record, stored->body, stored->signature, err);
+
+	l->damaged = l->damaged || r == ERR_CRYPTO;
+	return r < 0 ? r : published_learn(l->published, record, err);
+}
+
 static int
 load_record(const struct stored_record *stored, void *arg, struct err *err)
 {
@@ -58,6 +70,8 @@ load_record(const struct stored_record *stored, void *arg, struct err *err)
 	l->damaged = l->damaged || r < 0;
 	if (r == 0 && record->kind == KIND_MEMBERSHIP) {
 		r = load_membership(l, record, stored, err);
+	} else if (r == 0 && (record->kind == KIND_CA || record->kind == KIND_CRL)) {
+		r = load_published(l, record, stored, err);
 	} else if (r == 0) {
 		r = facts_learn(&l->facts, record, &credential, err);
 	}
@@ -70,7 +84,8 @@ load_record(const struct stored_record *stored, void *arg, struct err *err)
 static void
 load_run(struct job *job)
 {
-	static const uint32_t kinds[] = {KIND_MEMBERSHIP, KIND_CREDENTIAL, KIND_GENERATION};
+	static const uint32_t kinds[] = {
+	    KIND_MEMBERSHIP, KIND_CA, KIND_CRL, KIND_CREDENTIAL, KIND_GENERATION};
 	struct load *l = CONTAINER_OF(job, struct load, job);
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds) && l->status == 0; i++)
@@ -143,6 +158,7 @@ load_done(struct job *job)
 		keep_what_was_told(&c->facts, &l->facts);
 		facts_fini(&c->facts);
 		c->facts = l->facts;
+		published_replace(c->published, l->published);
 		learn_memberships(l);
 		if (!c->load_again)
 			backoff_reset(&c->again_backoff);
@@ -162,6 +178,7 @@ load_done(struct job *job)
 		l->loaded(l->arg, l->status, l->status < 0 ? &l->err : NULL);
 	cache_damaged(c, l->damaged);
 	trust_free(l->trust);
+	published_free(l->published);
 	mem_free(l);
 	cache_idle(c);
 }
@@ -176,6 +193,7 @@ cache_load_start(struct cache *c, cache_loaded_cb *loaded, void *arg)
 	l->loaded = loaded;
 	l->arg = arg;
 	facts_init(&l->facts);
+	l->published = published_new();
 	l->job = (struct job){load_run, load_done, NULL};
 	c->busy++;
 	runtime_work(c->p.runtime, &l->job);

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #define CHALLENGE_PATH "/.well-known/acme-challenge/"
+#define PORT_FILE_MS 60000 /* to take a whole file */
+#define MAX_AGE_S 300
 
 /* One connection of an http port: one request, one reply, then closed. */
 struct redirect {
@@ -17,6 +19,8 @@ struct redirect {
 	struct loop_fd *watch;
 	struct timer deadline;
 	struct buf request, reply;
+	struct published_file *file; /* behind the reply, or NULL */
+	size_t file_sent;
 	bool answered, sent;
 };
 
@@ -30,6 +34,7 @@ redirect_end(struct port_conn *base)
 	close(r->fd);
 	buf_fini(&r->request);
 	buf_fini(&r->reply);
+	published_file_unref(r->file);
 	port_conn_leave(base);
 	mem_free(r);
 }
@@ -41,6 +46,41 @@ put_reply(struct redirect *r, const char *status, const char *header)
 	    "HTTP/1.1 %s\r\n%sContent-Type: text/plain\r\nContent-Length: %zu\r\n"
 	    "Connection: close\r\n\r\n%s\n",
 	    status, header, strlen(status) + 1, status);
+}
+
+/*
+ * What a Micro CA publishes; true: the target asks for that. Short-lived in caches on the way,
+ * since a list changes when something is revoked.
+ */
+static bool
+answer_published(struct redirect *r, const struct http_head *head)
+{
+	bool whole = strcmp(head->method, "GET") == 0;
+	struct published_file *f;
+	enum pki_file kind;
+	struct id ca;
+
+	if (!pki_target(head->target, &kind, &ca))
+		return false;
+	if (!whole && strcmp(head->method, "HEAD") != 0) {
+		put_reply(r, "405 Method Not Allowed", "Allow: GET, HEAD\r\n");
+		return true;
+	}
+	f = cache_published(r->conn.port->ports->p.cache, kind, &ca);
+	if (f == NULL) {
+		put_reply(r, "404 Not Found", "");
+		return true;
+	}
+	buf_putf(&r->reply,
+	    "HTTP/1.1 200 OK\r\nContent-Type: application/%s\r\nContent-Length: %zu\r\n"
+	    "Cache-Control: max-age=%d\r\nConnection: close\r\n\r\n",
+	    kind == PKI_CRL ? "pkix-crl" : "pkix-cert", f->bytes.len, MAX_AGE_S);
+	if (whole)
+		r->file = f;
+	else
+		published_file_unref(f);
+	runtime_timer_start(loop_runtime(r->conn.on->loop), &r->deadline, PORT_FILE_MS);
+	return true;
 }
 
 /*
@@ -59,6 +99,8 @@ answer(struct redirect *r, const struct http_head *head)
 		put_reply(r, "404 Not Found", ""); /* and never to TLS: the CA asks here */
 		return;
 	}
+	if (answer_published(r, head))
+		return;
 	if (!http_host_of(head->host, host)) {
 		put_reply(r, "400 Bad Request", "");
 		return;
@@ -70,18 +112,31 @@ answer(struct redirect *r, const struct http_head *head)
 	put_reply(r, "308 Permanent Redirect", buf_str(location));
 }
 
+/* What is still to be sent: of the reply, then of the file. */
+static struct span
+unsent(const struct redirect *r)
+{
+	if (r->reply.len > 0 || r->file == NULL)
+		return buf_span(&r->reply);
+	return SPAN(r->file->bytes.data + r->file_sent, r->file->bytes.len - r->file_sent);
+}
+
 static void
 send_on(struct redirect *r)
 {
-	ssize_t n = send(r->fd, r->reply.data, r->reply.len, MSG_NOSIGNAL);
+	bool head = r->reply.len > 0;
+	struct span rest = unsent(r);
+	ssize_t n = send(r->fd, rest.data, rest.len, MSG_NOSIGNAL);
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		redirect_end(&r->conn);
 		return;
 	}
-	if (n > 0)
+	if (n > 0 && head)
 		buf_consume(&r->reply, (size_t)n);
-	if (r->reply.len > 0) {
+	else if (n > 0)
+		r->file_sent += (size_t)n;
+	if (unsent(r).len > 0) {
 		loop_fd_watch(r->watch, LOOP_WRITE);
 		return;
 	}

@@ -359,6 +359,19 @@ test_node_put_membership(struct test_node *n, const struct id *group, const stru
 	publish(n, &r);
 }
 
+void
+test_node_put_public(struct test_node *n, uint32_t kind, const struct id *id, uint64_t version,
+    struct span public_part)
+{
+	struct record r = {.kind = kind,
+	    .id = *id,
+	    .version = version,
+	    .removed = public_part.len == 0,
+	    .public_part = public_part};
+
+	publish(n, &r);
+}
+
 static void
 store_one(struct test_node *n, const struct record *r)
 {

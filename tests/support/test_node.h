@@ -74,6 +74,9 @@ void test_node_settle(struct test_node *n);
 /* Publishes that this node is in a group with that key. */
 void test_node_put_membership(
     struct test_node *n, const struct id *group, const struct pkey *group_key);
+/* Publishes any record without a seal; removed with an empty public part. */
+void test_node_put_public(struct test_node *n, uint32_t kind, const struct id *id, uint64_t version,
+    struct span public_part);
 /* Lets the cache look at the whole store and waits. */
 void test_node_load(struct test_node *n);
 

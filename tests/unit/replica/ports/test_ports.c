@@ -1,6 +1,7 @@
 /* Setting up, http ports, limits, closing; TLS ports are in test_tls_port.c. */
 
 #include "tests/unit/replica/ports/test_ports.h"
+#include "common/wire/public_wire.h"
 
 #include "common/crypto/secret.h"
 #include "common/tls/address.h"
@@ -160,7 +161,8 @@ struct plain {
 	uint16_t port;
 	const char *send;
 	bool abandon;
-	char reply[2048];
+	char reply[2048]; /* as much as fits */
+	size_t total;
 	struct job job;
 	bool finished;
 };
@@ -171,6 +173,7 @@ run_plain(struct job *job)
 	struct plain *p = CONTAINER_OF(job, struct plain, job);
 	struct timeval limit = {.tv_sec = 20};
 	struct address a;
+	char rest[4096];
 	size_t len = 0;
 	ssize_t n;
 	int fd;
@@ -184,6 +187,9 @@ run_plain(struct job *job)
 	    (n = recv(fd, p->reply + len, sizeof(p->reply) - 1 - len, 0)) > 0)
 		len += (size_t)n;
 	p->reply[len] = '\0';
+	p->total = len;
+	while (!p->abandon && (n = recv(fd, rest, sizeof(rest), 0)) > 0)
+		p->total += (size_t)n;
 	close(fd);
 }
 
@@ -240,6 +246,82 @@ test_redirects(void **state)
 		ask_plain(s, &p);
 		assert_non_null(strstr(p.reply, "\r\nLocation: https://a.org/\r\n"));
 	}
+}
+
+/* What Micro CAs publish, as large as it may be, new and gone by records. */
+
+struct asked {
+	struct site *s;
+	struct id ca;
+};
+
+static size_t
+ask_file(
+    struct asked *a, const char *method, const char *prefix, const char *suffix, const char *begins)
+{
+	char hex[ID_HEX_MAX], send[256];
+	struct plain p = {.send = send};
+	const char *end;
+
+	snprintf(send, sizeof(send), "%s %s%s%s HTTP/1.0\r\n\r\n", method, prefix,
+	    id_hex(&a->ca, hex), suffix);
+	ask_plain(a->s, &p);
+	end = strstr(p.reply, "\r\n\r\n");
+	if (strncmp(p.reply, begins, strlen(begins)) != 0 || end == NULL)
+		fail_msg("%s: %s", send, p.reply);
+	return p.total - (size_t)(end + 4 - p.reply);
+}
+
+static void
+put_list(struct site *s, const struct id *record, const struct id *ca, uint64_t version, size_t len)
+{
+	struct buf public = BUF_INIT(LIMIT_PUBLIC_CRL);
+	uint8_t *der = mem_zalloc(len);
+	const struct crl_public p = {.ca = *ca,
+	    .der = SPAN(der, len),
+	    .number = version,
+	    .this_update = 1,
+	    .next_update = 2};
+
+	CHECK(wire_crl_public_encode(&p, &public, NULL) == 0);
+	test_node_put_public(&s->node, KIND_CRL, record, version, buf_span(&public));
+	test_node_apply(&s->node);
+	buf_fini(&public);
+	mem_free(der);
+}
+
+static void
+test_published(void **state)
+{
+	struct site *s = *state;
+	struct asked a = {.s = s, .ca = {{7}}};
+	const struct id list = {{8}};
+	const struct span chain[] = {cert_der(s->node.pki.ca)};
+	const struct ca_public ca = {
+	    .key_type = "ec-p256", .key = SPAN("key", 3), .chain = {chain, 1}};
+	struct buf public = BUF_INIT(LIMIT_PUBLIC);
+
+	s->config.kind = PORT_HTTP;
+	site_open(s);
+	assert_true(ask_file(&a, "GET", "/crl/", ".crl", "HTTP/1.1 404 ") > 0);
+	put_list(s, &list, &a.ca, 1, 1000);
+	assert_int_equal(ask_file(&a, "GET", "/crl/", ".crl", "HTTP/1.1 200 "), 1000);
+	assert_int_equal(ask_file(&a, "HEAD", "/crl/", ".crl", "HTTP/1.1 200 "), 0);
+	assert_true(ask_file(&a, "POST", "/crl/", ".crl", "HTTP/1.1 405 ") > 0);
+	assert_true(ask_file(&a, "GET", "/ca/", ".crt", "HTTP/1.1 404 ") > 0);
+	assert_int_equal(wire_ca_public_encode(&ca, &public, NULL), 0);
+	test_node_put_public(&s->node, KIND_CA, &a.ca, 1, buf_span(&public));
+	put_list(s, &list, &a.ca, 2, LIMIT_CRL);
+	assert_int_equal(ask_file(&a, "GET", "/ca/", ".crt", "HTTP/1.1 200 "), chain[0].len);
+	assert_int_equal(ask_file(&a, "GET", "/crl/", ".crl", "HTTP/1.1 200 "), LIMIT_CRL);
+	/* The same from the disk. */
+	test_node_load(&s->node);
+	assert_int_equal(ask_file(&a, "GET", "/crl/", ".crl", "HTTP/1.1 200 "), LIMIT_CRL);
+	test_node_put_public(&s->node, KIND_CRL, &list, 3, SPAN(NULL, 0));
+	test_node_apply(&s->node);
+	assert_true(ask_file(&a, "GET", "/crl/", ".crl", "HTTP/1.1 404 ") > 0);
+	assert_int_equal(ask_file(&a, "GET", "/ca/", ".crt", "HTTP/1.1 200 "), chain[0].len);
+	buf_fini(&public);
 }
 
 static void
@@ -355,6 +437,7 @@ main(void)
 	    SITE_TEST(test_errors),
 	    SITE_TEST(test_taken_port),
 	    SITE_TEST(test_redirects),
+	    SITE_TEST(test_published),
 	    SITE_TEST(test_head_too_long),
 	    SITE_TEST(test_connection_limit),
 	    SITE_TEST(test_close_with_everything_open),
