@@ -13,13 +13,16 @@ try_payloads(const struct secret *s)
 	struct secret *one = NULL;
 	struct group_keys groups;
 	struct ticket_keys tickets;
+	struct span inside;
 	struct err err;
 
 	if (wire_private_key_decode(s, &one, &err) == 0)
 		secret_free(one);
 	one = NULL;
-	if (wire_password_decode(s, &one, &err) == 0)
+	if (wire_password_decode(s, &one, &inside, &err) == 0)
 		secret_free(one);
+	if (wire_export_key_decode(s, &inside, &err) == 0)
+		(void)span_equal(inside, inside);
 	if (wire_group_keys_decode(s, &groups, &err) == 0)
 		group_keys_fini(&groups);
 	if (wire_ticket_keys_decode(s, &tickets, &err) == 0)
