@@ -28,6 +28,8 @@ static const struct httpd_route routes[] = {
 	API_LOCAL},
     {"POST", "/v1/certs/{name}/generations/{number}/archive", handle_generation_archive, API_LOCAL},
     {"DELETE", "/v1/certs/{name}", handle_cert_delete, API_LOCAL},
+    {"POST", "/v1/certs/{name}/check", handle_cert_check, API_LOCAL},
+    {"PUT", "/v1/certs/{name}/checks", handle_cert_checks, API_LOCAL},
     {"GET", "/v1/trust", handle_trust, API_LOCAL},
     {"POST", "/v1/trust", handle_trust_add, API_LOCAL},
     {"GET", "/v1/trust/{name}", handle_trust_one, API_LOCAL},

@@ -15,6 +15,7 @@
 
 struct api;
 struct events;
+struct health;
 struct loop;
 struct publish;
 struct sched;
@@ -28,6 +29,7 @@ struct api_params {
 	struct commit *commit;
 	struct publish *publish;
 	struct events *events;
+	struct health *health;
 	const struct trust *trust;
 	struct id self;
 	const char *domain_name;

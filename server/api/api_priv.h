@@ -151,6 +151,7 @@ httpd_handler handle_generations, handle_generation_activate, handle_generation_
 httpd_handler handle_cert_submit, handle_cert_csr, handle_cert_paste;
 httpd_handler handle_trust, handle_trust_one, handle_trust_add, handle_trust_remove;
 httpd_handler handle_cert_complete, handle_cert_prefer_root;
+httpd_handler handle_cert_check, handle_cert_checks;
 httpd_handler handle_managers, handle_imports;
 httpd_handler handle_cas, handle_ca, handle_ca_create;
 httpd_handler handle_status, handle_watch, handle_events, handle_event_test;
@@ -173,10 +174,19 @@ void api_fetch_generation(
 void api_put_generations(const struct api *a, struct json_writer *w, const struct index_record *c);
 /* Subject, issuer, times, fingerprint. */
 void api_put_facts(struct json_writer *w, const struct cert *c);
-/* What is to be said of its chain, as member health; and the certificates of it, with what ends it.
+/* What is to be said of its chain, as that member; and the certificates of it, with what ends it.
  */
-void api_put_health(const struct api *a, struct json_writer *w, const struct generation_public *g,
-    bool with_certificates);
+void api_put_chain_health(const struct api *a, struct json_writer *w, const char *member,
+    const struct generation_public *g, bool with_certificates);
+
+/* health_routes.c: member health of a credential, and where it is looked at from outside. */
+void api_put_health(
+    const struct api *a, struct json_writer *w, const struct index_record *credential);
+void api_put_checks(
+    const struct api *a, struct json_writer *w, const struct index_record *credential);
+/* Members health and runway of the status. */
+void api_put_domain_health(const struct api *a, struct json_writer *w);
+void api_put_runway(const struct api *a, struct json_writer *w);
 
 /* The replicas that should serve a credential, and those that do serve its active generation. */
 struct serving {

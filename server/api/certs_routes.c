@@ -86,6 +86,8 @@ put_cert(const struct api *a, struct json_writer *w, const struct index_record *
 	}
 	api_put_access(a, w, r->access);
 	put_active(a, w, r);
+	api_put_health(a, w, r);
+	json_put_uint(w, "addresses", c->checks.count);
 }
 
 /* As it is stored, or as people read it. */
@@ -212,13 +214,14 @@ put_whole(const struct api *a, struct json_writer *w, const struct index_record 
 	json_put_array(w, "nodes");
 	api_put_serving(a, w, c);
 	json_put_end(w);
+	api_put_checks(a, w, c);
 }
 
 static void
 put_with_health(const struct api *a, struct json_writer *w, const struct generation_public *g)
 {
 	put_whole(a, w, index_of_kind(a->p.index, KIND_CREDENTIAL, &g->credential));
-	api_put_health(a, w, g, false);
+	api_put_chain_health(a, w, "chain_health", g, false);
 }
 
 void

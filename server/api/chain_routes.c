@@ -8,17 +8,17 @@
 #include "server/api/api_priv.h"
 
 void
-api_put_health(const struct api *a, struct json_writer *w, const struct generation_public *g,
-    bool with_certificates)
+api_put_chain_health(const struct api *a, struct json_writer *w, const char *member,
+    const struct generation_public *g, bool with_certificates)
 {
 	struct chain_health h;
 	struct err err;
 
 	if (flow_chain_judge(a->p.index, runtime_wall_s(a->rt), g, &h, &err) < 0) {
-		json_put_null(w, "health");
+		json_put_null(w, member);
 		return;
 	}
-	json_put_object(w, "health");
+	json_put_object(w, member);
 	json_put_text(w, "grade", chain_grade_name(h.stored.grade));
 	json_put_bool(w, "can_complete", h.can_complete);
 	json_put_array(w, "reasons");
@@ -108,7 +108,7 @@ put_chain(const struct api *a, struct json_writer *w, const struct generation_pu
 		cert_put_pem(g->chain.items[i], &pem);
 	json_put_span(w, "chain", buf_span(&pem));
 	buf_fini(&pem);
-	api_put_health(a, w, g, true);
+	api_put_chain_health(a, w, "health", g, true);
 }
 
 void

@@ -14,9 +14,6 @@ struct counts {
 	size_t replicas, in_touch;
 	int64_t now;
 	size_t states[SHOWN__COUNT];
-	/* the first certificate to run out if nobody renews anything any more */
-	int64_t first_end;
-	const struct index_record *first;
 	size_t without_access;
 };
 
@@ -38,16 +35,11 @@ static bool
 count_credential(void *arg, const struct index_record *r)
 {
 	struct counts *c = arg;
-	const struct index_record *active = index_active(c->api->p.index, r);
 
 	c->states[index_state(c->api->p.index, r, c->now)]++;
 	if (r->credential->archived)
 		return true;
 	c->without_access += r->access.count == 0;
-	if (active != NULL && (c->first == NULL || active->generation->not_after < c->first_end)) {
-		c->first = r;
-		c->first_end = active->generation->not_after;
-	}
 	return true;
 }
 
@@ -96,11 +88,8 @@ put_counts(const struct api *a, struct json_writer *w)
 		put_state_count(w, i, c.states[i]);
 	json_put_end(w);
 	json_put_uint(w, "certs_without_access", c.without_access);
-	json_put_object(w, "runway");
-	json_put_time(w, "until", c.first_end);
-	if (c.first != NULL)
-		json_put_textf(w, "because", "credential '%s' runs out then", c.first->name);
-	json_put_end(w);
+	api_put_domain_health(a, w);
+	api_put_runway(a, w);
 }
 
 static void

@@ -10,13 +10,11 @@
 
 /* ------------------------------------------------------------------------- lists */
 
-/* All pages of the list, one reply after the other, until take returns a negative code. */
-static int
-each_page(
-    struct cli *c, int (*take)(void *arg, const struct json *page), void *arg, struct err *err)
+int
+cli_each_page(struct cli *c, const char *filter, int (*take)(void *arg, const struct json *page),
+    void *arg, struct err *err)
 {
 	struct buf after = BUF_INIT(1024);
-	const char *filter = cli_option(c, "filter");
 	bool more = true;
 	int r = 0;
 
@@ -59,6 +57,7 @@ take_rows(void *arg, const struct json *page)
 		    json_flag(cert, "csr") && !str_equal(json_text(cert, "state"), "waiting")
 			? ", csr"
 			: "");
+		cli_table_text(t, json_text(json_member(cert, "health"), "grade"));
 		if (json_number(cert, "generation") > 0)
 			cli_table_printf(t, "%lld", (long long)json_number(cert, "generation"));
 		else
@@ -103,7 +102,7 @@ static int
 run_list(struct cli *c, struct err *err)
 {
 	static const char *const headings[] = {
-	    "NAME", "STATE", "GEN", "EXPIRES", "KEY", "ISSUER", "SERVED", "ACCESS", NULL};
+	    "NAME", "STATE", "HEALTH", "GEN", "EXPIRES", "KEY", "ISSUER", "SERVED", "ACCESS", NULL};
 	struct json_writer w = JSON_WRITER(&c->out);
 	struct json_pages pages = {&w, c};
 	struct cli_table t;
@@ -112,7 +111,7 @@ run_list(struct cli *c, struct err *err)
 	if (c->json) {
 		json_put_object(&w, NULL);
 		json_put_array(&w, "certs");
-		r = each_page(c, take_json, &pages, err);
+		r = cli_each_page(c, cli_option(c, "filter"), take_json, &pages, err);
 		if (r < 0) {
 			/* Half a list is no JSON. */
 			buf_clear(&c->out);
@@ -124,7 +123,7 @@ run_list(struct cli *c, struct err *err)
 		return 0;
 	}
 	cli_table_begin(&t, headings);
-	r = each_page(c, take_rows, &t, err);
+	r = cli_each_page(c, cli_option(c, "filter"), take_rows, &t, err);
 	cli_table_end(c, &t,
 	    cli_flag(c, "filter")
 		? "No credential fits the filter."
@@ -286,8 +285,10 @@ run_show(struct cli *c, struct err *err)
 	else
 		put_line(c, "served", "by no node");
 	cli_put_health(c, cert);
+	cli_put_chain_health(c, json_member(cert, "chain_health"));
 	put_generations(c, cert);
 	put_nodes(c, cert);
+	cli_put_checks(c, cert);
 	return 0;
 }
 

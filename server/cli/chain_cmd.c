@@ -5,9 +5,8 @@
 
 /* Green, yellow or red, and each reason on a line of its own. */
 void
-cli_put_health(struct cli *c, const struct json *cert)
+cli_put_chain_health(struct cli *c, const struct json *health)
 {
-	const struct json *health = json_member(cert, "health");
 	const struct json *reasons = json_member(health, "reasons");
 
 	if (health == NULL || *json_text(health, "grade") == '\0')
@@ -52,7 +51,7 @@ show(struct cli *c, const char *path, struct err *err)
 
 	if (r < 0 || cli_json(c, reply))
 		return r;
-	cli_put_health(c, reply);
+	cli_put_chain_health(c, json_member(reply, "health"));
 	put_certificates(c, reply);
 	return 0;
 }
@@ -75,7 +74,7 @@ complete(struct cli *c, const char *path, struct err *err)
 		if (cli_json(c, before))
 			return 0;
 		cli_printf(c, "nothing better can be made of what is stored\n");
-		cli_put_health(c, before);
+		cli_put_chain_health(c, json_member(before, "health"));
 		return 0;
 	}
 	r = cli_call(c, "POST", path, NULL, &made, err);

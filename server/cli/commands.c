@@ -3,6 +3,7 @@
 const struct cli_command *const cli_commands[] = {
     &command_init,
     &command_status,
+    &command_check,
     &command_watch,
     &command_events_test,
     &command_events,
@@ -20,6 +21,7 @@ const struct cli_command *const cli_commands[] = {
     &command_cert_list,
     &command_cert_show,
     &command_cert_chain,
+    &command_cert_checks,
     &command_cert_submit,
     &command_cert_csr,
     &command_cert_paste,

@@ -6,6 +6,7 @@
 #include "server/cli/cli.h"
 
 extern const struct cli_command command_init;
+extern const struct cli_command command_check, command_cert_checks;
 extern const struct cli_command command_status, command_watch, command_version;
 extern const struct cli_command command_events, command_events_test;
 extern const struct cli_command command_node_token, command_node_tokens, command_node_list,
@@ -31,8 +32,19 @@ extern const struct cli_command command_explain, command_who_can_read, command_w
 	}
 #define CLI_KEY_TYPES "ec-p256 (default), ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096, ed25519."
 
-/* The member health of a credential: green, yellow or red, and each reason on a line. */
+/* The health of a chain: green, yellow or red, and each reason on a line. */
+void cli_put_chain_health(struct cli *c, const struct json *health);
+/* health_cmd.c: member health of a credential, its addresses with what was found there, and health
+ * and runway of the status. */
 void cli_put_health(struct cli *c, const struct json *cert);
+void cli_put_checks(struct cli *c, const struct json *cert);
+void cli_put_domain_health(struct cli *c, const struct json *status);
+/*
+ * All pages of the list of credentials, one reply after the other, until take returns a negative
+ * code. filter NULL: all of them.
+ */
+NODISCARD int cli_each_page(struct cli *c, const char *filter,
+    int (*take)(void *arg, const struct json *page), void *arg, struct err *err);
 
 /* Of 'cert archive': one generation of the credential alone. */
 NODISCARD int cli_archive_generation(struct cli *c, const char *number, struct err *err);

@@ -180,8 +180,8 @@ run_status(struct cli *c, struct err *err)
 {
 	AUTO(json_freep)
 	struct json *s = NULL;
-	const struct json *troubles, *runway, *public;
-	char uptime[DURATION_TEXT_MAX], time[CLI_TIME_MAX];
+	const struct json *troubles, *public;
+	char uptime[DURATION_TEXT_MAX];
 	int r = cli_call(c, "GET", "/v1/status", NULL, &s, err);
 
 	if (r < 0 || cli_json(c, s))
@@ -197,10 +197,7 @@ run_status(struct cli *c, struct err *err)
 	cli_printf(c, "%-14sterm %s, seq %lld\n", "log", json_text(s, "term"),
 	    (long long)json_number(s, "seq"));
 	put_counts(c, s);
-	runway = json_member(s, "runway");
-	if (*json_text(runway, "until") != '\0')
-		cli_printf(c, "%-14suntil %s if nobody acts: %s\n", "runway",
-		    cli_time(runway, "until", time), json_text(runway, "because"));
+	cli_put_domain_health(c, s);
 	troubles = json_member(s, "troubles");
 	for (size_t i = 0; i < json_count(troubles); i++)
 		cli_printf(c, "%-14s%s\n", "TROUBLE", json_value_text(json_item(troubles, i)));

@@ -92,6 +92,8 @@ on_receipt(void *arg, const struct id *node, const struct id *credential)
 
 	if (s->api != NULL)
 		api_on_receipt(s->api, node, credential);
+	if (s->health != NULL)
+		health_on_receipt(s->health, node, credential);
 }
 
 struct publish_events

@@ -14,6 +14,7 @@
 #include "server/commit/commit.h"
 #include "server/events/events.h"
 #include "server/flow/flow.h"
+#include "server/health/health.h"
 #include "server/index/index.h"
 #include "server/main/config.h"
 #include "server/nodes/nodes.h"
@@ -51,6 +52,7 @@ struct server {
 	struct api *api;
 	struct link_server *link;
 	struct publish *publish;
+	struct health *health;
 	struct terminator *terminator;
 
 	char *endpoints[SERVER_ENDPOINTS_MAX];
@@ -84,6 +86,9 @@ void server_tell_members(void *arg, const struct committed *records, size_t coun
     const struct head *head, struct signed_bytes signed_head);
 void server_on_event(void *arg, struct span document);
 int server_start_renewal(void *arg, const struct id *credential, struct err *err);
+
+/* health.c: how credentials are; behind publish */
+void server_open_health(struct server *s);
 
 /* renew.c: a third of the identity's lifetime before its end, and again until it works */
 void server_watch_identity(struct server *s);

@@ -140,6 +140,7 @@ open_api(struct server *s, struct err *err)
 	    .group = group_of(s),
 	    .publish = s->publish,
 	    .events = s->events,
+	    .health = s->health,
 	    .signer_trouble = server_signer_trouble,
 	    .signer_arg = s,
 	};
@@ -170,6 +171,7 @@ open_doors(struct server *s, struct err *err)
 	if ((r = publish_new(&p, &s->publish, err)) < 0 || (r = server_open_port(s, err)) < 0)
 		return r;
 	nodes_set_endpoints(s->nodes, endpoints_of(s));
+	server_open_health(s);
 	if ((r = open_api(s, err)) < 0 || (r = write_endpoints(s, err)) < 0)
 		return r;
 	log_notice("server", "ready: domain=%s node=%s public=%s api=%s", s->member.domain_name,

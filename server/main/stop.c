@@ -113,6 +113,7 @@ server_stop(struct server *s)
 	if (s->commit != NULL && s->api != NULL)
 		commit_unobserve(s->commit, api_observe, s->api);
 	api_free(MOVE(s->api));
+	health_free(MOVE(s->health));
 	(void)!file_remove(s->socket_path, &ignored);
 	terminator_close(MOVE(s->terminator));
 	if (s->link != NULL)

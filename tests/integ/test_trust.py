@@ -102,7 +102,7 @@ def server(outside, tmp_path):
 
 
 def health(domain, name=NAME):
-    return domain.json("cert", "show", name)["health"]
+    return domain.json("cert", "show", name)["chain_health"]
 
 
 def codes(domain, name=NAME):
@@ -159,7 +159,7 @@ def test_root_that_comes_later(pair, outside, tmp_path):
     assert "warning" in warned
     pair.wait_served("web1", NAME)
     before = pair.json("cert", "show", NAME)
-    assert before["health"]["grade"] == "yellow" and codes(pair) == ["incomplete"]
+    assert before["chain_health"]["grade"] == "yellow" and codes(pair) == ["incomplete"]
     assert "nothing better" in pair.cli("cert", "chain", NAME, "--complete").out
     assert len(sent(pair)) == 1
     (tmp_path / "root.pem").write_text(pem(outside.root))
@@ -170,7 +170,7 @@ def test_root_that_comes_later(pair, outside, tmp_path):
     pair.cli("cert", "chain", NAME, "--complete")
     wait_for(lambda: len(sent(pair)) == 2, 15, "web1 to send the issuer")
     after = pair.json("cert", "show", NAME)
-    assert after["health"]["grade"] == "green"
+    assert after["chain_health"]["grade"] == "green"
     assert [after[m] for m in ("generation", "fingerprint")] == \
         [before[m] for m in ("generation", "fingerprint")]
     table = pair.cli("cert", "chain", NAME).out

@@ -258,6 +258,18 @@ flow_credential_access(
 }
 
 int
+flow_credential_checks(
+    struct flow *f, const struct checks_change *c, flow_done_cb *done, void *arg, struct err *err)
+{
+	char add[256], remove[256];
+
+	(void)f;
+	note("checks %s add=%s remove=%s", c->name, joined(c->add, add), joined(c->remove, remove));
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
 flow_credential_archive(struct flow *f, const char *name, bool archived, const char *author,
     flow_done_cb *done, void *arg, struct err *err)
 {

@@ -3,12 +3,13 @@
 
 /*
  * Stand-ins for what the API calls: they write down how they were called, and answer on a later
- * turn of the loop as the test has set. Linked instead of server/nodes, flow, commit, publish and
- * sched.
+ * turn of the loop as the test has set. Linked instead of server/nodes, flow, health, commit,
+ * publish and sched.
  */
 
 #include "common/wire/link_messages.h"
 #include "server/flow/flow.h"
+#include "server/health/health.h"
 #include "server/nodes/nodes.h"
 
 struct fakes {
@@ -20,6 +21,7 @@ struct fakes {
 	bool hold;         /* no callback until fakes_answer() */
 	const struct receipt *receipt;
 	struct id receipt_node;
+	bool unwell; /* every credential */
 	bool in_touch;
 	struct head head;
 };

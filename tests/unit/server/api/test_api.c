@@ -343,6 +343,34 @@ test_changes(void **state)
 	}
 }
 
+static void
+test_checks(void **state)
+{
+	static const char finding[] = "\"grade\":\"yellow\",\"findings\":[\"older-generation\"]";
+	static const struct {
+		const char *method, *path, *body, *called, *answer;
+	} cases[] = {
+	    {"PUT", "/v1/certs/x/checks",
+		"{\"add\":[\"MX.example.org\",\"smtp://[::1]\"],\"remove\":[\"a:1/b\"]}",
+		"checks x add=tls://mx.example.org:443,smtp://[::1]:25 remove=tls://a:1/b",
+		"\"seq\":7"},
+	    {"POST", "/v1/certs/www.example.org/check", "", "check www.example.org at=", finding},
+	    {"POST", "/v1/certs/www.example.org/check", "{\"addresses\":[\"a:1\"]}",
+		"check www.example.org at=a:1", "\"good\":false"},
+	};
+
+	(void)state;
+	connect_local();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *answer = ask(cases[i].method, cases[i].path, cases[i].body);
+
+		if (strstr(answer, "HTTP/1.1 200 ") == NULL ||
+		    strstr(answer, cases[i].answer) == NULL)
+			fail_msg("%s %s: %s", cases[i].method, cases[i].path, answer);
+		assert_string_equal(fakes.called, cases[i].called);
+	}
+}
+
 /* The members of an import that must be there. */
 #define KEY(der)                                                                                   \
 	"\"certificates\":[\"" der                                                                 \
@@ -374,14 +402,16 @@ static void
 test_looks(void **state)
 {
 	static const struct {
-		const char *path, *parts[6];
+		const char *path, *parts[8];
 	} cases[] = {
 	    {"/v1/root", {"\"domain\":\"example.org\"", "\"certificate\":\"MII"}},
 	    {"/v1/status",
 		{"\"role\":\"manager\"", "\"seq\":9",
-		    "\"troubles\":[\"nothing can be changed: disk full\"]",
+		    "\"nothing can be changed: disk full\"]",
 		    "\"nodes\":{\"total\":1,\"connected\":1}", "\"certs_without_access\":0",
-		    "\"because\":\"credential 'www.example.org' runs out then\""}},
+		    "\"because\":\"credential 'www.example.org' runs out then\"",
+		    "\"health\":{\"green\":1,\"yellow\":2,\"red\":3",
+		    "\"with_manager\":{\"until\":\"2030-03-17T17:46:40Z\""}},
 	    {"/v1/nodes",
 		{"\"name\":\"manager\",\"role\":\"manager\",\"self\":true",
 		    "\"name\":\"web1\",\"role\":\"replica\",\"self\":false", "\"connected\":true",
@@ -394,7 +424,8 @@ test_looks(void **state)
 	    {"/v1/certs",
 		{"\"name\":\"www.example.org\"", "\"ca\":\"default\"", "\"state\":\"issued\"",
 		    "\"access\":[\"web1\"]", "\"served\":1,\"expected\":1",
-		    "\"more\":false,\"total\":1"}},
+		    "\"more\":false,\"total\":1",
+		    "\"health\":{\"grade\":\"yellow\",\"reasons\":["}},
 	    {"/v1/certs?filter=%2A.exa", {"\"name\":\"www.example.org\""}},
 	    {"/v1/certs?filter=none", {"{\"certs\":[],\"more\":false"}},
 	    {"/v1/certs?after=www.example.org", {"{\"certs\":[],\"more\":false"}},
@@ -431,6 +462,7 @@ test_looks(void **state)
 
 	(void)state;
 	fakes.in_touch = true;
+	fakes.unwell = true;
 	fakes.receipt = &receipt;
 	fakes.receipt_node = id_of(2);
 	connect_local();
@@ -438,7 +470,7 @@ test_looks(void **state)
 		const char *answer = ask("GET", cases[i].path, "");
 
 		assert_non_null(strstr(answer, "HTTP/1.1 200 "));
-		for (size_t j = 0; j < 6 && cases[i].parts[j] != NULL; j++)
+		for (size_t j = 0; j < 8 && cases[i].parts[j] != NULL; j++)
 			if (strstr(answer, cases[i].parts[j]) == NULL)
 				fail_msg(
 				    "%s: no %s in %s", cases[i].path, cases[i].parts[j], answer);
@@ -546,6 +578,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_changes),
+	    TEST(test_checks),
 	    TEST(test_imports),
 	    TEST(test_looks),
 	    TEST(test_public_port),

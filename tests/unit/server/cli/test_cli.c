@@ -177,17 +177,19 @@ static const struct {
 	"managers  m        1    yes"},
     {"group delete g", "DELETE /v1/groups/g", "", CHANGED, "look out"},
     {"cert list", "GET /v1/certs?limit=500&after=&filter=", "",
-	"{\"certs\":[{\"name\":\"a.org\",\"state\":\"issued\",\"generation\":3,\"ca\":"
+	"{\"certs\":[{\"name\":\"a.org\",\"state\":\"issued\",\"health\":{\"grade\":"
+	"\"yellow\"},\"generation\":3,\"ca\":"
 	"\"default\","
 	"\"key_type\":\"ec-p256\",\"not_after\":\"2027-01-15T08:00:00Z\",\"served\":1,"
 	"\"expected\":2,\"access\":[\"w1\",\"w2\",\"w3\",\"w4\",\"w5\"]}],\"more\":false}",
-	"a.org  issued  3    2027-01-15 08:00 UTC  ec-p256  default  1 of 2  w1,w2,w3,w4 and 1 "
+	"a.org  issued  yellow  3    2027-01-15 08:00 UTC  ec-p256  default  1 of 2  w1,w2,w3,w4 "
+	"and 1 "
 	"more"},
     /* Names in their own script, and the columns are straight. */
     {"cert list --filter ß", "GET /v1/certs?limit=500&after=&filter=%C3%9F", "",
 	"{\"certs\":[{\"name\":\"xn--fa-hia.de\",\"state\":\"draft\"},"
 	"{\"name\":\"x\\u001b.de\",\"state\":\"draft\"}],\"more\":false}",
-	"faß.de    draft  -"},
+	"faß.de    draft  -       -"},
     {"cert show faß.de", "GET /v1/certs/fa%C3%9F.de?health=1", "",
 	"{\"names\":[\"a.de\",\"xn--fa-hia.de\"]}", "names         a.de, faß.de (xn--fa-hia.de)\n"},
     {"ca list", "GET /v1/cas", "",
@@ -199,6 +201,31 @@ static const struct {
 	"\"nodes\":[{\"node\":\"w\",\"generation\":null,\"error\":\"no\\u001b[2Jway\"}]}",
 	"37 of 40 nodes serve generation 12"},
     {"cert show a --chain", "GET /v1/certs/a/chain", "", "{\"chain\":\"PEM\\n\"}", "PEM\n"},
+    {"cert show a", "GET /v1/certs/a?health=1", "",
+	"{\"health\":{\"grade\":\"red\",\"reasons\":[{\"text\":\"it runs out\"}]},"
+	"\"chain_health\":{\"grade\":\"green\"},\"nodes\":[],\"checks\":[{\"address\":"
+	"\"tls://a:1\",\"at\":null}]}",
+	"health        red\n              it runs out\nchain         green\n"},
+    {"check a --address h:25 --starttls smtp --address h:26", "POST /v1/certs/a/check",
+	"{\"addresses\":[\"smtp://h:25\",\"smtp://h:26\"]}",
+	"{\"results\":[{\"address\":\"smtp://h:25\",\"at\":\"2027-01-15T08:00:00Z\",\"grade\":"
+	"\"green\",\"text\":\"\",\"fingerprint\":\"0123456789abcdef0123\"}],\"good\":true}",
+	"a           smtp://h:25  2027-01-15 08:00 UTC  green  0123456789abcdef  -      as it "
+	"should be"},
+    {"check a --json", "POST /v1/certs/a/check", "{}", "{\"results\":[],\"good\":true}",
+	"{\"results\":[{\"name\":\"a\",\"results\":[]}]}"},
+    {"check", "GET /v1/certs?limit=500&after=&filter=", "",
+	"{\"certs\":[{\"name\":\"a\",\"addresses\":0}],\"more\":false}",
+	"No credential has addresses"},
+    {"cert checks a", "GET /v1/certs/a", "", "{\"checks\":[]}", "a is looked at nowhere"},
+    {"cert checks a", "GET /v1/certs/a", "",
+	"{\"checks\":[{\"address\":\"tls://a:1\",\"at\":null}]}",
+	"tls://a:1  -          -   -            -      nobody has looked yet"},
+    {"cert checks a --json", "GET /v1/certs/a", "", "{\"checks\":[]}",
+	"{\"name\":\"a\",\"checks\":[]}"},
+    {"cert checks a --add b:1 --add smtp://c --remove d:2", "PUT /v1/certs/a/checks",
+	"{\"add\":[\"b:1\",\"smtp://c\"],\"remove\":[\"d:2\"]}", CHANGED,
+	"the addresses of a are changed"},
     {"cert csr a", "GET /v1/certs/a/csr", "", "{\"csr\":\"PEM\\n\"}", "PEM\n"},
     {"cert submit a", "POST /v1/certs/a/submit", "{}", WAITS, "cert paste a.org"},
     {"cert submit a --new-key", "POST /v1/certs/a/submit", "{\"new_key\":true}", WAITS,
@@ -217,7 +244,8 @@ static const struct {
     {"cert generations a", "GET /v1/certs/a/generations", "",
 	"{\"generations\":[{\"number\":2,\"state\":\"in force\",\"key_type\":\"ec-p256\","
 	"\"key\":\"00112233445566778899\",\"names\":[\"a.org\"]}]}",
-	"2           in force  -     -      -           ec-p256 0011223344556677  -            a.org"},
+	"2           in force  -     -      -           ec-p256 0011223344556677  -            "
+	"a.org"},
     {"cert delete a", "DELETE /v1/certs/a", "", CHANGED, "is deleted"},
     {"ca create c --key-type rsa-2048 --lifetime 5y --default", "POST /v1/cas",
 	"{\"name\":\"c\",\"key_type\":\"rsa-2048\",\"lifetime\":\"5y\",\"default\":true}", CHANGED,
@@ -286,6 +314,20 @@ static const struct {
 	"{\"domain\":\"example.org\",\"troubles\":[\"disk full\"],\"public\":[\"h:1\"],"
 	"\"nodes\":{\"total\":3,\"connected\":2}}",
 	"TROUBLE       disk full\n"},
+    {"status", "GET /v1/status", "",
+	"{\"health\":{\"green\":5,\"yellow\":1,\"red\":1,\"unseen\":1,\"chains_unseen\":2,"
+	"\"addresses\":"
+	"3,\"addresses_bad\":1,\"worst\":[{\"cert\":\"a.org\",\"grade\":\"red\",\"reasons\":[{"
+	"\"grade\":\"yellow\",\"text\":\"no\"},{\"grade\":\"red\",\"text\":\"it ran out\"}]}]}}",
+	"health        5 green, 1 yellow, 1 red\n"
+	"              3 are still to be looked at since the start\n"
+	"              3 addresses are looked at from outside, 1 are not as they should be\n"
+	"              red     a.org: it ran out\n"},
+    {"status", "GET /v1/status", "",
+	"{\"runway\":{\"until\":\"2027-01-15T08:00:00Z\",\"because\":\"x runs out then\","
+	"\"with_manager\":{\"until\":\"2028-01-15T08:00:00Z\",\"because\":\"y does\"}}}",
+	"runway        until 2027-01-15 08:00 UTC if nobody acts, not even this server: x runs out "
+	"then\n              until 2028-01-15 08:00 UTC if no administrator acts: y does\n"},
     {"status --json", "GET /v1/status", "", "{\"domain\":\"example.org\"}",
 	"{\n  \"domain\": \"example.org\"\n}\n"},
 };

@@ -1,0 +1,106 @@
+#include "server/main/server.h"
+
+#include "common/log/log.h"
+#include "common/tls/check.h"
+
+#include <stdio.h>
+
+/* What health asks, and whom it tells. */
+
+static const struct receipt *
+get_receipt(void *arg, const struct id *node, const struct id *credential)
+{
+	const struct server *s = arg;
+
+	return publish_receipt(s->publish, node, credential);
+}
+
+static bool
+has_told(void *arg, const struct id *node)
+{
+	const struct server *s = arg;
+	struct publish_follower f;
+
+	return publish_follower(s->publish, node, &f) && f.receipts_known;
+}
+
+static int
+look_start(void *arg, const struct check_target *target, const char *name, check_done_cb *done,
+    void *done_arg, struct check **out, struct err *err)
+{
+	const struct server *s = arg;
+	const struct check_params p = {.loop = s->loop, .target = target, .name = name};
+
+	return check_start(&p, done, done_arg, out, err);
+}
+
+static void
+look_cancel(void *arg, struct check *look)
+{
+	(void)arg;
+	check_cancel(look);
+}
+
+/* --- changes --- */
+
+/* What follows from records, the clock and silence alone, events derives itself. */
+static void
+tell_check(struct server *s, const struct health_change *c)
+{
+	struct event event = {
+	    .kind = EVENT_CHECK_FAILED, .id = &c->credential->id, .name = c->credential->name};
+	const struct event_fact facts[] = {
+	    EVENT_TEXT("code", c->code), EVENT_TEXT("grade", health_grade_name(c->grade))};
+	char text[HEALTH_TEXT + LIMIT_NAME + 64];
+
+	if (c->grade == HEALTH_GREEN) {
+		if (!events_settle(s->events, EVENT_CHECK_FAILED, event.id))
+			return;
+		event.kind = EVENT_CHECK_RECOVERED;
+		snprintf(text, sizeof(text),
+		    "credential '%s' is seen at all addresses as it should be again", event.name);
+		event.text = text;
+		events_raise(s->events, &event);
+		return;
+	}
+	snprintf(text, sizeof(text), "credential '%s' is not seen as it should be: %s", event.name,
+	    c->text);
+	event.text = text;
+	event.facts = facts;
+	event.fact_count = ARRAY_LEN(facts);
+	(void)events_raise_once(s->events, &event, event.id, (uint32_t)c->grade);
+}
+
+static void
+on_change(void *arg, const struct health_change *c)
+{
+	struct server *s = arg;
+	char hex[ID_HEX_MAX];
+
+	if (c->grade == HEALTH_GREEN)
+		log_info("health", "credential=%s name=%s %s: over",
+		    id_hex(&c->credential->id, hex), c->credential->name,
+		    health_condition_name(c->condition));
+	else
+		log_warning("health", "credential=%s name=%s %s, %s: %s",
+		    id_hex(&c->credential->id, hex), c->credential->name,
+		    health_condition_name(c->condition), health_grade_name(c->grade), c->text);
+	if (c->condition == CONDITION_CHECK)
+		tell_check(s, c);
+}
+
+void
+server_open_health(struct server *s)
+{
+	s->health = health_new(&(struct health_params){
+	    .runtime = s->runtime,
+	    .index = s->index,
+	    .commit = s->commit,
+	    .flow = s->flow,
+	    .receipt = get_receipt,
+	    .has_told = has_told,
+	    .looks = {look_start, look_cancel},
+	    .arg = s,
+	});
+	health_listen(s->health, on_change, s);
+}
