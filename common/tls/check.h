@@ -5,7 +5,7 @@
  * Looks at the certificates that a server has, by a TLS handshake from its beginning or behind
  * STARTTLS, and believes nothing: who asks compares. Nothing is sent behind the handshake, and of
  * what the server says in clear nothing is kept but a piece of a refusal. Without blocking, for
- * daemons; the loop's thread only.
+ * daemons, which ignore SIGPIPE; the loop's thread only.
  */
 
 #include "common/crypto/cert.h"
