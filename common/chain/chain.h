@@ -26,7 +26,8 @@ enum chain_code {
 	CHAIN_WEAK_HASH, /* SHA-1 */
 	CHAIN_PURPOSE,   /* the leaf may not be used for what it is for */
 	CHAIN_NO_NAMES,
-	CHAIN_SEARCH_CUT, /* too many certificates to look at all of them */
+	CHAIN_ISSUER_ENDS, /* an issuer runs out before the leaf */
+	CHAIN_SEARCH_CUT,  /* too many certificates to look at all of them */
 	/* red */
 	CHAIN_LEAF_EXPIRED,
 	CHAIN_LEAF_IS_CA,

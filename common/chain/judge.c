@@ -20,6 +20,7 @@ static const struct {
     [CHAIN_WEAK_HASH] = {"weak-hash", CHAIN_YELLOW},
     [CHAIN_PURPOSE] = {"purpose", CHAIN_YELLOW},
     [CHAIN_NO_NAMES] = {"no-names", CHAIN_YELLOW},
+    [CHAIN_ISSUER_ENDS] = {"issuer-ends", CHAIN_YELLOW},
     [CHAIN_SEARCH_CUT] = {"search-cut", CHAIN_YELLOW},
     [CHAIN_LEAF_EXPIRED] = {"leaf-expired", CHAIN_RED},
     [CHAIN_LEAF_IS_CA] = {"leaf-is-ca", CHAIN_RED},
@@ -144,6 +145,9 @@ judge_issuer(
 	if (f->not_before > p->now)
 		say(out, root ? CHAIN_ROOT_EXPIRED : CHAIN_ISSUER_EXPIRED,
 		    "'%s' is valid only from %s on", name.text, time_text(f->not_before, when));
+	if (f->not_after >= p->now && f->not_after < s->all[0].facts.not_after)
+		say(out, CHAIN_ISSUER_ENDS, "'%s' runs out on %s, before the certificate",
+		    name.text, time_text(f->not_after, when));
 	if (!f->is_ca)
 		say(out, CHAIN_ISSUER_NOT_CA, "'%s' issued, and is no authority (CA)", name.text);
 	if (!f->may_issue)
@@ -217,6 +221,26 @@ judge_search(const struct search *s, const size_t *path, size_t count, struct ch
 		    LIMIT_CHAIN_CANDIDATES, LIMIT_CHAIN_SIGNATURES);
 }
 
+/* What OpenSSL says of it is "no issuer". True: that is why. */
+static bool
+judge_key_ids(const struct search *s, const size_t *path, size_t count, struct chain *out)
+{
+	struct shown name, issuer;
+
+	for (size_t i = 0; i + 1 < count; i++) {
+		const struct candidate *c = &s->all[path[i]], *by = &s->all[path[i + 1]];
+
+		if (!candidate_ids_differ(c, by))
+			continue;
+		say(out, CHAIN_NOT_VERIFIED,
+		    "'%.60s' names another key identifier than its issuer '%.60s' has; OpenSSL and "
+		    "others refuse that",
+		    show(c->cert, false, &name), show(by->cert, false, &issuer));
+		return true;
+	}
+	return false;
+}
+
 void
 judge(const struct search *s, const size_t *path, size_t count, struct chain *out)
 {
@@ -245,6 +269,6 @@ judge(const struct search *s, const size_t *path, size_t count, struct chain *ou
 		if (!candidate_valid_at(&s->all[path[i]], s->params->now))
 			return;
 	why = cert_verify_path(certs, count, s->params->now);
-	if (why != NULL)
+	if (why != NULL && !judge_key_ids(s, path, count, out))
 		say(out, CHAIN_NOT_VERIFIED, "OpenSSL does not verify it: %s", why);
 }

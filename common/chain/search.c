@@ -201,6 +201,12 @@ same_length_better(const struct way *a, const struct way *b)
 	return a->until > b->until;
 }
 
+bool
+candidate_ids_differ(const struct candidate *c, const struct candidate *issuer)
+{
+	return c->facts.issuer_key_id.len > 0 && issuer->facts.key_id.len > 0 && !hinted(c, issuer);
+}
+
 static unsigned
 faults_of(const struct search *s, const struct candidate *c, const struct way *w)
 {
@@ -325,7 +331,7 @@ next_layer(const struct search *s, const struct way *now, struct way *next)
 		for (size_t k = 0; k < c->parent_count; k++) {
 			const struct candidate *by = &s->all[c->parents[k]];
 			struct way w = {true, i, now[i].below + (i > 0 && !c->facts.self_issued),
-			    now[i].faults + faults_of(s, c, &now[i]),
+			    now[i].faults + faults_of(s, c, &now[i]) + candidate_ids_differ(c, by),
 			    now[i].until < by->facts.not_after ? now[i].until
 							       : by->facts.not_after};
 

@@ -44,6 +44,8 @@ bool search_is_preferred(const struct search *s, const struct candidate *c);
 /* What may be wrong with a certificate at its place; below: authorities between it and the leaf. */
 bool candidate_valid_at(const struct candidate *c, int64_t now);
 bool candidate_may_issue(const struct candidate *c, size_t below);
+/* Whether they name different keys, whoever signed: some clients, OpenSSL's among them, mind. */
+bool candidate_ids_differ(const struct candidate *c, const struct candidate *issuer);
 
 /* --- judge.c --- */
 void judge(const struct search *s, const size_t *path, size_t count, struct chain *out);

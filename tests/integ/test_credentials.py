@@ -42,6 +42,8 @@ def test_settings(pair):
     pair.cli("setting", "set", "lifetime", "7d")
     pair.cli("setting", "set", "new-key", "yes")
     pair.cli("setting", "set", "default-access", "web1")
+    pair.cli("setting", "set", "renew-percent", "50")
+    pair.cli("setting", "set", "ca-lifetime", "3y")
     assert "one of no, yes" in pair.cli("setting", "set", "new-key", "maybe", status=2).err
     assert "no setting 'colour'" in pair.cli("setting", "set", "colour", "red", status=1).err
     pair.restart_server()
@@ -50,6 +52,10 @@ def test_settings(pair):
     made = show(pair, *ROOT)
     assert (made["key_type"], made["lifetime"], made["new_key"], made["access"]) == \
         ("rsa-2048", 7 * 86400, True, ["web1"])
+    due, end = (datetime.datetime.fromisoformat(made[m].rstrip("Z")) for m in ("renew_at", "not_after"))
+    assert 3.4 <= (end - due).days + 1 <= 4
+    ca = datetime.datetime.fromisoformat(pair.json("ca", "show", "default")["not_after"].rstrip("Z"))
+    assert 1090 < (ca - end).days + 7 < 1100
     pair.cli("cert", "add", "kept.test.example", "--keep-key", "--key-type", "ec-p256")
     kept = show(pair, "kept.test.example")
     assert (kept["key_type"], kept["new_key"]) == ("ec-p256", False)

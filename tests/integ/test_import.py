@@ -19,6 +19,7 @@ from records import openssl
 NAME = "shop.test.example"
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
 PASSWORD = "correct horse battery"
+UMLAUTS = "käse und größeres brot"
 
 
 def name_of(text):
@@ -191,6 +192,8 @@ FORMS = {
     "PKCS#12": lambda m: p12_openssl(m, PASSWORD),
     "PKCS#12, RC2 and 3DES": lambda m: p12_openssl(m, PASSWORD, "-legacy"),
     "PKCS#12 without integrity code": lambda m: p12_openssl(m, PASSWORD, "-nomac"),
+    "PKCS#12, a password beyond ASCII": lambda m: p12_openssl(m, UMLAUTS),
+    "PKCS#12, RC2 and 3DES, beyond ASCII": lambda m: p12_openssl(m, UMLAUTS, "-legacy"),
 }
 
 
@@ -198,7 +201,8 @@ FORMS = {
 def test_forms(domain, ca, tmp_path, form):
     made = Made(ca, tmp_path / "made")
     file = made.file("foreign", FORMS[form](made))
-    result = results(domain, file, "--access", "", "--password-file", secret_file(tmp_path))
+    result = results(domain, file, "--access", "", "--password-file", secret_file(tmp_path),
+                     "--password-file", secret_file(tmp_path, UMLAUTS, "umlauts"))
     assert [r["fingerprint"] for r in result["results"]] == [made.fingerprint], result
     assert result["imported"] == 1
     assert domain.cli("cert", "show", NAME, "--chain").out.count("BEGIN") == 2

@@ -107,6 +107,26 @@ def test_forms_of_answers(domain, ca, tmp_path, form):
     assert chain.count("BEGIN CERTIFICATE") == (1 if form == "DER" else 2)
 
 
+def test_several_leaves(domain, ca, tmp_path):
+    """A CA that answers several requests at once: each credential finds its own by its key, and
+    says what it left."""
+    names = [f"n{i}.test.example" for i in range(3)]
+    for name in names:
+        domain.cli("cert", "add", name, "--issuer", "manual", "--access", "")
+    answers = [ca.sign(csr_of(domain, name)) for name in names]
+    everything = tmp_path / "answers.p7b"
+    (tmp_path / "all.pem").write_text("".join(answers))
+    everything.write_bytes(openssl("crl2pkcs7", "-nocrl", "-certfile", tmp_path / "all.pem",
+                                   "-outform", "DER").stdout)
+    for name in reversed(names):
+        said = domain.cli("cert", "paste", name, everything).out
+        assert "not part of the chain" in said
+        chain = domain.cli("cert", "show", name, "--chain").out
+        made = x509.load_pem_x509_certificate(chain.encode())
+        assert made.subject.rfc4514_string().startswith(f"CN={name}"), made.subject
+        assert chain.count("BEGIN CERTIFICATE") == 2
+
+
 def test_refusals(domain, ca, tmp_path):
     """Each says what is wrong with what, and nothing is changed."""
     domain.cli("cert", "add", "other.test.example", "--issuer", "manual", "--access", "")

@@ -261,13 +261,37 @@ def test_reasons(pair, outside, tmp_path):
                 .not_valid_after(outside.now + 60 * DAY)
                 .add_extension(x509.BasicConstraints(True, length), critical=True))
         for extension in extensions:
-            made = made.add_extension(extension, critical=True)
+            critical = not isinstance(extension, x509.SubjectKeyIdentifier)
+            made = made.add_extension(extension, critical=critical)
         return made.sign(signing, hashes.SHA256())
 
     inside = x509.NameConstraints([x509.DNSName("other.example")], None)
     usage = x509.KeyUsage(True, *[False] * 4, False, True, False, False)
     short = issuer("Short", length=0)
     below = issuer("Below", above=(short, outside.issuer_key))
+    # The signature says who the issuer is; that identifiers of keys differ is said.
+    named = issuer("Named", x509.SubjectKeyIdentifier(b"1" * 20))
+    outside.issuer = named
+    subject = outside.leaf(key)
+    leaf = (x509.CertificateBuilder().subject_name(subject.subject).issuer_name(named.subject)
+            .public_key(key).serial_number(7).not_valid_before(outside.now - DAY)
+            .not_valid_after(outside.now + 30 * DAY)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier(b"2" * 20, None, None), critical=False)
+            .sign(outside.issuer_key, hashes.SHA256()))
+    found, said = chained(pair, outside, leaf, named)
+    assert "not-verified" in found and "key identifier" in said["reasons"][0]["text"]
+    assert pair.json("cert", "show", NAME, "--chain")["chain"] == pem(leaf, named, outside.root)
+    # The one whose identifier fits, if there is one, in whatever order.
+    fits = issuer("Named", x509.SubjectKeyIdentifier(b"2" * 20))
+    other = (x509.CertificateBuilder().subject_name(subject.subject).issuer_name(named.subject)
+             .public_key(key).serial_number(8).not_valid_before(outside.now - DAY)
+             .not_valid_after(outside.now + 30 * DAY)
+             .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+             .add_extension(x509.AuthorityKeyIdentifier(b"2" * 20, None, None), critical=False)
+             .sign(outside.issuer_key, hashes.SHA256()))
+    found, said = chained(pair, outside, other, named, fits)
+    assert said["grade"] == "green", said
     cases = {
         "name-constraints": [issuer("Narrow", inside)],
         "key-usage": [issuer("Revoker", usage)],

@@ -33,6 +33,8 @@ test_reasons(void **state)
 	    {{.leaf = true}, {.extensions = "basicConstraints=critical,CA:TRUE,pathlen:0"},
 		LEAF_SERVER, "", CHAIN_GREEN},
 	    {{.leaf = true}, {.from = -50, .to = -1}, LEAF_SERVER, "root-expired", CHAIN_YELLOW},
+	    {{.leaf = true, .to = 20}, {.to = 19}, LEAF_SERVER, "issuer-ends", CHAIN_YELLOW},
+	    {{.leaf = true, .to = 20}, {.to = 20}, LEAF_SERVER, "", CHAIN_GREEN},
 	};
 
 	(void)state;
