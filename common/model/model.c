@@ -127,6 +127,15 @@ exposure_why_name(uint32_t why)
 }
 
 bool
+texts_equal(struct texts a, struct texts b)
+{
+	for (size_t i = 0; i < a.count && a.count == b.count; i++)
+		if (strcmp(a.items[i], b.items[i]) != 0)
+			return false;
+	return a.count == b.count;
+}
+
+bool
 profile_serves(const char *profile)
 {
 	return profile == NULL || (strcmp(profile, "client") != 0 && strcmp(profile, "smime") != 0);

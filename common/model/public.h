@@ -17,6 +17,9 @@ struct texts {
 	size_t count;
 };
 
+/* The same texts in the same order. */
+bool texts_equal(struct texts a, struct texts b);
+
 struct ids {
 	const struct id *items;
 	size_t count;

@@ -278,7 +278,12 @@ answer_on_flow(void *arg, int status, const struct flow_result *result, const st
 	if (result->not_after > 0)
 		json_put_time(&r.w, "not_after", result->not_after);
 	json_put_bool(&r.w, "csr", result->waits);
-	api_put_commit(&r.w, &result->commit, result->warnings);
+	if (result->unchanged) {
+		json_put_bool(&r.w, "unchanged", true);
+		api_put_texts(&r.w, "warnings", result->warnings);
+	} else {
+		api_put_commit(&r.w, &result->commit, result->warnings);
+	}
 	api_send(req, &r);
 }
 

@@ -16,7 +16,7 @@ extern const struct cli_command command_group_list, command_group_create, comman
 extern const struct cli_command command_cert_add, command_cert_list, command_cert_show,
     command_cert_submit, command_cert_csr, command_cert_paste, command_cert_import,
     command_cert_renew, command_cert_access, command_cert_archive, command_cert_delete,
-    command_cert_chain, command_cert_generations, command_cert_activate;
+    command_cert_chain, command_cert_change, command_cert_generations, command_cert_activate;
 extern const struct cli_command command_ca_create, command_ca_list, command_ca_show;
 extern const struct cli_command command_trust_add, command_trust_list, command_trust_show,
     command_trust_remove, command_trust_export;

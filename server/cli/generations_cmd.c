@@ -2,7 +2,6 @@
 
 #include "server/cli/commands.h"
 
-
 static void
 put_rows(struct cli_table *t, const struct json *list)
 {
@@ -16,8 +15,7 @@ put_rows(struct cli_table *t, const struct json *list)
 		cli_table_text(t, cli_time(g, "not_before", time));
 		cli_table_text(t, cli_time(g, "not_after", time));
 		cli_table_text(t, cli_time(g, "kept_until", time));
-		cli_table_printf(
-		    t, "%s %.16s", json_text(g, "key_type"), json_text(g, "key"));
+		cli_table_printf(t, "%s %.16s", json_text(g, "key_type"), json_text(g, "key"));
 		cli_table_printf(t, "%.16s", json_text(g, "fingerprint"));
 		cli_table_names(t, json_member(g, "names"));
 	}
@@ -26,8 +24,8 @@ put_rows(struct cli_table *t, const struct json *list)
 static int
 run_generations(struct cli *c, struct err *err)
 {
-	static const char *const headings[] = {"GENERATION", "STATE", "FROM", "UNTIL",
-	    "KEPT UNTIL", "KEY", "FINGERPRINT", "NAMES", NULL};
+	static const char *const headings[] = {"GENERATION", "STATE", "FROM", "UNTIL", "KEPT UNTIL",
+	    "KEY", "FINGERPRINT", "NAMES", NULL};
 	AUTO(mem_freep)
 	char *path = cli_path("/v1/certs/%s/generations", c->words[0], NULL);
 	AUTO(json_freep)

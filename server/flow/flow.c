@@ -119,7 +119,7 @@ check_credential_name(const char *name, struct err *err)
 }
 
 /* Parts of the subject in normal form, as texts of the operation. */
-static int
+int
 take_subject(struct flow_op *op, struct texts parts, struct err *err)
 {
 	const char **items = arena_array(op->memory, parts.count, sizeof(*items));
@@ -159,6 +159,23 @@ check_manual(const struct credential_spec *s, struct err *err)
 	return 0;
 }
 
+int
+flow_check_lifetime(int64_t lifetime, struct err *err)
+{
+	if (lifetime < FLOW_LIFETIME_LEAST || lifetime > FLOW_LIFETIME_MOST)
+		return err_set(err, ERR_INVALID, "a lifetime is a minute to ten years");
+	return 0;
+}
+
+int
+flow_check_fraction(uint32_t percent, struct err *err)
+{
+	if (percent > 90)
+		return err_set(err, ERR_INVALID,
+		    "a certificate is renewed when 1 to 90 %% of its lifetime is left");
+	return 0;
+}
+
 static int
 take_lifetime(struct flow_op *op, const struct credential_spec *s, struct err *err)
 {
@@ -167,13 +184,9 @@ take_lifetime(struct flow_op *op, const struct credential_spec *s, struct err *e
 	    : index_setting_number(op->flow->index, SETTING_LIFETIME);
 
 	op->in.lifetime = s->lifetime > 0 ? s->lifetime : usual;
-	if (op->in.lifetime > 0 &&
-	    (op->in.lifetime < FLOW_LIFETIME_LEAST || op->in.lifetime > FLOW_LIFETIME_MOST))
-		return err_set(err, ERR_INVALID, "a lifetime is a minute to ten years");
-	if (s->fraction_percent > 90)
-		return err_set(err, ERR_INVALID,
-		    "a certificate is renewed when 1 to 90 %% of its lifetime is left");
-	return 0;
+	if (op->in.lifetime > 0 && flow_check_lifetime(op->in.lifetime, err) < 0)
+		return ERR_INVALID;
+	return flow_check_fraction(s->fraction_percent, err);
 }
 
 /* What is left open is as the settings say; a Micro CA by name says who issues. */

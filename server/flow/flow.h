@@ -138,6 +138,32 @@ NODISCARD int flow_credential_due(
     struct flow *f, const struct id *credential, flow_done_cb *done, void *arg, struct err *err);
 
 /*
+ * Changes what is wanted of a credential that there is. What stands in its certificate takes a new
+ * one: of a Micro CA in the same mutation; of a CA outside by a CSR, and until that is answered the
+ * one in force goes on. What does not is only written down. A failure leaves all as it was. An
+ * imported credential becomes one of a Micro CA or a CA outside. Members that are NULL or 0 leave
+ * things as they are.
+ */
+struct credential_change {
+	const char *name;          /* of the credential, which stays */
+	struct texts add, remove;  /* names */
+	const char *key_type, *ca; /* ca: implies ISSUER_MICRO */
+	bool has_issuer;
+	enum issuer_type issuer; /* ISSUER_MICRO or ISSUER_MANUAL */
+	bool has_subject;
+	struct texts subject; /* the whole, possibly empty */
+	const char *profile;
+	int64_t lifetime; /* of the certificates that follow */
+	uint32_t fraction_percent;
+	bool has_new_key, new_key; /* at each renewal */
+	bool has_stale_after;
+	int64_t stale_after;
+	const char *author;
+};
+NODISCARD int flow_credential_change(struct flow *f, const struct credential_change *change,
+    flow_done_cb *done, void *arg, struct err *err);
+
+/*
  * Changes who may open it. Whoever is taken away keeps the key that it has seen, so a new
  * generation with a new key follows in the same mutation unless keep_key is set.
  */
@@ -201,53 +227,6 @@ NODISCARD int flow_credential_delete(struct flow *f, const char *name, const cha
 NODISCARD int flow_credential_revoke(struct flow *f, const char *name, uint64_t number,
     const char *reason, const char *author, flow_done_cb *done, void *arg, struct err *err);
 
-struct ca_spec {
-	const char *name;
-	const char *key_type; /* NULL: setting key-type */
-	int64_t lifetime;     /* 0: setting ca-lifetime */
-	const char *parent;   /* CA that signs it; NULL: it is a root */
-	const char *address;  /* of the http ports; NULL: that of the parent, or none */
-	bool is_default;
-	const char *author;
-};
-NODISCARD int flow_ca_create(
-    struct flow *f, const struct ca_spec *spec, flow_done_cb *done, void *arg, struct err *err);
-
-struct ca_change {
-	const char *name;
-	const char *address; /* NULL: as it is; "": none any more */
-	bool has_enabled, enabled;
-	bool make_default;
-	const char *author;
-};
-NODISCARD int flow_ca_change(
-    struct flow *f, const struct ca_change *change, flow_done_cb *done, void *arg, struct err *err);
-
-/*
- * Another certificate for a CA, of that lifetime (0: as long as the one before). With its key all
- * leaves stay as good as they are. new_key: another CA takes over its name and issues in its place,
- * certified by it besides; the one before goes on signing its list.
- */
-NODISCARD int flow_ca_renew(struct flow *f, const char *name, bool new_key, int64_t lifetime,
-    const char *author, flow_done_cb *done, void *arg, struct err *err);
-
-/*
- * Certificates of CAs outside, DER each: the roots that are trusted, and intermediates that
- * complete chains. One that is there already gets the categories and the label that are given. In
- * the result, generation is how many were written, and name the SHA-256 of the first.
- */
-struct trust_spec {
-	struct spans certificates; /* at most FLOW_PASTE_MOST */
-	uint32_t categories; /* enum trust_category; 0: completion for roots, else intermediate */
-	const char *label;   /* NULL: from the subject; only of one certificate */
-	const char *author;
-};
-NODISCARD int flow_trust_add(
-    struct flow *f, const struct trust_spec *spec, flow_done_cb *done, void *arg, struct err *err);
-/* By its label or the beginning of its SHA-256. */
-NODISCARD int flow_trust_remove(struct flow *f, const char *name, const char *author,
-    flow_done_cb *done, void *arg, struct err *err);
-
 /*
  * What is to be said of the chain of a generation, by what is trusted now: as it is stored, and the
  * best that can be made of it. ERR_NOTFOUND without a certificate.
@@ -275,18 +254,13 @@ NODISCARD int flow_credential_complete(struct flow *f, const char *name, const c
 NODISCARD int flow_credential_prefer_root(struct flow *f, const char *name, const char *root,
     const char *author, flow_done_cb *done, void *arg, struct err *err);
 
-/*
- * A setting of common/model/settings.h; value NULL: what counts without one. Credentials that there
- * are keep what they were made with. Access is set by nodes_set_default_access.
- */
-NODISCARD int flow_setting_set(struct flow *f, const char *name, const char *value,
-    const char *author, flow_done_cb *done, void *arg, struct err *err);
-
 struct flow_stats {
 	uint64_t issued, failed, resealed;
 	size_t under_way;
 	size_t to_reseal; /* generations whose recipients are not those of their access */
 };
 void flow_stats(const struct flow *f, struct flow_stats *out);
+
+#include "server/flow/flow_domain.h"
 
 #endif

@@ -68,7 +68,8 @@ struct flow_op_input {
 	struct id export_generation, export_credential;
 	struct buf *export_password; /* sealed; owned by the operation */
 	int64_t lifetime, stale_after;
-	uint64_t number; /* of a generation */
+	uint64_t number;                        /* of a generation */
+	const struct credential_change *change; /* texts of the operation */
 	uint32_t fraction_percent;
 	bool new_key, keep_key, archived, is_default, draft, replace;
 	bool has_enabled, enabled; /* of a CA */
@@ -108,6 +109,7 @@ struct flow_op {
 	const char *warnings[OP_WARNINGS_MAX];
 	size_t warning_count;
 	size_t leaf; /* of the pasted certificates */
+	struct revised *revised;
 
 	struct id export_key; /* the new EXPORT_KEY */
 
@@ -174,10 +176,11 @@ extern const struct flow_op_type flow_op_credential_add, flow_op_credential_rene
     flow_op_credential_submit, flow_op_credential_due, flow_op_credential_failed,
     flow_op_credential_paste, flow_op_credential_import, flow_op_credential_access,
     flow_op_credential_archive, flow_op_credential_delete, flow_op_credential_complete,
-    flow_op_credential_export, flow_op_credential_prefer_root, flow_op_generation_activate,
-    flow_op_generation_archive, flow_op_purge, flow_op_credential_revoke, flow_op_crl,
-    flow_op_ca_create, flow_op_ca_change, flow_op_ca_renew, flow_op_ca_rekey, flow_op_trust_add,
-    flow_op_trust_remove, flow_op_setting_set, flow_op_setting_reset, flow_op_reseal;
+    flow_op_credential_export, flow_op_credential_prefer_root, flow_op_credential_change,
+    flow_op_generation_activate, flow_op_generation_archive, flow_op_purge,
+    flow_op_credential_revoke, flow_op_crl, flow_op_ca_create, flow_op_ca_change, flow_op_ca_renew,
+    flow_op_ca_rekey, flow_op_trust_add, flow_op_trust_remove, flow_op_setting_set,
+    flow_op_setting_reset, flow_op_reseal;
 
 /* op.c. The input is filled in by the caller; texts lie in op->memory. */
 struct flow_op *flow_op_new(
@@ -211,71 +214,13 @@ NODISCARD int look_times(
 void new_id(struct flow *f, struct id *out);
 /* The access that was asked for, or the domain's default one. */
 NODISCARD int look_default_access(struct flow_op *op, struct err *err);
+/* flow.c: parts of a subject in normal form, as texts of the operation, into op->in.subject. */
+NODISCARD int take_subject(struct flow_op *op, struct texts parts, struct err *err);
+/* What cannot be of any credential. */
+NODISCARD int flow_check_lifetime(int64_t lifetime, struct err *err);
+NODISCARD int flow_check_fraction(uint32_t percent, struct err *err);
 /* flow.c: whether this may be the name of a credential. */
 NODISCARD int check_credential_name(const char *name, struct err *err);
-
-/* draft.c: records of mutations, and the seals in them. */
-/* The CREDENTIAL that look saw, unless it has changed meanwhile (ERR_CONFLICT). */
-NODISCARD int draft_current(struct flow_op *op, const struct index_record **out, struct err *err);
-NODISCARD int draft_credential(struct flow_op *op, struct mutation *m, const char *name,
-    const struct credential_public *p, struct err *err);
-/* The new GENERATION from the signer's reply; while it waits it is for managers alone. */
-NODISCARD int draft_generation(
-    struct flow_op *op, struct mutation *m, unsigned reply, struct err *err);
-/* op->generation with op->public_part and the seal of a reply. */
-NODISCARD int draft_answered(
-    struct flow_op *op, struct mutation *m, uint64_t expect, unsigned reply, struct err *err);
-/*
- * Asks for the secret of op->fetched, sealed to op->access: for its own next version, or in another
- * record and with another public part.
- */
-NODISCARD int request_reseal(struct flow_op *op, unsigned call, struct buf *out, struct err *err);
-NODISCARD int request_reseal_as(struct flow_op *op, unsigned call, const struct record_ref *to,
-    struct span public_part, struct buf *out, struct err *err);
-/* op->fetched with the seal of a reply. */
-NODISCARD int draft_resealed(
-    struct flow_op *op, struct mutation *m, unsigned reply, struct err *err);
-void draft_removed(struct mutation *m, const struct index_record *r);
-/*
- * Removes generations that have been kept long enough (common/model/generation.h), with room for
- * the one in force until now. That one stays, and the one that waits.
- */
-void draft_superseded(
-    struct flow_op *op, struct mutation *m, const struct index_record *credential);
-
-/*
- * expose.c: notes who could open the keys of a credential as it is now, and cannot with op->access.
- */
-void expose_lost(
-    const struct flow_op *op, const struct index_record *now, struct exposure_list *list);
-
-/*
- * op_manual.c: a CSR in place of a certificate. look_csr finds the key that is kept, if one is;
- * mutation_csr writes CREDENTIAL and GENERATION.
- */
-NODISCARD int look_csr(struct flow_op *op, const struct index_record *c, struct err *err);
-NODISCARD int request_csr(struct flow_op *op, const struct credential_public *c, unsigned call,
-    struct buf *out, struct err *err);
-NODISCARD int mutation_csr(struct flow_op *op, struct mutation *m, struct err *err);
-
-/*
- * op_export.c. export_take copies what was asked for; export_look comes when the ids of look are
- * there, and puts in those that the password was sealed for; export_request is for the signer.
- */
-NODISCARD int export_take(struct flow_op *op, const struct flow_export *e, struct err *err);
-NODISCARD int export_look(struct flow_op *op, struct err *err);
-struct signer_make_export export_request(const struct flow_op *op);
-/*
- * Before p is drafted, with its new active and pending: the new EXPORT_KEY, the end of those whose
- * key is neither, what to say of that. reply: of the call that made the generation.
- */
-NODISCARD int export_draft(struct flow_op *op, struct mutation *m, struct credential_public *p,
-    unsigned reply, struct err *err);
-/* All of op->credential; false: there was none. */
-bool export_draft_removed(struct flow_op *op, struct mutation *m);
-/* Those of keys that are neither in force nor wait. */
-NODISCARD int export_draft_unused(
-    struct flow_op *op, struct mutation *m, const struct index_record *c, struct err *err);
 
 /* flow.c: an operation about something that there is, by its name. */
 NODISCARD int flow_start_named(struct flow *f, const struct flow_op_type *type, const char *name,
@@ -296,5 +241,7 @@ void flow_make_default_ca(struct flow *f);
 void flow_check_closed(struct flow *f);
 /* ERR_CANCELED while the flow is closing. */
 NODISCARD int flow_check_open(const struct flow *f, struct err *err);
+
+#include "server/flow/draft.h"
 
 #endif

@@ -81,6 +81,7 @@ forget(struct flow_op *op)
 	buf_free(op->fetched_body);
 	buf_free(op->fetched_signature);
 	buf_free(op->public_part);
+	mem_free(MOVE(op->revised));
 	op->fetched = NULL;
 	op->fetched_body = NULL;
 	op->fetched_signature = NULL;

@@ -98,14 +98,17 @@ find(const struct flow_trust *t, const struct chain_params *wish, bool complete,
 
 /* What the chains of a credential, which may be gone, are for. */
 static struct chain_params
-wish_of(const struct index_record *c, int64_t now)
+wish_of(const struct index_record *c, const struct generation_public *g, int64_t now)
 {
 	struct chain_params p = {.now = now, .purpose = LEAF_SERVER};
 
 	if (c == NULL)
 		return p;
-	(void)!leaf_profile_parse(
-	    c->credential->profile != NULL ? c->credential->profile : "", &p.purpose, NULL);
+	if (g->profile != NULL && *g->profile != '\0')
+		(void)!leaf_profile_parse(g->profile, &p.purpose, NULL);
+	else
+		(void)!leaf_profile_parse(
+		    c->credential->profile != NULL ? c->credential->profile : "", &p.purpose, NULL);
 	p.preferred = c->credential->preferred_root;
 	return p;
 }
@@ -129,7 +132,7 @@ flow_chain_judge(const struct index *ix, int64_t now, const struct generation_pu
 	struct flow_trust *trust;
 	struct cert *stored[LIMIT_CHAIN];
 	const struct cert *const *list = (const struct cert *const *)stored;
-	struct chain_params wish = wish_of(c, now);
+	struct chain_params wish = wish_of(c, g, now);
 	size_t count = 0;
 	int rc = 0;
 

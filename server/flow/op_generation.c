@@ -6,8 +6,6 @@
 #include "common/wire/public_wire.h"
 #include "server/flow/flow_priv.h"
 
-#include <string.h>
-
 /* The generation that the command names, to be written anew with its seal. */
 static int
 look_numbered(struct flow_op *op, enum generation_event event, const struct index_record **c,
@@ -58,12 +56,7 @@ request_numbered(struct flow_op *op, unsigned call, struct buf *out, struct err 
 static void
 warn_differences(struct flow_op *op, const struct index_record *c, const struct index_generation *g)
 {
-	struct texts wanted = c->credential->names;
-	bool same = wanted.count == g->names.count;
-
-	for (size_t i = 0; same && i < wanted.count; i++)
-		same = strcmp(wanted.items[i], g->names.items[i]) == 0;
-	if (!same)
+	if (!texts_equal(c->credential->names, g->names))
 		flow_op_warn(op,
 		    "the names of its certificate are not those that the credential asks for, "
 		    "which "

@@ -8,16 +8,16 @@
 
 #include <string.h>
 
-/* Request of an Issue; the credential's facts are the caller's. */
-static int
-issue_request(
-    struct flow_op *op, const struct credential_public *c, struct buf *out, struct err *err)
+int
+request_issue(struct flow_op *op, const struct credential_public *c, unsigned call, struct buf *out,
+    struct err *err)
 {
 	const struct index_record *ca = index_of_kind(op->flow->index, KIND_CA, &op->ca);
 	struct signer_request r = {.op = SIGNER_ISSUE};
 
 	if (ca == NULL)
 		return err_set(err, ERR_CONFLICT, "the CA has been removed meanwhile");
+	op->asked[call] = SIGNER_ISSUE;
 	r.issue.generation = (struct record_ref){op->generation, 1};
 	r.issue.credential = op->credential;
 	r.issue.number = op->number;
@@ -124,8 +124,7 @@ request_add(struct flow_op *op, unsigned call, struct buf *out, struct err *err)
 
 	if (op->waits)
 		return request_csr(op, &p, call, out, err);
-	op->asked[call] = SIGNER_ISSUE;
-	return issue_request(op, &p, out, err);
+	return request_issue(op, &p, call, out, err);
 }
 
 static int
@@ -157,29 +156,36 @@ const struct flow_op_type flow_op_credential_add = {
 
 /* --- renew --- */
 
-static int
-look_issue(struct flow_op *op, const struct index_record *c, struct err *err)
+/* A key that is kept is of the type that is wanted; one that is compromised is not certified again.
+ */
+void
+look_key(struct flow_op *op, const struct credential_public *p, const struct index_record *source)
 {
-	const struct index_record *ca, *active;
+	op->new_key = op->in.new_key || op->in.has_export || p->new_key || source == NULL ||
+	    source->generation->withdrawn || strcmp(source->generation->key_type, p->key_type) != 0;
+	op->fetches = !op->new_key;
+	if (op->fetches)
+		op->fetch = source->id;
+}
+
+int
+look_issue(struct flow_op *op, const struct index_record *c, const struct credential_public *p,
+    struct err *err)
+{
+	const struct index_record *ca;
 	int rc = credential_may(c->credential, c->name, CREDENTIAL_ISSUE, err);
 
 	if (rc < 0)
 		return rc;
-	rc = look_ca_of(op, c->credential, &ca, err);
+	rc = op->in.ca != NULL ? look_ca(op, op->in.ca, &ca, err) : look_ca_of(op, p, &ca, err);
 	if (rc == ERR_AGAIN)
 		return rc;
 	if (rc == 0)
-		rc = look_times(op, ca, c->credential->lifetime, err);
+		rc = look_times(op, ca, p->lifetime, err);
 	if (rc < 0)
 		return err_wrap(err, "credential '%s'", c->name);
 	look_access(op, c->access);
-	active = index_active(op->flow->index, c);
-	/* A key that is compromised is never certified again. */
-	op->new_key = op->in.new_key || op->in.has_export || c->credential->new_key ||
-	    active == NULL || active->generation->withdrawn;
-	op->fetches = !op->new_key;
-	if (op->fetches)
-		op->fetch = active->id;
+	look_key(op, p, index_active(op->flow->index, c));
 	new_id(op->flow, &op->generation);
 	rc = export_look(op, err);
 	if (rc < 0)
@@ -199,8 +205,8 @@ look_renew(struct flow_op *op, struct err *err)
 		return rc;
 	if (op->in.name == NULL)
 		op->in.name = flow_op_text(op, c->name);
-	return c->credential->issuer == ISSUER_MANUAL ? look_csr(op, c, err)
-						      : look_issue(op, c, err);
+	return c->credential->issuer == ISSUER_MANUAL ? look_csr(op, c, c->credential, err)
+						      : look_issue(op, c, c->credential, err);
 }
 
 /* Of an own CA only what is not made yet: all later ones are renewals. */
@@ -230,23 +236,16 @@ request_renew(struct flow_op *op, unsigned call, struct buf *out, struct err *er
 		return rc;
 	if (op->waits)
 		return request_csr(op, c->credential, call, out, err);
-	op->asked[call] = SIGNER_ISSUE;
-	return issue_request(op, c->credential, out, err);
+	return request_issue(op, c->credential, call, out, err);
 }
 
-static int
-mutation_renew(struct flow_op *op, struct mutation *m, struct err *err)
+int
+mutation_issue(struct flow_op *op, struct mutation *m, const struct index_record *c,
+    const struct credential_public *wanted, struct err *err)
 {
-	const struct index_record *c;
-	struct credential_public p;
+	struct credential_public p = *wanted;
 	int rc;
 
-	if (op->waits)
-		return mutation_csr(op, m, err);
-	rc = draft_current(op, &c, err);
-	if (rc < 0)
-		return rc;
-	p = *c->credential;
 	p.has_issuer_record = true;
 	p.issuer_record = op->ca;
 	p.has_active = true;
@@ -264,6 +263,18 @@ mutation_renew(struct flow_op *op, struct mutation *m, struct err *err)
 	draft_superseded(op, m, c);
 	op->flow->stats.issued++;
 	return 0;
+}
+
+static int
+mutation_renew(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	const struct index_record *c;
+	int rc = draft_current(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	return op->waits ? mutation_csr(op, m, c, c->credential, err)
+			 : mutation_issue(op, m, c, c->credential, err);
 }
 
 const struct flow_op_type flow_op_credential_renew = {

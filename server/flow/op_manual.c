@@ -17,25 +17,21 @@ key_source(const struct flow_op *op, const struct index_record *c)
 static enum credential_event
 csr_event(const struct flow_op *op)
 {
-	return op->in.new_key || op->in.has_export ? CREDENTIAL_REPLACE : CREDENTIAL_REQUEST;
+	return op->in.new_key || op->in.has_export || op->in.change != NULL ? CREDENTIAL_REPLACE
+									    : CREDENTIAL_REQUEST;
 }
 
 int
-look_csr(struct flow_op *op, const struct index_record *c, struct err *err)
+look_csr(struct flow_op *op, const struct index_record *c, const struct credential_public *p,
+    struct err *err)
 {
-	const struct index_record *source;
 	int rc = credential_may(c->credential, c->name, csr_event(op), err);
 
 	if (rc < 0)
 		return rc;
 	look_access(op, c->access);
-	source = key_source(op, c);
 	op->waits = true;
-	op->new_key =
-	    op->in.new_key || op->in.has_export || c->credential->new_key || source == NULL;
-	op->fetches = !op->new_key;
-	if (op->fetches)
-		op->fetch = source->id;
+	look_key(op, p, key_source(op, c));
 	new_id(op->flow, &op->generation);
 	rc = export_look(op, err);
 	if (rc < 0)
@@ -69,15 +65,13 @@ request_csr(struct flow_op *op, const struct credential_public *c, unsigned call
 }
 
 int
-mutation_csr(struct flow_op *op, struct mutation *m, struct err *err)
+mutation_csr(struct flow_op *op, struct mutation *m, const struct index_record *c,
+    const struct credential_public *wanted, struct err *err)
 {
-	const struct index_record *c, *old = NULL;
-	struct credential_public p;
-	int rc = draft_current(op, &c, err);
+	const struct index_record *old = NULL;
+	struct credential_public p = *wanted;
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	p = *c->credential;
 	if (p.has_pending)
 		old = index_of_kind(op->flow->index, KIND_GENERATION, &p.pending);
 	p.has_pending = true;

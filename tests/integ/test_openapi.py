@@ -51,6 +51,8 @@ CALLS = [
     ("GET", "/v1/certs/{name}/csr", "/v1/certs/m.example/csr", None),
     ("POST", "/v1/certs/{name}/submit", "/v1/certs/m.example/submit", {"new_key": True}),
     ("POST", "/v1/certs/{name}/renew", f"/v1/certs/{CERT}/renew", {}),
+    ("POST", "/v1/certs/{name}/change", f"/v1/certs/{CERT}/change", {"add_names": ["w.example"]}),
+    ("POST", "/v1/certs/{name}/change", f"/v1/certs/{CERT}/change", {"add_names": ["w.example"]}),
     ("GET", "/v1/certs/{name}/generations", f"/v1/certs/{CERT}/generations", None),
     ("POST", "/v1/certs/{name}/generations/{number}/activate",
      f"/v1/certs/{CERT}/generations/1/activate", None),

@@ -1,7 +1,32 @@
 """Keys and certificates of a credential that follow each other: older ones, rekey, changes."""
 
+import pathlib
+import random
+import subprocess
+import threading
+
+import pytest
+from cryptography import x509
+from process import wait_for
 
 NAME = "www.test.example"
+NEW = "shop.test.example"
+EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "deploy/examples/manual-ca"
+
+
+@pytest.fixture
+def sign(tmp_path):
+    """A CA outside: CSR to answer."""
+    subprocess.run([EXAMPLE / "make-openssl-ca", tmp_path / "ca"], check=True, capture_output=True)
+    return lambda csr: subprocess.run([EXAMPLE / "sign-with-openssl-ca", tmp_path / "ca"], input=csr,
+                                      text=True, check=True, capture_output=True).stdout
+
+
+def san(domain, node, name):
+    """DNS names of the leaf that a node serves for a name."""
+    leaf = x509.load_der_x509_certificate(domain.fetch(node, name).chain[0])
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return names.get_values_for_type(x509.DNSName)
 
 
 def generations(domain, name=NAME):
@@ -52,3 +77,119 @@ def test_access_is_taken_from_older_ones(pair):
     assert pair.wait_served("web2", NAME, leaf) == leaf
     assert not pair.fetch("web1", NAME).ok
     assert "not among the servers" in pair.json("why-not", "web1", NAME)["why"]
+
+
+def test_change_of_a_micro_ca(pair):
+    """Names, key type and issuer: served within a moment, with the key as long as its type fits."""
+    pair.add(NAME, ["web1", "web2"])
+    leaf = pair.wait_served("web1", NAME)
+    said = pair.cli("cert", "change", NAME, "--add-name", NEW).out
+    assert "is changed: generation 2" in said and "served by 2 of 2" in said
+    for node in ("web1", "web2"):
+        assert san(pair, node, NEW) == [NAME, NEW] == san(pair, node, NAME)
+    assert pair.fetch("web1", NAME).fingerprint != leaf
+    assert generations(pair)[1]["key"] == generations(pair)[2]["key"]
+    pair.cli("cert", "change", NAME, "--remove-name", NAME, "--key-type", "rsa-2048")
+    pair.wait_refused("web2", NAME)
+    assert san(pair, "web2", NEW) == [NEW]
+    assert generations(pair)[3]["key_type"] == "rsa-2048"
+    before = pair.json("status")["seq"]
+    assert "like that already" in pair.cli("cert", "change", NAME, "--key-type", "rsa-2048").out
+    for words, status, says in (
+            (("--add-name", "not a name"), 1, "not a name"),
+            (("--remove-name", NEW), 1, "no name left"),
+            (("--remove-name", "x.test.example"), 1, "no name 'x.test.example'"),
+            (("--ca", "Nobody"), 1, "Nobody"),
+            (("--key-type", "rsa-1"), 1, "rsa-1"),
+            (("--issuer", "manual", "--lifetime", "1d"), 1, "decides the lifetime"),
+            ((), 1, "nothing is said")):
+        answer = pair.cli("cert", "change", NAME, *words, status=None)
+        assert answer.status in (1, 2) and says in answer.err, (words, answer)
+    assert pair.json("status")["seq"] == before
+    # An older one has older names; nobody else's are touched.
+    pair.cli("cert", "activate", NAME, 1)
+    assert pair.wait_served("web1", NAME, leaf) == leaf
+    pair.wait_refused("web1", NEW)
+    pair.agree()
+
+
+def test_change_that_waits(pair, sign):
+    """While the CSR waits, what is served does not move; not even when all are started anew."""
+    pair.cli("cert", "add", NAME, "--issuer", "manual", "--access", "web1,web2")
+    pair.cli("cert", "paste", NAME, stdin=sign(pair.cli("cert", "csr", NAME).out))
+    leaf = pair.wait_served("web1", NAME)
+    said = pair.cli("cert", "change", NAME, "--remove-name", NAME, "--add-name", NEW, "--key-type",
+                    "ec-p384", "--profile", "client")
+    assert "waits for its certificate" in said.out and "what is served stays" in said.out
+    pair.cli("cert", "change", NAME, "--profile", "server")
+    assert states(pair) == {1: "in force", 3: "waiting"}
+
+    def unmoved():
+        assert pair.fetch("web1", NAME).fingerprint == leaf == pair.fetch("web2", NAME).fingerprint
+        assert not pair.fetch("web1", NEW).ok
+        assert pair.json("explain", NAME)["candidates"][0]["serves"]
+        assert "has not this name" in pair.json("explain", NEW)["candidates"][0]["why"]
+
+    unmoved()
+    pair.restart_server()
+    for replica in pair.replicas.values():
+        replica.kill()
+        replica.start()
+    unmoved()
+    pair.cli("cert", "paste", NAME, stdin=sign(pair.cli("cert", "csr", NAME).out))
+    pair.wait_served("web1", NEW)
+    pair.wait_refused("web1", NAME)
+    assert san(pair, "web1", NEW) == [NEW]
+    assert generations(pair)[3]["key_type"] == "ec-p384"
+
+
+def test_imported_moves_on(pair, tmp_path, sign):
+    """From a file to a CA outside, with its key, and on to a Micro CA."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
+                    tmp_path / "all.pem", "-out", tmp_path / "cert.pem", "-subj", f"/CN={NAME}",
+                    "-addext", f"subjectAltName=DNS:{NAME}", "-addext",
+                    "basicConstraints=critical,CA:FALSE"], check=True, capture_output=True)
+    with open(tmp_path / "all.pem", "ab") as all_of_it:
+        all_of_it.write((tmp_path / "cert.pem").read_bytes())
+    pair.cli("cert", "import", tmp_path / "all.pem", "--access", "web1")
+    leaf = pair.wait_served("web1", NAME)
+    assert "--issuer micro or manual" in pair.cli("cert", "change", NAME, "--add-name", NEW,
+                                                  status=2).err
+    pair.cli("cert", "change", NAME, "--issuer", "manual", "--add-name", NEW)
+    assert pair.fetch("web1", NAME).fingerprint == leaf
+    pair.cli("cert", "paste", NAME, stdin=sign(pair.cli("cert", "csr", NAME).out))
+    outside = pair.wait_served("web1", NEW)
+    pair.cli("cert", "change", NAME, "--issuer", "micro")
+    pair.wait_served("web1", NAME, other_than=outside)
+    known = generations(pair)
+    assert len({g["key"] for g in known.values()}) == 1 and set(known) == {1, 2, 3}
+    assert {g["key_type"] for g in known.values()} == {"rsa-2048"}
+
+
+def test_killed_in_the_middle(pair):
+    """kill -9 at random moments of changes: each was made wholly, or not at all."""
+    pair.add(NAME, ["web1", "web2"])
+    rng, done = random.Random(7), threading.Event()
+
+    def change_names():
+        for i in range(30):
+            pair.cli("cert", "change", NAME, "--add-name", f"n{i}.test.example", "--no-wait",
+                     status=None)
+        done.set()
+
+    changer = threading.Thread(target=change_names)
+    changer.start()
+    rounds = 0
+    while not done.wait(rng.uniform(0.05, 0.4)):
+        pair.server.kill()
+        pair.server.start()
+        rounds += 1
+    changer.join()
+    assert rounds
+    shown = pair.json("cert", "show", NAME)
+    active = next(g for g in shown["generations"] if g["active"])
+    assert active["names"] == shown["names"]
+    assert len(shown["names"]) == active["number"]
+    for node in ("web1", "web2"):
+        wait_for(lambda: san(pair, node, NAME) == shown["names"], 20, f"{node} to serve them all")
+    pair.agree()

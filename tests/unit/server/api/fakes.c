@@ -114,6 +114,14 @@ static void PRINTF_LIKE(1, 2) note(const char *fmt, ...)
 	va_end(ap);
 }
 
+int
+fakes_flow(const char *called, flow_done_cb *done, void *arg, struct err *err)
+{
+	note("%s", called);
+	flow_done = done;
+	return started(arg, err);
+}
+
 static const char *
 joined(struct texts t, char out[static 256])
 {
@@ -321,28 +329,6 @@ flow_trust_remove(struct flow *f, const char *name, const char *author, flow_don
 	(void)f;
 	(void)author;
 	note("trust- %s", name);
-	flow_done = done;
-	return started(arg, err);
-}
-
-int
-flow_generation_activate(struct flow *f, const char *name, uint64_t number, const char *author,
-    flow_done_cb *done, void *arg, struct err *err)
-{
-	(void)f;
-	(void)author;
-	note("activate %s %u", name, (unsigned)number);
-	flow_done = done;
-	return started(arg, err);
-}
-
-int
-flow_generation_archive(struct flow *f, const char *name, uint64_t number, const char *author,
-    flow_done_cb *done, void *arg, struct err *err)
-{
-	(void)f;
-	(void)author;
-	note("archive %s %u alone", name, (unsigned)number);
 	flow_done = done;
 	return started(arg, err);
 }

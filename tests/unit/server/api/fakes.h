@@ -29,6 +29,8 @@ struct fakes {
 extern struct fakes fakes;
 
 void fakes_reset(struct runtime *rt);
+/* An operation of server/flow that is called like this, for stand-ins in files of their own. */
+NODISCARD int fakes_flow(const char *called, flow_done_cb *done, void *arg, struct err *err);
 /* Calls back what is held. */
 void fakes_answer(void);
 

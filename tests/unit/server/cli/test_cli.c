@@ -239,6 +239,18 @@ static const struct {
     {"cert archive a", "POST /v1/certs/a/archive", "{\"archived\":true}", CHANGED, "is archived"},
     {"cert archive a --undo", "POST /v1/certs/a/archive", "{\"archived\":false}", CHANGED,
 	"is back"},
+    {"cert change a --add-name b.org,c.org --remove-name a --key-type rsa-2048 --no-subject "
+     "--renew-percent 50 --keep-key --no-wait",
+	"POST /v1/certs/a/change",
+	"{\"add_names\":[\"b.org\",\"c.org\"],\"remove_names\":[\"a\"],\"key_type\":\"rsa-2048\","
+	"\"subject\":[],\"renew_percent\":50,\"new_key\":false}",
+	WAITS, "waits for its certificate"},
+    {"cert change a --issuer micro --ca Inner --subject O=A,B --profile both --lifetime 1d "
+     "--stale-after 0s --new-key",
+	"POST /v1/certs/a/change",
+	"{\"issuer\":\"micro\",\"ca\":\"Inner\",\"profile\":\"both\",\"lifetime\":\"1d\","
+	"\"stale_after\":\"0s\",\"subject\":[\"O=A,B\"],\"new_key\":true}",
+	"{\"name\":\"a\",\"unchanged\":true}", "is like that already"},
     {"cert archive a --generation 3", "POST /v1/certs/a/generations/3/archive", "", CHANGED,
 	"generation 3 of a is archived"},
     {"cert generations a", "GET /v1/certs/a/generations", "",
