@@ -4,6 +4,7 @@
 #include "common/crypto/crypto_err.h"
 #include "common/crypto/ossl.h"
 #include "common/crypto/pkey_der.h"
+#include "common/crypto/rsa_weak.h"
 #include "common/crypto/sign.h"
 
 #include <stdio.h>
@@ -48,14 +49,21 @@ static void
 strength_of_key(X509 *x, struct cert_facts *out)
 {
 	EVP_PKEY *key = X509_get0_pubkey(x);
+	const char *weakness;
 	char group[40];
 
 	if (key == NULL) {
 		snprintf(out->weak_key, sizeof(out->weak_key), "of an unknown type");
 	} else if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS")) {
+		weakness = EVP_PKEY_get_bits(key) >= RSA_BITS_STRONG &&
+			EVP_PKEY_get_bits(key) <= RSA_BITS_MAX
+		    ? rsa_weakness(key)
+		    : NULL;
 		if (EVP_PKEY_get_bits(key) < RSA_BITS_STRONG)
 			snprintf(out->weak_key, sizeof(out->weak_key), "RSA of %d bits",
 			    EVP_PKEY_get_bits(key));
+		else if (weakness != NULL)
+			snprintf(out->weak_key, sizeof(out->weak_key), "%s", weakness);
 	} else if (EVP_PKEY_is_a(key, "EC")) {
 		if (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
 			snprintf(

@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import subprocess
 
@@ -154,6 +155,26 @@ def test_key_types(pair, ca, tmp_path):
         assert (result["result"], result["name"]) == ("imported", made.name)
         assert pair.json("cert", "show", made.name)["key_type"] == kind
         pair.wait_served("web1", made.name, made.fingerprint)
+
+
+def test_weak_keys_are_warned_of(domain, ca, tmp_path):
+    """Two primes that lie close together: anybody can find them."""
+    def next_prime(n):
+        n |= 1
+        while pow(3, n - 1, n) != 1 or pow(7, n - 1, n) != 1:
+            n += 2
+        return n
+
+    p = next_prime(secrets.randbits(1022) | 3 << 1022)
+    q = next_prime(p + 2)
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    key = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p),
+                                rsa.RSAPublicNumbers(65537, p * q)).private_key()
+    made = Made(ca, tmp_path / "weak", key=key)
+    said = results(domain, made.bundle(), "--access", "")["results"][0]
+    assert any("RSA of close primes" in w for w in said["warnings"]), said
+    health = domain.json("cert", "show", NAME)["health"]
+    assert "weak-key" in [r["code"] for r in health["reasons"]], health
 
 
 def test_key_types_that_are_not_taken(domain, ca, tmp_path):
