@@ -257,6 +257,43 @@ def test_archive_and_delete(pair):
     pair.add(*ROOT, ["web1"])
 
 
+MOVES = {
+    # state: what is not possible in it, and what each says beside the name
+    "draft": {("csr",): "cert submit", ("archive", "--undo"): "not archived"},
+    "waiting": {("submit",): "cert csr", ("renew",): "waits for its certificate already",
+                ("archive", "--undo"): "not archived"},
+    "issued": {("csr",): "no CSR", ("archive", "--undo"): "not archived"},
+    "archived": {("submit",): "cert archive --undo", ("renew",): "cert archive --undo",
+                 ("archive",): "archived already"},
+}
+
+
+def test_moves_that_are_refused(domain, tmp_path):
+    """Each by the name of the credential, with what to do first; and it is as it was."""
+    manual = ("--issuer", "manual", "--access", "")
+    domain.cli("cert", "add", "draft.test.example", *manual, "--draft")
+    for state in ("waiting", "issued", "archived"):
+        domain.cli("cert", "add", f"{state}.test.example", *manual)
+    ca = openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                 "-keyout", tmp_path / "ca.key", "-subj", "/CN=Outside").stdout
+    (tmp_path / "ca.pem").write_bytes(ca)
+    for state in ("issued", "archived"):
+        csr = domain.cli("cert", "csr", f"{state}.test.example").out.encode()
+        made = openssl("x509", "-req", "-CA", tmp_path / "ca.pem", "-CAkey", tmp_path / "ca.key",
+                       "-copy_extensions", "copy", "-CAcreateserial", stdin=csr).stdout
+        domain.cli("cert", "paste", f"{state}.test.example", stdin=made.decode())
+    domain.cli("cert", "archive", "archived.test.example")
+    before = domain.json("status")["seq"]
+    for state, moves in MOVES.items():
+        name = f"{state}.test.example"
+        for words, says in moves.items():
+            refused = domain.cli("cert", words[0], name, *words[1:], status=None)
+            assert refused.status in (1, 2), (state, words, refused)
+            assert f"'{name}'" in refused.err and says in refused.err, (state, words, refused)
+        assert show(domain, name)["state"] == state
+    assert domain.json("status")["seq"] == before
+
+
 def test_names_are_unique(pair):
     pair.add(*ROOT, ["web1"])
     answer = pair.cli("cert", "add", *ROOT, "--access", "web1", status=1)
