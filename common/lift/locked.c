@@ -66,7 +66,7 @@ try_all(struct lift *l, bool with_empty, attempt *try, void *arg)
 	if (r != ERR_DENIED)
 		add_failure(l, &err);
 	else if (l->params.password_count == 0)
-		add_problem(l, LIFT_PASSWORD_NEEDED, "it is protected by a password: give it");
+		add_problem(l, LIFT_PASSWORD_NEEDED, "it is protected by a password");
 	else if (l->params.password_count == 1)
 		add_problem(l, LIFT_PASSWORD_WRONG, "the password given does not open it");
 	else

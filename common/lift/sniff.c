@@ -4,7 +4,12 @@
 #include <string.h>
 #include <strings.h>
 
-/* Formats that are known by sight, and what to do about each. */
+/*
+ * Formats that are known by sight, and what to do about each. FILE stands for the name of the file,
+ * so that a command can be copied.
+ */
+
+#define NAME_MAX_SHOWN 80
 
 static const char keyring_help[] =
     "a Domino key ring: its format is not public. Three ways in: (1) as the Domino user, kyrtool "
@@ -68,20 +73,53 @@ is_text(struct span bytes)
 	return true;
 }
 
+/* A name that a shell takes as it is; FILE for others, and of IBM's and Domino's without its end.
+ */
+static struct span
+shown_name(const char *name)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				   "./_+,@%=:-";
+	static const char *const ends[] = {".kyr", ".sth", ".kdb"};
+	size_t len = strlen(name);
+
+	if (len == 0 || len > NAME_MAX_SHOWN || name[0] == '-' || strspn(name, safe) != len)
+		return span_str("FILE");
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		if (len > 4 && has_suffix(name, ends[i]))
+			return SPAN(name, len - 4);
+	return SPAN(name, len);
+}
+
+static void
+add_foreign(struct lift *l, enum lift_why why, const char *name, const char *help)
+{
+	struct buf text = BUF_INIT(4096);
+	struct span shown = shown_name(name);
+
+	for (const char *at; (at = strstr(help, "FILE")) != NULL; help = at + 4) {
+		buf_put(&text, help, (size_t)(at - help));
+		buf_put_span(&text, shown);
+	}
+	buf_put_str(&text, help);
+	add_problem(l, why, "%s", buf_str(&text));
+	buf_fini(&text);
+}
+
 bool
 sniff_foreign(struct lift *l, const char *name, struct span bytes)
 {
 	for (size_t i = 0; i < ARRAY_LEN(magics); i++) {
 		if (bytes.len >= magics[i].len &&
 		    memcmp(bytes.data, magics[i].magic, magics[i].len) == 0) {
-			add_problem(l, LIFT_FOREIGN, "%s", magics[i].help);
+			add_foreign(l, LIFT_FOREIGN, name, magics[i].help);
 			return true;
 		}
 	}
 	/* By name, but only when it is not PEM or DER that somebody named so. */
 	if ((has_suffix(name, ".kyr") || has_suffix(name, ".sth")) && bytes.len > 0 &&
 	    !is_text(bytes) && der_whole_len(bytes) == 0) {
-		add_problem(l, LIFT_FOREIGN, "%s", keyring_help);
+		add_foreign(l, LIFT_FOREIGN, name, keyring_help);
 		return true;
 	}
 	return false;
@@ -94,7 +132,8 @@ sniff_foreign_label(struct lift *l, struct span label)
 		if (span_equal(label, span_str(labels[i].label))) {
 			bool useless = strstr(labels[i].help, "PUBLIC") != NULL;
 
-			add_problem(l, useless ? LIFT_IGNORED : LIFT_FOREIGN, "%s", labels[i].help);
+			add_foreign(
+			    l, useless ? LIFT_IGNORED : LIFT_FOREIGN, l->file, labels[i].help);
 			return true;
 		}
 	}
@@ -107,9 +146,9 @@ sniff_nothing(struct lift *l, const char *name, struct span bytes)
 	if (bytes.len == 0)
 		add_problem(l, LIFT_NOTHING, "an empty file");
 	else if (has_suffix(name, ".kyr") || has_suffix(name, ".sth"))
-		add_problem(l, LIFT_FOREIGN, "%s", keyring_help);
+		add_foreign(l, LIFT_FOREIGN, name, keyring_help);
 	else if (has_suffix(name, ".kdb"))
-		add_problem(l, LIFT_FOREIGN,
+		add_foreign(l, LIFT_FOREIGN, name,
 		    "a key database of IBM, which is not read here. Convert it: gskcapicmd -cert "
 		    "-export -db FILE.kdb -stashed -label NAME -target FILE.p12 -target_type "
 		    "pkcs12");

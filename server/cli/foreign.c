@@ -115,6 +115,8 @@ ask(struct foreign *f, const char *path, size_t count, struct err *err)
 		str_equal(path, "-") ? "it" : path, count > 1 ? " and the files with it" : "");
 	int r = password_ask(question, &f->passwords[f->password_count], err);
 
+	if (r == ERR_CANCELED)
+		return err_set(err, ERR_CANCELED, "no password was given");
 	if (r < 0)
 		return r;
 	f->password_count++;

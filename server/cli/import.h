@@ -27,8 +27,9 @@ struct import_sets {
 #define IMPORT_FOLDER 8       /* files of a directory that are one set: key, chain, leaf, ... */
 #define IMPORT_FOLDER_DEPTH 4 /* directories in directories */
 /*
- * Files and directories. Up to IMPORT_TOGETHER named files are one set; of more, and in a
- * directory, those whose names differ only behind the last dot. ERR_NOTFOUND, ERR_DENIED.
+ * Files ("-" is standard input) and directories. Up to IMPORT_TOGETHER named files are one set; of
+ * more, and in a directory, those whose names differ only behind the last dot. ERR_NOTFOUND,
+ * ERR_DENIED.
  */
 NODISCARD int import_sets_make(
     const char *const *words, size_t count, struct import_sets *out, struct err *err);
@@ -55,6 +56,23 @@ NODISCARD int managers_seal(const struct managers *m, uint32_t kind, struct span
 
 /* --- requests and results --- */
 
+/* import_bar.c: on standard error, if that is a terminal that can take a line back. */
+struct import_bar {
+	bool on, drawn;
+	uint64_t begun_ms, drawn_ms;
+};
+struct import_bar_state {
+	size_t done, all;
+	uint64_t spent_ms;
+};
+#define IMPORT_BAR_MAX 128
+void import_bar_begin(struct import_bar *b, bool wanted);
+void import_bar_draw(struct import_bar *b, size_t done, size_t all);
+void import_bar_clear(struct import_bar *b);
+/* Its text, of at most width columns. */
+void import_bar_line(
+    const struct import_bar_state *s, size_t width, char out[static IMPORT_BAR_MAX]);
+
 struct import_told { /* what an import is called in results */
 	char *file, *what;
 	struct hash fingerprint;
@@ -64,6 +82,7 @@ struct import_run {
 	struct cli *c;
 	const struct managers *managers;
 	bool batch;
+	bool lines; /* each failure has its own; set when there may be several */
 	size_t sets, sets_done;
 	size_t imported, unchanged, failed;
 	struct err first;                   /* of the failures */
@@ -72,7 +91,7 @@ struct import_run {
 	struct import_request *requests[2]; /* being filled, and on its way */
 	struct import_said *said;           /* remarks and warnings, each once */
 	size_t said_count, said_more;
-	uint64_t begun_ms, drawn_ms;
+	struct import_bar bar;
 };
 void import_run_begin(struct import_run *r);
 /* Sends when the request is full. */
@@ -88,11 +107,9 @@ NODISCARD int import_run_send(struct import_run *r, struct err *err);
 /* Frame of the results, and the sum of them; also after a failure on the way. */
 void import_run_end(struct import_run *r);
 
-/* import_report.c, for import_send.c: one result of a reply, the bar, and the frame. */
+/* import_report.c, for import_send.c: one result of a reply, and the frame. */
 void import_run_result(
     struct import_run *r, const struct import_told *told, const struct json *result);
-void import_run_clear(const struct import_run *r);
-void import_run_draw(struct import_run *r);
 void import_run_begin_report(struct import_run *r);
 void import_run_end_report(struct import_run *r);
 

@@ -6,6 +6,9 @@
 #include "common/base/str.h"
 #include "server/cli/foreign.h"
 #include "server/cli/import.h"
+#include "server/cli/init.h"
+
+#define GO_ON "the same command goes on where it was: what was imported is recognised"
 
 struct import {
 	struct cli *c;
@@ -43,11 +46,37 @@ put_choice(struct cli *c, const struct import_found *f)
 		cli_table_printf(&t, "%zu", i + 1);
 		cli_table_text(&t, u->names);
 		cli_table_text(&t, u->key_type);
-		cli_table_text(&t, time_text(u->not_after, time));
+		/* As cli_time has it. */
+		time_text(u->not_after, time);
+		cli_table_printf(&t, "%.10s %.5s UTC", time, time + 11);
 		cli_table_text(&t, u->file);
 		cli_table_printf(&t, "%s%s%s", u->place, *u->label != '\0' ? " " : "", u->label);
 	}
 	cli_table_end(c, &t, "");
+}
+
+/* The same for a program, which has the results as an empty list beside it. */
+static void
+put_choice_json(struct import_run *r, const struct import_found *f)
+{
+	struct json_writer *w = &r->json;
+	char time[TIME_TEXT_MAX];
+
+	json_put_end(w);
+	json_put_array(w, "keys");
+	for (size_t i = 0; i < f->unit_count; i++) {
+		const struct import_unit *u = &f->units[i];
+
+		json_put_object(w, NULL);
+		json_put_uint(w, "key", i + 1);
+		json_put_text(w, "names", u->names);
+		json_put_text(w, "key_type", u->key_type);
+		json_put_text(w, "not_after", time_text(u->not_after, time));
+		json_put_text(w, "file", u->file);
+		json_put_text(w, "place", u->place);
+		json_put_text(w, "label", u->label);
+		json_put_end(w);
+	}
 }
 
 /* From *first on *count of the units are taken. */
@@ -78,7 +107,9 @@ choose(
 		    *count);
 	if (im->run.batch || cli_flag(im->c, "all"))
 		return 0;
-	if (!im->c->json)
+	if (im->c->json)
+		put_choice_json(&im->run, f);
+	else
 		put_choice(im->c, f);
 	cli_hint(im->c, "--key N takes one of them, --all takes all");
 	return err_set(
@@ -90,8 +121,27 @@ choose(
 static void
 refuse(struct import *im, const struct import_set *set, const struct import_found *f)
 {
+	im->run.lines |= f->refusal_count > 1;
+	for (size_t i = 0; i < f->refusal_count; i++) {
+		const struct import_note *n = &f->refusals[i];
+
+		import_run_fail(
+		    &im->run, *n->file != '\0' ? n->file : set->paths[0], n->code, n->text);
+	}
+}
+
+/*
+ * In a directory one file that is locked, or of a foreign kind, keeps nobody from the others. One
+ * that is damaged does: it may be the chain of what lies beside it.
+ */
+static bool
+keeps_others(const struct import *im, const struct import_found *f)
+{
 	for (size_t i = 0; i < f->refusal_count; i++)
-		import_run_fail(&im->run, set->paths[0], f->refusals[i].code, f->refusals[i].text);
+		if (!im->run.batch || f->refusals[i].code == ERR_PARSE ||
+		    f->refusals[i].code == ERR_LIMIT || f->refusals[i].code == ERR_PROTO)
+			return true;
+	return false;
 }
 
 static void
@@ -102,6 +152,7 @@ count_keys(struct import *im, const struct import_set *set, const struct import_
 
 		for (size_t j = 0; j < f->unit_count; j++)
 			has_key |= str_equal(f->units[j].file, set->paths[i]);
+		has_key &= !str_equal(set->paths[i], "-");
 		if (has_key && im->with_keys++ == 0)
 			im->with_key = set->paths[i];
 	}
@@ -114,6 +165,7 @@ send_found(
 	size_t first, count;
 	int r = choose(im, f, &first, &count, err);
 
+	im->run.lines |= count > 1;
 	for (size_t i = 0; r == 0 && i < f->remark_count; i++)
 		import_run_remark(&im->run, f->remarks[i].text);
 	count_keys(im, set, f);
@@ -129,14 +181,19 @@ import_set(struct import *im, const struct import_set *set, struct err *err)
 	int r = foreign_read(&im->foreign, IMPORT_KEYS, "keys and certificates",
 	    (const char *const *)set->paths, set->count, &found, err);
 
+	/* Whatever that made of the reader. */
+	if (interrupt_came()) {
+		import_found_fini(&found);
+		return err_set(err, ERR_CANCELED, "interrupted: not all has been looked at");
+	}
 	/* A file that cannot be opened is one failure of many. */
 	if (r < 0 && im->run.batch && (r == ERR_DENIED || r == ERR_NOTFOUND || r == ERR_LIMIT)) {
 		import_run_fail(&im->run, set->paths[0], r, err->text);
 		r = 0;
-	} else if (r == 0 && found.refusal_count > 0) {
-		refuse(im, set, &found);
 	} else if (r == 0) {
-		r = send_found(im, set, &found, err);
+		refuse(im, set, &found);
+		if (!keeps_others(im, &found))
+			r = send_found(im, set, &found, err);
 	}
 	import_found_fini(&found);
 	import_run_progress(&im->run);
@@ -156,7 +213,7 @@ import_all(struct import *im, struct err *err)
 static void
 put_left(struct import *im)
 {
-	if (im->c->json || im->run.imported + im->run.unchanged == 0)
+	if (im->c->json || im->run.imported + im->run.unchanged == 0 || im->with_keys == 0)
 		return;
 	if (im->with_keys == 1)
 		cli_printf(im->c,
@@ -179,7 +236,8 @@ judge(struct import *im, struct err *err)
 		return 0;
 	if (run->failed == 1 && run->imported + run->unchanged == 0)
 		return foreign_refused(im->c, run->first.code, run->first_text, err);
-	cli_hint(im->c, "what was imported is recognised when the command is repeated");
+	if (run->imported + run->unchanged > 0)
+		cli_hint(im->c, GO_ON);
 	return err_set(err,
 	    run->first.code == ERR_INVALID ? ERR_PARSE : (enum err_code)run->first.code,
 	    "%zu failed, the first: %.180s", run->failed, run->first.text);
@@ -203,6 +261,7 @@ static int
 run_import(struct cli *c, struct err *err)
 {
 	struct import im = {.c = c};
+	bool interrupted;
 	int r = prepare(&im, err);
 
 	if (r == 0) {
@@ -211,13 +270,17 @@ run_import(struct cli *c, struct err *err)
 		    .batch = im.sets.batch,
 		    .sets = im.sets.count};
 		import_run_begin(&im.run);
+		interrupt_begin();
+		interrupt_second_ends();
 		r = import_all(&im, err);
 		import_run_end(&im.run);
+		interrupted = interrupt_came();
+		interrupt_end();
 		put_left(&im);
 		if (r == 0)
 			r = judge(&im, err);
-		else if (im.run.imported > 0)
-			cli_hint(c, "what was imported is recognised when the command is repeated");
+		else if (interrupted || im.run.imported + im.run.unchanged > 0)
+			cli_hint(c, GO_ON);
 	}
 	import_fini(&im);
 	return r;

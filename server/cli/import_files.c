@@ -164,8 +164,10 @@ import_sets_make(const char *const *words, size_t count, struct import_sets *out
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		struct stat st;
 
-		if (stat(words[i], &st) < 0)
-			r = err_errno(err, errno, "look at '%.180s'", words[i]);
+		if (strcmp(words[i], "-") == 0)
+			list_add(&files, mem_strdup(words[i]));
+		else if (stat(words[i], &st) < 0)
+			r = err_errno(err, errno, "cannot look at '%.180s'", words[i]);
 		else if (S_ISDIR(st.st_mode))
 			r = add_folder(&s, words[i], 1, err);
 		else

@@ -1,68 +1,21 @@
-/* What becomes of imports: results, what is said once, and the bar that shows how far it is. */
+/* What becomes of imports: results, and what is said once. */
 
 #include "server/cli/import.h"
 
 #include "common/base/str.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
 #define SAID_MOST 64
-#define DRAW_MS 100
-#define BAR 24
 
 struct import_said {
 	char *text;
 	size_t times;
 };
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-/* --- the bar --- */
-
-static bool
-shows_bar(const struct import_run *r)
-{
-	return r->batch && isatty(STDERR_FILENO);
-}
-
-void
-import_run_clear(const struct import_run *r)
-{
-	if (shows_bar(r) && r->drawn_ms > 0)
-		fprintf(stderr, "\r\033[K");
-}
-
-void
-import_run_draw(struct import_run *r)
-{
-	uint64_t now = now_ms(), spent = now - r->begun_ms;
-	size_t done = r->imported + r->unchanged + r->failed;
-	size_t filled = r->sets > 0 ? r->sets_done * BAR / r->sets : BAR;
-
-	if (!shows_bar(r) || now - r->drawn_ms < DRAW_MS)
-		return;
-	r->drawn_ms = now;
-	fprintf(stderr, "\r[%.*s%*s] %zu of %zu, %llu a second\033[K", (int)filled,
-	    "########################", (int)(BAR - filled), "", r->sets_done, r->sets,
-	    (unsigned long long)(spent > 0 ? done * 1000 / spent : 0));
-	fflush(stderr);
-}
-
 void
 import_run_progress(struct import_run *r)
 {
 	r->sets_done++;
-	import_run_draw(r);
+	import_bar_draw(&r->bar, r->sets_done, r->sets);
 }
 
 /* --- what is said once --- */
@@ -110,7 +63,7 @@ import_run_fail(struct import_run *r, const char *file, int code, const char *te
 		json_put_text(&r->json, "text", text);
 		json_put_end(&r->json);
 		json_put_end(&r->json);
-	} else if (r->batch || r->failed > 1) {
+	} else if (r->lines) {
 		cli_printf(r->c, "failed: %s\n", text);
 	}
 }
@@ -194,7 +147,8 @@ put_said(struct import_run *r)
 void
 import_run_begin_report(struct import_run *r)
 {
-	r->begun_ms = now_ms();
+	r->lines |= r->batch;
+	import_bar_begin(&r->bar, r->batch);
 	r->json = JSON_WRITER(&r->c->out);
 	if (r->c->json) {
 		json_put_object(&r->json, NULL);
@@ -205,7 +159,7 @@ import_run_begin_report(struct import_run *r)
 void
 import_run_end_report(struct import_run *r)
 {
-	import_run_clear(r);
+	import_bar_clear(&r->bar);
 	if (r->c->json) {
 		json_put_end(&r->json);
 		json_put_uint(&r->json, "imported", r->imported);

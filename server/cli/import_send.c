@@ -92,11 +92,11 @@ collect(struct import_run *r, struct err *err)
 	for (size_t i = 0; rc == 0 && i < q->count; i++)
 		import_run_result(r, &q->told[i], json_item(results, i));
 	if (rc == 0 && !r->c->json) {
-		import_run_clear(r);
+		import_bar_clear(&r->bar);
 		rc = cli_flush(r->c, err);
 	}
 	begin(q);
-	import_run_draw(r);
+	import_bar_draw(&r->bar, r->sets_done, r->sets);
 	return rc;
 }
 

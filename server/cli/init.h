@@ -36,6 +36,8 @@ void init_place_clean(struct init_place *place); /* takes away what init makes, 
  */
 void interrupt_begin(void);
 void interrupt_end(void);
+/* For what may be left as it is at any time: who asks a second time is not kept waiting. */
+void interrupt_second_ends(void);
 bool interrupt_came(void);
 NODISCARD int interrupt_check(struct err *err); /* ERR_CANCELED when one came */
 /* spawn_exec and process_reap of such children. */

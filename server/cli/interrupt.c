@@ -10,9 +10,10 @@
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 static struct sigaction before[ARRAY_LEN(signals)];
+static unsigned depth; /* of begins without their end */
 
 /* Shared with the handler. */
-static volatile sig_atomic_t came;
+static volatile sig_atomic_t came, second_ends;
 static volatile pid_t children[CHILDREN_MAX];
 
 /* The first asks the children to end; whoever asks again is in a hurry. */
@@ -21,6 +22,12 @@ on_signal(int number)
 {
 	int saved = errno, with = came == 0 ? SIGTERM : SIGKILL;
 
+	if (came != 0 && second_ends != 0) {
+		const struct sigaction end = {.sa_handler = SIG_DFL};
+
+		sigaction(number, &end, NULL);
+		raise(number); /* comes when this handler has ended */
+	}
 	came = number;
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
 		if (children[i] > 0)
@@ -34,6 +41,8 @@ interrupt_begin(void)
 	/* No SA_RESTART: what waits for a person is to notice. */
 	const struct sigaction on = {.sa_handler = on_signal};
 
+	if (depth++ > 0)
+		return;
 	came = 0;
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		sigaction(signals[i], &on, &before[i]);
@@ -42,8 +51,17 @@ interrupt_begin(void)
 void
 interrupt_end(void)
 {
+	if (--depth > 0)
+		return;
+	second_ends = 0;
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		sigaction(signals[i], &before[i], NULL);
+}
+
+void
+interrupt_second_ends(void)
+{
+	second_ends = 1;
 }
 
 bool

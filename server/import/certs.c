@@ -99,7 +99,11 @@ send_sum(struct report *r)
 	if (r->units == found && found > 0)
 		return 0;
 	if (found == 0)
-		snprintf(text, sizeof(text), "there is no certificate in it");
+		snprintf(text, sizeof(text), "%s",
+		    lift_count_of(r->lift, LIFT_CSR) > 0
+			? "there is no certificate in it, only a request for one: the CA makes "
+			  "the certificate of it"
+			: "there is no certificate in it");
 	else if (r->units == 0)
 		snprintf(text, sizeof(text),
 		    "there are %zu certificates, and all of them are of authorities (CA)", found);
@@ -108,8 +112,8 @@ send_sum(struct report *r)
 		    "left out: %zu certificates that have issued none of the others",
 		    found - r->units);
 	if (r->units > 0)
-		return report_text(r, FRAME_REMARK, 0, false, text);
-	return r->refusals > 0 ? 0 : report_text(r, FRAME_REFUSAL, ERR_NOTFOUND, false, text);
+		return report_remark(r, text);
+	return r->refusals > 0 ? 0 : report_refuse(r, ERR_NOTFOUND, text);
 }
 
 int

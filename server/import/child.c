@@ -3,6 +3,7 @@
 #include "server/import/confine.h"
 #include "server/import/report.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #define SOCKET_FD 3
@@ -16,8 +17,13 @@ struct child {
 static int
 prepare(struct err *err)
 {
-	int r = import_heap(err);
+	const struct sigaction deaf = {.sa_handler = SIG_IGN};
+	int r;
 
+	/* The terminal sends them to the command too, whose end is this one's. */
+	sigaction(SIGINT, &deaf, NULL);
+	sigaction(SIGHUP, &deaf, NULL);
+	r = import_heap(err);
 	return r < 0 ? r : confine(err);
 }
 

@@ -46,10 +46,12 @@ found_put_unit(struct buf *out, const struct import_unit *u)
 }
 
 void
-found_put_refusal(struct buf *out, int code, bool needs_password, const char *text)
+found_put_refusal(
+    struct buf *out, int code, bool needs_password, const char *file, const char *text)
 {
 	buf_put_u8(out, (uint8_t)-code);
 	buf_put_u8(out, needs_password);
+	frame_put_text(out, file);
 	frame_put_text(out, text);
 }
 
@@ -113,8 +115,10 @@ add_refusal(struct import_found *f, struct cursor *c, struct err *err)
 {
 	struct import_note note = {.code = -(int)cursor_u8(c)};
 	unsigned needs_password = cursor_u8(c);
-	int r = frame_get_text(c, f->memory, &note.text, err);
+	int r = frame_get_text(c, f->memory, &note.file, err);
 
+	if (r == 0)
+		r = frame_get_text(c, f->memory, &note.text, err);
 	if (r < 0)
 		return r;
 	if (c->rest.len > 0 || needs_password > 1 || note.code == 0 || note.code < ERR_BUG)
@@ -154,5 +158,5 @@ found_refuse(struct import_found *f, int code, const char *text)
 	const char *kept = arena_text(f->memory, span_str(text));
 
 	add_note(&f->refusals, &f->refusal_count,
-	    (struct import_note){code, kept != NULL ? kept : "more was found than fits"});
+	    (struct import_note){code, "", kept != NULL ? kept : "more was found than fits"});
 }

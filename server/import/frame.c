@@ -42,7 +42,7 @@ most_of(enum frame_kind kind)
 		return (IMPORT_CERTS_MOST + 1) * LIMIT_CERT;
 	case FRAME_REMARK:
 	case FRAME_REFUSAL:
-		return FRAME_TEXT + 8;
+		return 2 * (FRAME_TEXT + 8);
 	case FRAME_TAKE:
 		return 1;
 	case FRAME_END:

@@ -20,7 +20,7 @@ enum frame_kind {
 	FRAME_KEY,
 	FRAME_UNIT,    /* texts file, place, label, key type, names; end as 8 bytes; certificates */
 	FRAME_REMARK,  /* text */
-	FRAME_REFUSAL, /* the code as 1 byte, negated; whether a password is needed; text */
+	FRAME_REFUSAL, /* the code as 1 byte, negated; whether a password is needed; file; text */
 	FRAME_END,
 	FRAME__COUNT,
 };
@@ -60,7 +60,8 @@ NODISCARD int found_add(struct import_found *f, enum frame_kind kind, struct spa
     struct secret **key, struct err *err);
 void found_init(struct import_found *f, enum import_wish wish);
 void found_put_unit(struct buf *out, const struct import_unit *u);
-void found_put_refusal(struct buf *out, int code, bool needs_password, const char *text);
+void found_put_refusal(
+    struct buf *out, int code, bool needs_password, const char *file, const char *text);
 /* A refusal that has no reader any more to say it. */
 void found_refuse(struct import_found *f, int code, const char *text);
 

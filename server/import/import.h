@@ -33,7 +33,8 @@ struct import_unit {
 };
 
 struct import_note {
-	int code; /* of a refusal: why; of a remark 0 */
+	int code;         /* of a refusal: why; of a remark 0 */
+	const char *file; /* of a refusal; "" for all of them */
 	const char *text;
 };
 

@@ -9,14 +9,19 @@ put_where(struct buf *out, const struct lift_item *item)
 	buf_putf(out, "%s%s%s", item->file, *item->place != '\0' ? ", " : "", item->place);
 }
 
-int
-report_text(struct report *r, enum frame_kind kind, int code, bool needs_password, const char *text)
+static int
+send_text(struct report *r, enum frame_kind kind, int code, const struct lift_item *item,
+    const char *text)
 {
-	struct buf content = BUF_INIT(FRAME_TEXT + 8);
+	struct buf content = BUF_INIT(2 * (FRAME_TEXT + 8));
 	int rc;
 
 	if (kind == FRAME_REFUSAL) {
-		found_put_refusal(&content, code, needs_password, text);
+		bool needs_password = item != NULL && item->kind == LIFT_PROBLEM &&
+		    (item->why == LIFT_PASSWORD_NEEDED || item->why == LIFT_PASSWORD_WRONG);
+
+		found_put_refusal(
+		    &content, code, needs_password, item != NULL ? item->file : "", text);
 		r->refusals++;
 	} else {
 		frame_put_text(&content, text);
@@ -24,6 +29,18 @@ report_text(struct report *r, enum frame_kind kind, int code, bool needs_passwor
 	rc = frame_send(r->fd, kind, buf_span(&content), r->err);
 	buf_fini(&content);
 	return rc;
+}
+
+int
+report_remark(struct report *r, const char *text)
+{
+	return send_text(r, FRAME_REMARK, 0, NULL, text);
+}
+
+int
+report_refuse(struct report *r, int code, const char *text)
+{
+	return send_text(r, FRAME_REFUSAL, code, NULL, text);
 }
 
 int
@@ -39,7 +56,7 @@ report_say(struct report *r, enum frame_kind kind, int code, const struct lift_i
 	va_start(ap, fmt);
 	buf_vputf(&text, fmt, ap);
 	va_end(ap);
-	rc = report_text(r, kind, code, false, buf_str(&text));
+	rc = send_text(r, kind, code, item, buf_str(&text));
 	buf_fini(&text);
 	return rc;
 }
@@ -47,8 +64,7 @@ report_say(struct report *r, enum frame_kind kind, int code, const struct lift_i
 int
 report_problem(struct report *r, const struct lift_item *item, int code)
 {
-	return report_text(r, code < 0 ? FRAME_REFUSAL : FRAME_REMARK, code,
-	    item->why == LIFT_PASSWORD_NEEDED || item->why == LIFT_PASSWORD_WRONG, item->text);
+	return send_text(r, code < 0 ? FRAME_REFUSAL : FRAME_REMARK, code, item, item->text);
 }
 
 int

@@ -22,9 +22,9 @@ struct report {
 NODISCARD int report_keys(struct report *r);
 NODISCARD int report_certs(struct report *r);
 
-/* A remark or a refusal. */
-NODISCARD int report_text(
-    struct report *r, enum frame_kind kind, int code, bool needs_password, const char *text);
+/* Of the whole set. */
+NODISCARD int report_remark(struct report *r, const char *text);
+NODISCARD int report_refuse(struct report *r, int code, const char *text);
 /* With the place in front, cut where a text is full. */
 NODISCARD int PRINTF_LIKE(5, 6) report_say(struct report *r, enum frame_kind kind, int code,
     const struct lift_item *item, const char *fmt, ...);

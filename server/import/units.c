@@ -97,12 +97,42 @@ send_unit(struct report *r, const struct lift_item *item)
 	return rc;
 }
 
+/* A certificate that has no key here may be the one that was meant. */
+static const struct lift_item *
+lonely_leaf(const struct lift *l)
+{
+	for (size_t i = 0; i < lift_count(l); i++) {
+		const struct lift_item *item = lift_at(l, i);
+
+		if (item->kind == LIFT_CERT && item->is_leaf && item->pair == LIFT_NO_PAIR)
+			return item;
+	}
+	return NULL;
+}
+
+static int
+refuse_lonely_key(struct report *r, const struct lift_item *item)
+{
+	const struct lift_item *leaf = lonely_leaf(r->lift);
+	struct buf names = BUF_INIT(NAMES_MAX);
+	int rc;
+
+	if (leaf == NULL)
+		return report_say(r, FRAME_REFUSAL, ERR_NOTFOUND, item,
+		    "the certificate of this key is not here; give its file too");
+	put_names(leaf->cert, &names);
+	rc = report_say(r, FRAME_REFUSAL, ERR_NOTFOUND, item,
+	    "the certificate of this key is not here; that for %s (%s) is of another key",
+	    buf_str(&names), leaf->file);
+	buf_fini(&names);
+	return rc;
+}
+
 static int
 send_pair(struct report *r, const struct lift_item *item)
 {
 	if (item->pair == LIFT_NO_PAIR)
-		return report_say(r, FRAME_REFUSAL, ERR_NOTFOUND, item,
-		    "the certificate of this key is not here; give its file too");
+		return refuse_lonely_key(r, item);
 	if (cert_is_ca(lift_at(r->lift, item->pair)->cert))
 		return report_say(r, FRAME_REFUSAL, ERR_INVALID, item,
 		    "the certificate of this key is one of a CA, which no server serves as its "
@@ -125,9 +155,11 @@ remark_cert(struct report *r, const struct lift_item *item)
 	cert_put_subject(item->cert, &subject);
 	if (facts.self_issued && facts.is_ca) {
 		cert_fingerprint(item->cert, &hash);
-		buf_putf(&text, "a root is in the files, and not trusted for that: %s, SHA-256 %s",
+		buf_putf(&text,
+		    "a root is in the files, and not trusted for that: %s, SHA-256 %s ('certherd "
+		    "trust add' stores roots)",
 		    buf_str(&subject), hash_hex(&hash, hex));
-		rc = report_text(r, FRAME_REMARK, 0, false, buf_str(&text));
+		rc = report_remark(r, buf_str(&text));
 	} else if (item->is_leaf && item->pair == LIFT_NO_PAIR) {
 		rc = report_say(r, FRAME_REMARK, 0, item,
 		    "left out: the key of this certificate is not here (%s)", buf_str(&subject));
@@ -160,16 +192,34 @@ send_item(struct report *r, const struct lift_item *item)
 	return 0;
 }
 
+static bool
+is_one_file(const struct lift *l)
+{
+	for (size_t i = 1; i < lift_count(l); i++)
+		if (!str_equal(lift_at(l, i)->file, lift_at(l, 0)->file))
+			return false;
+	return true;
+}
+
 /* One file of nothing says best itself what it is. */
 static int
 refuse_all(struct report *r)
 {
 	const struct lift_item *item = lift_count(r->lift) > 0 ? lift_at(r->lift, 0) : NULL;
+	struct buf text = BUF_INIT(FRAME_TEXT);
+	int rc;
 
 	if (item != NULL && item->kind == LIFT_PROBLEM && lift_count(r->lift) == 1)
-		return report_text(r, FRAME_REFUSAL, ERR_NOTFOUND, false, item->text);
-	return report_text(r, FRAME_REFUSAL, ERR_NOTFOUND, false,
-	    "there is no private key in it; a credential is imported with its key");
+		return report_problem(r, item, ERR_NOTFOUND);
+	if (item != NULL && is_one_file(r->lift))
+		buf_putf(&text, "'%s': ", item->file);
+	buf_put_str(&text,
+	    "there is no private key in it; a credential is imported with its key. Certificates "
+	    "for keys that were made here are for 'certherd cert paste', roots for 'certherd trust "
+	    "add'");
+	rc = report_refuse(r, ERR_NOTFOUND, buf_str(&text));
+	buf_fini(&text);
+	return rc;
 }
 
 int

@@ -336,6 +336,39 @@ def test_refusals(domain, ca, tmp_path):
     assert results(domain, locked, "--access", "", "--password-file", password)["imported"] == 1
 
 
+def test_folder_with_strangers(domain, ca, tmp_path):
+    """What is locked or foreign keeps nobody from what lies beside it; what is damaged does, since it
+    may be a chain. Named files are all or nothing."""
+    folder = tmp_path / "folder"
+    made = Made(ca, folder)
+    made.file("a.key", key_pem(made.key))
+    made.file("a.crt", pem(*made.chain))
+    made.file("store.jks", b"\xfe\xed\xfe\xed" + bytes(60))
+    made.file("locked.key", key_pem(ec.generate_private_key(ec.SECP256R1()), PASSWORD))
+    cut = made.file("cut.pem", pem(ca.cert)[:-40])
+    named = sorted(p for p in folder.iterdir() if p != cut)
+    assert results(domain, *named, "--access", "", status=1)["imported"] == 0
+    assert results(domain, folder, "--access", "", status=1)["imported"] == 0
+    cut.unlink()
+    done = results(domain, folder, "--access", "", status=1)
+    assert (done["imported"], done["failed"]) == (1, 2)
+    failed = {pathlib.Path(r["file"]).name: r["error"] for r in done["results"] if "error" in r}
+    assert failed["store.jks"]["code"] == "unavailable" and failed["locked.key"]["code"] == "denied"
+    assert f"-srckeystore {folder}/store.jks" in failed["store.jks"]["text"]
+
+
+def test_choice_for_programs(domain, ca, tmp_path):
+    """Which keys there are is said to a program, too."""
+    one, two = (Made(ca, tmp_path / n, f"{n}.test.example") for n in ("one", "two"))
+    both = one.file("both.pem", key_pem(one.key), key_pem(two.key), pem(two.leaf, one.leaf))
+    listed = results(domain, both, status=2)
+    assert [(k["key"], k["names"]) for k in listed["keys"]] == [
+        (1, "one.test.example"), (2, "two.test.example")]
+    assert listed["results"] == [] and listed["imported"] == 0
+    taken = results(domain, both, "--access", "", "--key", "2")["results"]
+    assert [r["name"] for r in taken] == ["two.test.example"]
+
+
 def test_times_are_warned_of(domain, ca, tmp_path):
     for days, word in (((-30, -1), "expired"), ((5, 10), "not valid")):
         made = Made(ca, tmp_path / word.split()[0], f"{word.split()[0]}.test.example", days=days)
