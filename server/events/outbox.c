@@ -236,10 +236,12 @@ outbox_written(struct events *e, struct rows *rows)
 {
 	for (const struct row *row = rows->head; row != NULL; row = row->next) {
 		struct buf document = BUF_INIT(LOCAL_EVENT_MAX + 256);
-		const struct local_event ev = {.number = row->number, .body = span_str(row->body)};
+		struct local_event ev = {.number = row->number};
 
+		/* One without an event is a mark that was taken back, and has no body. */
 		if (!row->has_event)
 			continue;
+		ev.body = span_str(row->body);
 		if (row->number > e->last)
 			e->last = row->number;
 		if (e->p.told == NULL)
