@@ -154,7 +154,8 @@ httpd_handler handle_trust, handle_trust_one, handle_trust_add, handle_trust_rem
 httpd_handler handle_cert_complete, handle_cert_prefer_root;
 httpd_handler handle_cert_check, handle_cert_checks;
 httpd_handler handle_managers, handle_imports;
-httpd_handler handle_cas, handle_ca, handle_ca_create;
+httpd_handler handle_cas, handle_ca, handle_ca_create, handle_ca_change, handle_ca_renew;
+httpd_handler handle_ca_crl, handle_cert_revoke;
 httpd_handler handle_status, handle_watch, handle_events, handle_event_test;
 httpd_handler handle_explain, handle_who_can_read, handle_why_not;
 

@@ -4,6 +4,8 @@
 #include "common/base/runtime.h"
 #include "server/api/api_priv.h"
 
+#include "common/model/pki.h"
+
 struct put_arg {
 	const struct api *api;
 	struct json_writer *w;
@@ -33,6 +35,10 @@ put_generation(void *arg, const struct index_record *r)
 	api_put_hash(p->w, "key", &g->key);
 	json_put_bool(p->w, "archived", g->archived);
 	json_put_bool(p->w, "revoked", g->revoked);
+	if (g->revoked) {
+		json_put_time(p->w, "revoked_at", g->revoked_at);
+		json_put_text(p->w, "reason", revocation_reason_name(g->reason));
+	}
 	json_put_bool(p->w, "withdrawn", facts.withdrawn);
 	json_put_bool(p->w, "waits", g->waits);
 	json_put_end(p->w);

@@ -16,6 +16,8 @@ run_create(struct cli *c, struct err *err)
 	json_put_text(&w, "name", c->words[0]);
 	cli_put_option(c, &w, "key_type", "key-type");
 	cli_put_option(c, &w, "lifetime", "lifetime");
+	cli_put_option(c, &w, "parent", "under");
+	cli_put_option(c, &w, "address", "address");
 	if (cli_flag(c, "default"))
 		json_put_bool(&w, "default", true);
 	json_put_end(&w);
@@ -29,11 +31,25 @@ run_create(struct cli *c, struct err *err)
 	return 0;
 }
 
+/* "until 2026-12-01 (7)": how long the list is good, and how many are in it. */
+static void
+put_list_cell(struct cli_table *t, const struct json *ca)
+{
+	const struct json *crl = json_member(ca, "crl");
+	char time[CLI_TIME_MAX];
+
+	if (crl == NULL)
+		cli_table_text(t, NULL);
+	else
+		cli_table_printf(t, "%lld, until %s", (long long)json_number(crl, "entries"),
+		    cli_time(crl, "next_update", time));
+}
+
 static int
 run_list(struct cli *c, struct err *err)
 {
-	static const char *const headings[] = {
-	    "NAME", "STATE", "DEFAULT", "KEY", "EXPIRES", "FINGERPRINT", NULL};
+	static const char *const headings[] = {"NAME", "STATE", "DEFAULT", "KEY", "EXPIRES",
+	    "RENEWAL", "BELOW", "REVOKED", "FINGERPRINT", NULL};
 	AUTO(json_freep)
 	struct json *reply = NULL;
 	const struct json *cas;
@@ -53,11 +69,43 @@ run_list(struct cli *c, struct err *err)
 		cli_table_text(&t, json_flag(ca, "default") ? "yes" : "no");
 		cli_table_text(&t, json_text(ca, "key_type"));
 		cli_table_text(&t, cli_time(ca, "not_after", time));
+		cli_table_text(&t, cli_time(ca, "renewal", time));
+		cli_table_text(&t, json_text(ca, "parent"));
+		put_list_cell(&t, ca);
 		cli_table_printf(&t, "%.16s", json_text(ca, "fingerprint"));
 	}
 	cli_table_end(
 	    c, &t, "There are no Micro CAs; the first 'certherd cert add' makes the default one.");
 	return 0;
+}
+
+static void
+put_line(struct cli *c, const char *label, const char *text)
+{
+	if (text != NULL && text[0] != '\0')
+		cli_printf(c, "%-14s%s\n", label, text);
+}
+
+static void
+put_details(struct cli *c, const struct json *ca)
+{
+	const struct json *crl = json_member(ca, "crl");
+	char time[CLI_TIME_MAX];
+
+	put_line(c, "renewal",
+	    json_member(ca, "renewal") != NULL ? cli_time(ca, "renewal", time) : NULL);
+	put_line(c, "below", json_text(ca, "parent"));
+	put_line(c, "followed by", json_text(ca, "successor"));
+	put_line(c, "address", json_text(ca, "address"));
+	put_line(c, "list at", json_text(ca, "crl_url"));
+	if (crl == NULL)
+		return;
+	cli_printf(c, "%-14snumber %lld, %lld revoked, until %s\n", "list",
+	    (long long)json_number(crl, "number"), (long long)json_number(crl, "entries"),
+	    cli_time(crl, "next_update", time));
+	if (json_number(crl, "unlisted") > 0)
+		cli_printf(c, "%-14s%lld revoked and not in the list yet\n", "",
+		    (long long)json_number(crl, "unlisted"));
 }
 
 static int
@@ -82,6 +130,7 @@ run_show(struct cli *c, struct err *err)
 	cli_printf(c, "%-14s%s\n", "key", json_text(ca, "key_type"));
 	cli_printf(c, "%-14s%s\n", "expires", cli_time(ca, "not_after", time));
 	cli_printf(c, "%-14s%s\n", "fingerprint", json_text(ca, "fingerprint"));
+	put_details(c, ca);
 	cli_printf(c, "%s", json_text(ca, "certificate"));
 	return 0;
 }
@@ -89,6 +138,8 @@ run_show(struct cli *c, struct err *err)
 static const struct cli_option create_options[] = {
     {"key-type", "TYPE", CLI_KEY_TYPES},
     {"lifetime", "DURATION", "10y if not given."},
+    {"under", "CA", "A root that signs it: its leaves come with its certificate."},
+    {"address", "URL", CA_ADDRESS_HELP},
     {"default", NULL, "Use it for credentials that name no CA."},
 };
 
@@ -101,7 +152,8 @@ const struct cli_command command_ca_create = {
     .verb = "create",
     .args = "NAME",
     .summary = "Make a Micro CA.",
-    .examples = "  certherd ca create 'Example Inner CA'\n"
+    .examples = "  certherd ca create 'Example Inner CA' --address http://pki.example.org\n"
+		"  certherd ca create issuing --under 'Example Inner CA' --default\n"
 		"  certherd ca create legacy --key-type rsa-3072 --lifetime 5y\n",
     .least = 1,
     .most = 1,

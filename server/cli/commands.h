@@ -17,7 +17,9 @@ extern const struct cli_command command_cert_add, command_cert_list, command_cer
     command_cert_submit, command_cert_csr, command_cert_paste, command_cert_import,
     command_cert_renew, command_cert_access, command_cert_archive, command_cert_delete,
     command_cert_chain, command_cert_change, command_cert_generations, command_cert_activate;
-extern const struct cli_command command_ca_create, command_ca_list, command_ca_show;
+extern const struct cli_command command_ca_create, command_ca_list, command_ca_show,
+    command_ca_change, command_ca_enable, command_ca_disable, command_ca_default, command_ca_renew,
+    command_ca_export, command_cert_revoke;
 extern const struct cli_command command_trust_add, command_trust_list, command_trust_show,
     command_trust_remove, command_trust_export;
 extern const struct cli_command command_setting_list, command_setting_get, command_setting_set,
@@ -30,6 +32,8 @@ extern const struct cli_command command_explain, command_who_can_read, command_w
 	{                                                                                          \
 		"no-wait", NULL, "Do not wait."                                                    \
 	}
+#define CA_ADDRESS_HELP                                                                            \
+	"Of the http ports of replicas: certificates name the list and the CA's own there."
 #define CLI_KEY_TYPES "ec-p256 (default), ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096, ed25519."
 
 /* The health of a chain: green, yellow or red, and each reason on a line. */

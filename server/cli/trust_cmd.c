@@ -60,9 +60,13 @@ take_ca(struct cli *c, const char *name, struct trust_batch *out, struct err *er
 	if (r == 0)
 		r = cert_parse_pem_chain(
 		    span_str(json_text(ca, "certificate")), chain, &count, err);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		trust_batch_take(out, chain[i]);
-	return r;
+	if (r < 0)
+		return r;
+	/* The root alone: what is below it comes with its leaves. */
+	for (size_t i = 0; i + 1 < count; i++)
+		cert_unref(chain[i]);
+	trust_batch_take(out, chain[count - 1]);
+	return 0;
 }
 
 static int

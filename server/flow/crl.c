@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CRL_BACKDATE 300          /* clocks of others may be behind */
+#define CRL_BACKDATE_MOST 300     /* clocks of others may be behind */
 #define SLEEP_MOST_MS (60 * 1000) /* the wall clock may be set meanwhile */
 #define LOOK_CA_MS (3600 * 1000)  /* at when a CA is due: all credentials are asked */
 #define LISTED_WAIT_MS 10000
@@ -53,6 +53,7 @@ look_crl(struct flow_op *op, struct err *err)
 {
 	const struct index *ix = op->flow->index;
 	const struct index_record *ca = index_of_kind(ix, KIND_CA, &op->in.record), *crl;
+	int64_t lifetime = index_setting_number(ix, SETTING_CRL_LIFETIME), early;
 
 	if (ca == NULL)
 		return err_set(err, ERR_NOTFOUND, "the CA is not there any more");
@@ -64,9 +65,10 @@ look_crl(struct flow_op *op, struct err *err)
 		op->credential = crl->id;
 	else
 		new_id(op->flow, &op->credential);
-	op->not_before = runtime_wall_s(op->flow->rt) - CRL_BACKDATE;
-	op->not_after =
-	    runtime_wall_s(op->flow->rt) + index_setting_number(ix, SETTING_CRL_LIFETIME);
+	/* Of short ones a tenth only, or they would be due as soon as they are there. */
+	early = lifetime / 10 < CRL_BACKDATE_MOST ? lifetime / 10 : CRL_BACKDATE_MOST;
+	op->not_before = runtime_wall_s(op->flow->rt) - early;
+	op->not_after = runtime_wall_s(op->flow->rt) + lifetime;
 	op->calls = 1;
 	return 0;
 }

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 
 KINDS = ("UNKNOWN ROOT DESIGNATION NODE GROUP MEMBERSHIP CREDENTIAL GENERATION EXPORT_KEY "
-         "TRUSTED_ROOT CHALLENGE CA").split()
+         "TRUSTED_ROOT CHALLENGE CA CRL").split()
 Record = collections.namedtuple("Record", "id kind name version public access sealed removed body")
 
 

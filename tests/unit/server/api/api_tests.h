@@ -28,5 +28,6 @@ void ask_all(const struct change_case *cases, size_t count);
 
 int refusals_run(void);
 int rollover_run(void);
+int cas_run(void);
 
 #endif

@@ -578,5 +578,6 @@ main(void)
 	    TEST(test_answers_to_nobody),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL) + refusals_run() + rollover_run();
+	return cmocka_run_group_tests(tests, NULL, NULL) + refusals_run() + rollover_run() +
+	    cas_run();
 }

@@ -273,6 +273,20 @@ test_refresh(void **state)
 	assert_int_equal(index_crl_of(o->index, ca_of(o, "default"))->crl->list.count, 0);
 }
 
+/* The shortest list that can be set is signed twice a minute, and not all the time. */
+static void
+test_short_lists(void **state)
+{
+	const struct ca_spec spec = {.name = "ca", .address = "http://pki", .author = "test"};
+	struct office *o = *state;
+
+	OK(flow_setting_set(o->flow, "crl-lifetime", "60s", "test", office_on_flow, o, &o->err));
+	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
+	for (int i = 0; i < 10; i++)
+		office_settle(o);
+	assert_in_range(index_crl_of(o->index, ca_of(o, "ca"))->crl->number, 20, 24);
+}
+
 /* --- CAs that there are --- */
 
 static void
@@ -417,6 +431,7 @@ main(void)
 	    WITH_OFFICE(test_revoke_many),
 	    WITH_OFFICE(test_list_later),
 	    WITH_OFFICE(test_refresh),
+	    WITH_OFFICE(test_short_lists),
 	    WITH_OFFICE(test_default),
 	    WITH_OFFICE(test_renew),
 	    WITH_OFFICE(test_below),
