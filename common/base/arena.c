@@ -102,9 +102,3 @@ arena_span(struct arena *a, struct span s)
 		memcpy(out, s.data, s.len);
 	return SPAN(out, s.len);
 }
-
-size_t
-arena_used(const struct arena *a)
-{
-	return a->used;
-}

@@ -25,7 +25,5 @@ void *arena_array(struct arena *a, size_t count, size_t size);
 char *arena_text(struct arena *a, struct span s);
 /* A copy; data is NULL when s was not empty and it did not fit. */
 struct span arena_span(struct arena *a, struct span s);
-/* Bytes taken so far. */
-size_t arena_used(const struct arena *a);
 
 #endif

@@ -496,12 +496,6 @@ tls_stream_version(const struct tls_stream *s)
 	return SSL_get_version(s->ssl);
 }
 
-const char *
-tls_stream_cipher(const struct tls_stream *s)
-{
-	return SSL_get_cipher_name(s->ssl);
-}
-
 bool
 tls_stream_resumed(const struct tls_stream *s)
 {

@@ -68,7 +68,6 @@ bool tls_stream_peer_expired(const struct tls_stream *s);
 const char *tls_stream_alpn(const struct tls_stream *s);
 const char *tls_stream_server_name(const struct tls_stream *s);
 const char *tls_stream_version(const struct tls_stream *s);
-const char *tls_stream_cipher(const struct tls_stream *s);
 bool tls_stream_resumed(const struct tls_stream *s);
 
 #endif

@@ -114,11 +114,15 @@ follower_take_receipts(struct publish *p, struct follower *f, const struct pull 
 
 /* --- questions ---------------------------------------------------------------------------- */
 
-static void
-describe(const struct publish *p, const struct follower *f, struct publish_follower *out)
+bool
+publish_follower(const struct publish *p, const struct id *node, struct publish_follower *out)
 {
-	uint64_t silent = runtime_mono_ms(p->params.runtime) - f->asked_ms;
+	const struct follower *f = follower_find(p, node);
+	uint64_t silent;
 
+	if (f == NULL)
+		return false;
+	silent = runtime_mono_ms(p->params.runtime) - f->asked_ms;
 	*out = (struct publish_follower){
 	    .node = f->node,
 	    .have = f->have,
@@ -128,31 +132,7 @@ describe(const struct publish *p, const struct follower *f, struct publish_follo
 	    .receipts = map_count(f->receipts),
 	    .receipts_known = f->receipts_known,
 	};
-}
-
-void
-publish_followers(const struct publish *p, publish_follower_cb *cb, void *arg)
-{
-	struct span key;
-	void *value;
-	size_t at = 0;
-
-	while (map_next(p->followers, &at, &key, &value)) {
-		struct publish_follower out;
-
-		describe(p, value, &out);
-		cb(arg, &out);
-	}
-}
-
-bool
-publish_follower(const struct publish *p, const struct id *node, struct publish_follower *out)
-{
-	const struct follower *f = follower_find(p, node);
-
-	if (f != NULL)
-		describe(p, f, out);
-	return f != NULL;
+	return true;
 }
 
 const struct receipt *

@@ -74,9 +74,6 @@ struct publish_follower {
 	size_t receipts;
 	bool receipts_known; /* the full list has come since our start */
 };
-/* Those that asked since our start, in no order. */
-typedef void publish_follower_cb(void *arg, const struct publish_follower *f);
-void publish_followers(const struct publish *p, publish_follower_cb *cb, void *arg);
 /* False: it has not asked since our start. */
 bool publish_follower(const struct publish *p, const struct id *node, struct publish_follower *out);
 

@@ -9,6 +9,8 @@ import time
 
 import jsonschema
 import pytest
+import raw
+from cryptography.hazmat.primitives import serialization
 from process import wait_for
 from receiver import Receiver, signature_is_good
 
@@ -235,6 +237,28 @@ def test_only_some_kinds(domain, receiver):
     domain.cli("cert", "delete", "b.test.example")
     wait_for(lambda: len(hook.of("credential.deleted")) == 2, 10, "the last")
     assert hook.kinds() == ["ca.created", "credential.deleted", "credential.deleted"]
+
+
+def test_roots_for_outgoing(domain, receiver):
+    """A receiver with a certificate of a CA of one's own is believed when its root is trusted for it,
+    from the next try on, and not for anything else."""
+    stranger = raw.Stranger(domain.folder)
+    root = domain.folder / "receiver.root.pem"
+    root.write_bytes(stranger.cert.public_bytes(serialization.Encoding.PEM))
+    hook = receiver(identity=stranger.leaf("localhost"))
+    configured(domain, webhook("hook", hook))
+    domain.cli("trust", "add", root, "--for", "completion,client")
+
+    def trouble():
+        return domain.json("events")["receivers"][0]["trouble"]
+
+    assert "certificate" in wait_for(trouble, 10, "trouble")
+    assert not hook.events
+    domain.cli("trust", "add", root, "--for", "outgoing")
+    wait_for(lambda: hook.of("trust.added"), 30, "the event")
+    assert not trouble()
+    domain.cli("trust", "remove", "stranger")
+    assert "certificate" in wait_for(trouble, 10, "trouble again")
 
 
 def test_secret_file_that_others_can_read(domain, receiver):

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import socket
+import ssl
 import threading
 import time
 
@@ -14,8 +15,12 @@ class Receiver:
     """Listens on loopback. mode: "plain" (with status), "endless", "redirect", "slow", "deaf"
     (never answers), "garbage", "cut"."""
 
-    def __init__(self, port=0, mode="plain", status=200):
-        self.mode, self.status = mode, status
+    def __init__(self, port=0, mode="plain", status=200, identity=None):
+        """identity: files of a certificate for localhost and its key, for TLS."""
+        self.mode, self.status, self.tls = mode, status, None
+        if identity:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*identity)
         self.events, self.headers, self.bodies, self.tries = [], [], [], 0
         self.stopping = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", port), reuse_port=False)
@@ -26,7 +31,8 @@ class Receiver:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/hook"
+        return (f"https://localhost:{self.port}/hook" if self.tls
+                else f"http://127.0.0.1:{self.port}/hook")
 
     def kinds(self):
         return [e["event"] for e in self.events]
@@ -73,6 +79,11 @@ class Receiver:
         return headers, body
 
     def _serve(self, peer):
+        if self.tls:
+            try:
+                peer = self.tls.wrap_socket(peer, server_side=True)
+            except OSError:
+                return
         with peer:
             try:
                 headers, body = self._read(peer)
