@@ -193,8 +193,10 @@ WRONG = {
     "wrong password, PKCS#8": (lambda: locked("-v2", "aes-256-cbc"), "wrong", "does not open it"),
     "wrong password, PKCS#12": (p12, "wrong", "does not open it"),
     "no password": (p12, None, "protected by a password"),
-    "too much work": (lambda: rounds(10000001) , PASSWORD, "10000001 rounds"),
-    "too long": (lambda: locked("-v2", "aes-256-cbc", "-iter", "10000000"), PASSWORD, "5 s"),
+    "too much work": (lambda: rounds(10000001), PASSWORD, "10000001 rounds"),
+    # Ten million rounds, the slowest kind: a machine that does them in 5 s opens it.
+    "too long": (lambda: locked("-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA512", "-iter",
+                                "10000000"), PASSWORD, ("5 s", "certificate of this key")),
     "unsupported algorithm": (lambda: (DATA / "bad-encryption-oid.pem").read_bytes(), PASSWORD, ""),
 }
 
@@ -215,7 +217,8 @@ def test_password_or_algorithm(world, tmp_path, what):
         (tmp_path / "word").write_text(password + "\n")
         words = ["--password-file", tmp_path / "word"]
     refused = world.cli("cert", "import", file, "--access", "", *words, status=None)
-    assert refused.status in (1, 2) and says in refused.err, refused
+    told = says if isinstance(says, tuple) else (says,)
+    assert refused.status in (1, 2) and any(t in refused.err for t in told), refused
     assert ("does not open" in refused.err) == what.startswith("wrong"), refused
 
 
