@@ -22,6 +22,7 @@ static const struct httpd_route routes[] = {
     {"POST", "/v1/certs/{name}/paste", handle_cert_paste, API_LOCAL},
     {"PUT", "/v1/certs/{name}/preferred-root", handle_cert_prefer_root, API_LOCAL},
     {"POST", "/v1/certs/{name}/change", handle_cert_change, API_LOCAL},
+    {"POST", "/v1/certs/{name}/export", handle_cert_export, API_LOCAL},
     {"PUT", "/v1/certs/{name}/access", handle_cert_access, API_LOCAL},
     {"POST", "/v1/certs/{name}/archive", handle_cert_archive, API_LOCAL},
     {"POST", "/v1/certs/{name}/revoke", handle_cert_revoke, API_LOCAL},

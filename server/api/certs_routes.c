@@ -1,4 +1,4 @@
-#include "server/api/api_priv.h"
+#include "server/api/export.h"
 
 #include "common/base/runtime.h"
 #include "common/crypto/cert.h"
@@ -80,6 +80,7 @@ put_cert(const struct api *a, struct json_writer *w, const struct index_record *
 		json_put_text(w, "preferred_root", c->preferred_root);
 	json_put_text(w, "state", api_state(a, r));
 	json_put_bool(w, "csr", c->has_pending);
+	json_put_text(w, "export", export_state_name(index_export_state(a->p.index, r)));
 	if (c->error != NULL && c->error[0] != '\0') {
 		json_put_text(w, "error", c->error);
 		json_put_time(w, "next_try", c->next_try);
@@ -209,6 +210,7 @@ put_whole(const struct api *a, struct json_writer *w, const struct index_record 
 	json_put_time(w, "created_at", c->credential->created_at);
 	json_put_int(w, "lifetime", c->credential->lifetime);
 	json_put_bool(w, "new_key", c->credential->new_key);
+	export_put(a, w, c);
 	json_put_int(w, "stale_after", c->credential->stale_after);
 	api_put_generations(a, w, c);
 	json_put_array(w, "nodes");
@@ -248,7 +250,8 @@ handle_cert(struct httpd_request *req, void *arg)
 struct add_body {
 	char *name, *key_type, *ca;
 	struct json_texts names, access, subject;
-	bool has_access, has_issuer, has_new_key, new_key, draft;
+	bool has_access, has_issuer, has_new_key, new_key, draft, exportable;
+	struct export_body export;
 	int issuer, profile;
 	int64_t lifetime, renew_percent, stale_after;
 };
@@ -306,6 +309,8 @@ static const struct json_field add_fields[] = {
 	.offset = offsetof(struct add_body, new_key),
 	.given = offsetof(struct add_body, has_new_key)},
     {.name = "draft", .kind = JSON_BOOL, .offset = offsetof(struct add_body, draft)},
+    {.name = "exportable", .kind = JSON_BOOL, .offset = offsetof(struct add_body, exportable)},
+    EXPORT_FIELD(struct add_body),
     {.name = "subject",
 	.kind = JSON_TEXTS,
 	.offset = offsetof(struct add_body, subject),
@@ -328,9 +333,12 @@ handle_cert_add(struct httpd_request *req, void *arg)
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
 	struct answer *op = answer_new(a, req);
 	struct add_body b = {0};
+	struct export_wanted export = {.bytes = NULL};
 	struct err err;
 	int r = api_decode(req, add_fields, ARRAY_LEN(add_fields), &b, &err);
 
+	if (r == 0)
+		r = export_decode(&b.export, &export, &err);
 	if (r == 0) {
 		struct credential_spec spec = {.name = b.name,
 		    .names = api_texts(&b.names),
@@ -348,50 +356,65 @@ handle_cert_add(struct httpd_request *req, void *arg)
 		    .usual_issuer = !b.has_issuer,
 		    .usual_new_key = !b.has_new_key,
 		    .stale_after = b.stale_after,
+		    .exportable = b.exportable,
+		    .export = export_of(&export),
 		    .author = api_author(req)};
 
 		r = flow_credential_add(a->p.flow, &spec, answer_on_flow, op, &err);
 	}
 	json_release(add_fields, ARRAY_LEN(add_fields), &b);
+	export_wanted_fini(&export);
 	answer_started(op, r, &err);
 }
 
 struct renew_body {
 	bool new_key;
+	struct export_body export;
 };
 
 static const struct json_field renew_fields[] = {
     {.name = "new_key", .kind = JSON_BOOL, .offset = offsetof(struct renew_body, new_key)},
+    EXPORT_FIELD(struct renew_body),
 };
 
 typedef int make_fn(struct flow *f, const char *name, bool new_key, const char *author,
     flow_done_cb *done, void *arg, struct err *err);
+typedef int make_exportable_fn(struct flow *f, const char *name, const struct flow_export *export,
+    const char *author, flow_done_cb *done, void *arg, struct err *err);
 
 static void
-start_make(struct httpd_request *req, void *arg, make_fn *make)
+start_make(struct httpd_request *req, void *arg, make_fn *make, make_exportable_fn *exportable)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
 	struct answer *op = answer_new(a, req);
-	struct renew_body b = {false};
+	struct export_wanted export = {.bytes = NULL};
+	const char *name = httpd_param(req, "name"), *author = api_author(req);
+	struct renew_body b = {.new_key = false};
 	struct err err;
 	int r = api_decode(req, renew_fields, ARRAY_LEN(renew_fields), &b, &err);
 
 	if (r == 0)
-		r = make(a->p.flow, httpd_param(req, "name"), b.new_key, api_author(req),
-		    answer_on_flow, op, &err);
+		r = export_decode(&b.export, &export, &err);
+	if (r == 0 && export_of(&export) != NULL)
+		r = exportable(
+		    a->p.flow, name, export_of(&export), author, answer_on_flow, op, &err);
+	else if (r == 0)
+		r = make(a->p.flow, name, b.new_key, author, answer_on_flow, op, &err);
+	json_release(renew_fields, ARRAY_LEN(renew_fields), &b);
+	export_wanted_fini(&export);
 	answer_started(op, r, &err);
 }
 
 void
 handle_cert_renew(struct httpd_request *req, void *arg)
 {
-	start_make(req, arg, flow_credential_renew);
+	start_make(req, arg, flow_credential_renew, flow_credential_renew_exportable);
 }
 
 void
 handle_cert_submit(struct httpd_request *req, void *arg)
 {
-	start_make(req, arg, flow_credential_submit);
+	start_make(req, arg, flow_credential_submit, flow_credential_submit_exportable);
 }
 
 struct change_body {

@@ -3,7 +3,7 @@
 #include "common/base/str.h"
 #include "common/crypto/cert.h"
 #include "common/wire/record_wire.h"
-#include "server/api/api_priv.h"
+#include "server/api/export.h"
 
 #define IMPORTS_MOST 200
 
@@ -60,6 +60,7 @@ struct import_body {
 	char *name, *nonce, *sealed;
 	struct json_texts certificates;
 	bool replace;
+	struct export_body export;
 };
 
 static const struct json_field import_fields[] = {
@@ -85,6 +86,7 @@ static const struct json_field import_fields[] = {
 	.flags = JSON_REQUIRED,
 	.offset = offsetof(struct import_body, sealed)},
     {.name = "replace", .kind = JSON_BOOL, .offset = offsetof(struct import_body, replace)},
+    EXPORT_FIELD(struct import_body),
 };
 
 struct imports_body {
@@ -204,8 +206,12 @@ start_import(struct api *a, struct httpd_request *req, const struct imports_body
 	    .author = api_author(req)};
 	struct buf sealed = BUF_INIT(LIMIT_SEALED);
 	struct api_ders ders = {NULL, NULL, 0};
+	struct export_wanted export = {.bytes = NULL};
 	int r = id_parse(one->nonce, &spec.nonce, err);
 
+	if (r == 0)
+		r = export_decode(&one->export, &export, err);
+	spec.export = export_of(&export);
 	if (r == 0)
 		r = base64_decode(span_str(one->sealed), &sealed, err);
 	if (r == 0)
@@ -215,6 +221,7 @@ start_import(struct api *a, struct httpd_request *req, const struct imports_body
 	if (r == 0)
 		r = flow_credential_import(a->p.flow, &spec, on_imported, item, err);
 	buf_fini(&sealed);
+	export_wanted_fini(&export);
 	api_ders_fini(&ders);
 	return r;
 }

@@ -1,4 +1,5 @@
 #include "server/cli/commands.h"
+#include "server/cli/export.h"
 
 #include "common/base/str.h"
 #include "common/model/names.h"
@@ -224,6 +225,35 @@ put_nodes(struct cli *c, const struct json *cert)
 	cli_table_end(c, &t, "No node has to serve it, and none says that it does.");
 }
 
+/* Whether its key can be exported, and what has become of that. */
+static void
+put_export(struct cli *c, const struct json *cert)
+{
+	const char *state = json_text(cert, "export");
+	char since[CLI_TIME_MAX], last[CLI_TIME_MAX];
+
+	if (str_equal(state, "yes")) {
+		cli_printf(c, "%-14syes, since %s, %s%s", "export",
+		    cli_time(json_member(cert, "export_key"), "made_at", since),
+		    json_text(cert, "exported_at")[0] != '\0' ? "last exported " : "never exported",
+		    json_text(cert, "exported_at")[0] != '\0' ? cli_time(cert, "exported_at", last)
+							      : "");
+		if (json_number(cert, "export_refusals") > 0)
+			cli_printf(c, "; wrong passwords since: %lld",
+			    (long long)json_number(cert, "export_refusals"));
+		cli_printf(c, "\n");
+	} else if (str_equal(state, "waiting")) {
+		put_line(c, "export", "once its key has a certificate");
+	} else if (str_equal(state, "lapsed")) {
+		cli_printf(c,
+		    "%-14slapsed: its key has no export password; 'certherd cert renew %s "
+		    "--exportable' makes one that has\n",
+		    "export", json_text(cert, "name"));
+	} else {
+		put_line(c, "export", state);
+	}
+}
+
 static int
 show_chain(struct cli *c, struct err *err)
 {
@@ -277,6 +307,7 @@ run_show(struct cli *c, struct err *err)
 	put_line(c, "stale after", cli_stale_after(cert, stale));
 	put_line(c, "expires", cli_time(cert, "not_after", time));
 	put_line(c, "renewal", cli_time(cert, "renew_at", time));
+	put_export(c, cert);
 	if (json_number(cert, "expected") > 0)
 		cli_printf(c, "%-14s%lld of %lld nodes serve generation %lld\n", "served",
 		    (long long)json_number(cert, "served"),
@@ -292,52 +323,7 @@ run_show(struct cli *c, struct err *err)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------- add, renew */
-
-static int
-run_add(struct cli *c, struct err *err)
-{
-	struct buf body = BUF_INIT(256 * 1024);
-	struct json_writer w = JSON_WRITER(&body);
-	AUTO(json_freep)
-	struct json *reply = NULL;
-	const char *percent = cli_option(c, "renew-percent");
-	int r = cli_wait_check(c, err);
-
-	if (r == 0 && cli_flag(c, "new-key") && cli_flag(c, "keep-key"))
-		r = err_set(err, ERR_INVALID, "--new-key and --keep-key contradict each other");
-	if (r < 0)
-		return r;
-	json_put_object(&w, NULL);
-	json_put_array(&w, "names");
-	for (size_t i = 0; i < c->word_count; i++)
-		json_put_text(&w, NULL, c->words[i]);
-	json_put_end(&w);
-	cli_put_option(c, &w, "name", "name");
-	cli_put_option(c, &w, "key_type", "key-type");
-	cli_put_option(c, &w, "issuer", "issuer");
-	cli_put_option(c, &w, "ca", "ca");
-	cli_put_option(c, &w, "lifetime", "lifetime");
-	cli_put_option(c, &w, "stale_after", "stale-after");
-	if (cli_option(c, "access") != NULL)
-		cli_put_list(c, &w, "access", "access");
-	/* A word that is no number is refused by the server, like one that is out of range. */
-	if (percent != NULL && *percent != '\0' && strspn(percent, "0123456789") == strlen(percent))
-		json_put_raw(&w, "renew_percent", span_str(percent));
-	else
-		cli_put_option(c, &w, "renew_percent", "renew-percent");
-	if (cli_flag(c, "new-key") || cli_flag(c, "keep-key"))
-		json_put_bool(&w, "new_key", cli_flag(c, "new-key"));
-	if (cli_flag(c, "subject"))
-		cli_put_each(c, &w, "subject", "subject");
-	cli_put_option(c, &w, "profile", "profile");
-	if (cli_flag(c, "draft"))
-		json_put_bool(&w, "draft", true);
-	json_put_end(&w);
-	r = cli_call(c, "POST", "/v1/certs", &body, &reply, err);
-	buf_fini(&body);
-	return r < 0 ? r : cli_wait_served(c, reply, "is made", err);
-}
+/* ------------------------------------------------------------------------- renew, access */
 
 static int
 run_renew(struct cli *c, struct err *err)
@@ -432,26 +418,10 @@ static const struct cli_option show_options[] = {
     {"chain", NULL, "Print the certificate chain in force, PEM."},
 };
 
-static const struct cli_option add_options[] = {
-    {"access", "NODE,@GROUP,...", "Who may open it; the domain's default access if not given."},
-    {"name", "NAME", "Name of the credential; the first of its names if not given."},
-    {"key-type", "TYPE", CLI_KEY_TYPES},
-    {"issuer", "ISSUER", "micro (default): a Micro CA of this domain; manual: a CA outside."},
-    {"subject", "PART", "O=Example and the like; once for each part, in their order."},
-    {"profile", "PROFILE", "server (default), client, both, smime: what certificates are for."},
-    {"draft", NULL, "Make nothing yet: 'cert submit' does."},
-    {"ca", "NAME", "Which Micro CA; the default one if not given, made on demand."},
-    {"lifetime", "DURATION", "Of each certificate; 90d if not given."},
-    {"renew-percent", "NUMBER", "Renew when so much of the lifetime is left; 33 if not given."},
-    {"new-key", NULL, "A new key at each renewal."},
-    {"keep-key", NULL, "Keep the key at renewals; so it is anyway unless setting new-key is yes."},
-    {"stale-after", "DURATION",
-	"A node without news for so long stops serving it; never if not given."},
-    CLI_WAIT_OPTIONS,
-};
-
 static const struct cli_option renew_options[] = {
     {"new-key", NULL, "With a new key."},
+    CLI_EXPORT_OPTIONS,
+    {"no-export", NULL, "Ask for no export password: the new key cannot be exported."},
     CLI_WAIT_OPTIONS,
 };
 
@@ -465,22 +435,6 @@ static const struct cli_option access_options[] = {
 static const struct cli_option archive_options[] = {
     {"generation", "NUMBER", "Only this older key and certificate; the credential goes on."},
     {"undo", NULL, "Bring it back."},
-};
-
-const struct cli_command command_cert_add = {
-    .noun = "cert",
-    .verb = "add",
-    .args = "NAME...",
-    .summary = "Make a credential: key, certificate, and who may open it.",
-    .examples = "  certherd cert add www.example.org '*.example.org' --access web1,web2\n"
-		"  certherd cert add mail.example.org --access @mail --key-type rsa-2048\n"
-		"  certherd cert add shop.example.org --issuer manual --subject C=DE --subject "
-		"O=Example\n",
-    .least = 1,
-    .most = 100,
-    .options = add_options,
-    .option_count = ARRAY_LEN(add_options),
-    .run = run_add,
 };
 
 const struct cli_command command_cert_list = {

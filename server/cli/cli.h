@@ -12,6 +12,7 @@
 #include "common/json/json.h"
 
 struct cli;
+struct secret;
 
 struct cli_option {
 	const char *name;     /* "key-type" */
@@ -46,9 +47,10 @@ struct cli {
 	struct cli_value values[CLI_VALUES_MAX];
 	size_t value_count;
 	bool json, help, several;
-	struct json_writer results; /* of several, with --json */
-	struct buf out;             /* for standard output */
-	struct buf hint;            /* what to do about the error */
+	struct json_writer results;         /* of several, with --json */
+	struct buf out;                     /* for standard output */
+	struct buf hint;                    /* what to do about the error */
+	const struct secret *made_password; /* an export password to be shown once, or NULL */
 };
 
 /* Frees what belongs to it. */

@@ -26,6 +26,7 @@ const struct cli_command *const cli_commands[] = {
     &command_cert_csr,
     &command_cert_paste,
     &command_cert_import,
+    &command_cert_export,
     &command_cert_renew,
     &command_cert_change,
     &command_cert_generations,

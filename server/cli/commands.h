@@ -15,8 +15,9 @@ extern const struct cli_command command_group_list, command_group_create, comman
     command_group_remove, command_group_delete;
 extern const struct cli_command command_cert_add, command_cert_list, command_cert_show,
     command_cert_submit, command_cert_csr, command_cert_paste, command_cert_import,
-    command_cert_renew, command_cert_access, command_cert_archive, command_cert_delete,
-    command_cert_chain, command_cert_change, command_cert_generations, command_cert_activate;
+    command_cert_export, command_cert_renew, command_cert_access, command_cert_archive,
+    command_cert_delete, command_cert_chain, command_cert_change, command_cert_generations,
+    command_cert_activate;
 extern const struct cli_command command_ca_create, command_ca_list, command_ca_show,
     command_ca_change, command_ca_enable, command_ca_disable, command_ca_default, command_ca_renew,
     command_ca_export, command_cert_revoke;
@@ -52,6 +53,10 @@ NODISCARD int cli_each_page(struct cli *c, const char *filter,
 
 /* Of 'cert archive': one generation of the credential alone. */
 NODISCARD int cli_archive_generation(struct cli *c, const char *number, struct err *err);
+
+/* export_password.c: prints it, at most once; in JSON it is a member of the result. */
+void cli_show_made_password(struct cli *c);
+void cli_put_made_password(const struct cli *c, struct json_writer *w);
 
 /* Before it: is --wait a duration? */
 NODISCARD int cli_wait_check(const struct cli *c, struct err *err);

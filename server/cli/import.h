@@ -78,9 +78,12 @@ struct import_told { /* what an import is called in results */
 	struct hash fingerprint;
 };
 
+struct export_session;
+
 struct import_run {
 	struct cli *c;
 	const struct managers *managers;
+	const struct export_session *export;
 	bool batch;
 	bool lines; /* each failure has its own; set when there may be several */
 	size_t sets, sets_done;

@@ -5,7 +5,7 @@
 #include "common/base/num.h"
 #include "common/base/str.h"
 #include "server/cli/foreign.h"
-#include "server/cli/import.h"
+#include "server/cli/export.h"
 #include "server/cli/init.h"
 
 #define GO_ON "the same command goes on where it was: what was imported is recognised"
@@ -14,6 +14,7 @@ struct import {
 	struct cli *c;
 	struct import_sets sets;
 	struct managers managers;
+	struct export_session export;
 	struct foreign foreign;
 	struct import_run run;
 	size_t with_keys; /* files in which keys lie */
@@ -24,6 +25,7 @@ static void
 import_fini(struct import *im)
 {
 	foreign_fini(&im->foreign);
+	export_session_fini(im->c, &im->export);
 	managers_fini(&im->managers);
 	import_sets_fini(&im->sets);
 	mem_free(im->run.first_text);
@@ -247,6 +249,7 @@ static int
 prepare(struct import *im, struct err *err)
 {
 	struct cli *c = im->c;
+	bool exportable = false;
 	int r = 0;
 
 	if (cli_flag(c, "all") && cli_option(c, "key") != NULL)
@@ -254,7 +257,13 @@ prepare(struct import *im, struct err *err)
 	r = import_sets_make(c->words, c->word_count, &im->sets, err);
 	if (r == 0)
 		r = foreign_begin(&im->foreign, c, err);
-	return r < 0 ? r : managers_get(c, &im->managers, err);
+	if (r == 0)
+		r = export_options(c, &exportable, err);
+	if (r == 0)
+		r = managers_get(c, &im->managers, err);
+	if (r == 0 && exportable)
+		r = export_session_begin(c, NULL, 0, &im->managers, &im->export, err);
+	return r;
 }
 
 static int
@@ -267,6 +276,7 @@ run_import(struct cli *c, struct err *err)
 	if (r == 0) {
 		im.run = (struct import_run){.c = c,
 		    .managers = &im.managers,
+		    .export = &im.export,
 		    .batch = im.sets.batch,
 		    .sets = im.sets.count};
 		import_run_begin(&im.run);
@@ -276,6 +286,8 @@ run_import(struct cli *c, struct err *err)
 		import_run_end(&im.run);
 		interrupted = interrupt_came();
 		interrupt_end();
+		if (im.run.imported > 0)
+			cli_show_made_password(c);
 		put_left(&im);
 		if (r == 0)
 			r = judge(&im, err);
@@ -295,7 +307,7 @@ static const struct cli_option import_options[] = {
     {"key", "NUMBER", "Take this one of several keys, as they are listed without it."},
     {"all", NULL, "Take all keys that there are."},
     {"replace", NULL, "Make it the next generation of what was imported under its name before."},
-    {"root", "FINGERPRINT", "The domain's root; from the files beside the socket if not given."},
+    CLI_EXPORT_OPTIONS,
 };
 
 const struct cli_command command_cert_import = {

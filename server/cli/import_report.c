@@ -1,5 +1,6 @@
 /* What becomes of imports: results, and what is said once. */
 
+#include "server/cli/commands.h"
 #include "server/cli/import.h"
 
 #include "common/base/str.h"
@@ -169,6 +170,8 @@ import_run_end_report(struct import_run *r)
 		for (size_t i = 0; i < r->said_count; i++)
 			json_put_text(&r->json, NULL, r->said[i].text);
 		json_put_end(&r->json);
+		if (r->imported > 0)
+			cli_put_made_password(r->c, &r->json);
 		json_put_end(&r->json);
 		cli_printf(r->c, "\n");
 	} else {

@@ -1,6 +1,6 @@
 /* Requests with many imports each: one is filled while the one before is on its way. */
 
-#include "server/cli/import.h"
+#include "server/cli/export.h"
 
 #include "common/base/str.h"
 #include "common/crypto/sign.h"
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define REQUEST_MOST 100
+#define REQUEST_MOST_EXPORTABLE 8
 #define BODY_MOST (LIMIT_HTTP_BODY - 1024)
 
 struct import_request {
@@ -161,10 +162,18 @@ put_unit(const struct import_run *r, const struct import_unit *u, const char *na
 		json_put_base64(&w, "sealed", buf_span(&sealed));
 		if (cli_flag(r->c, "replace"))
 			json_put_bool(&w, "replace", true);
+		rc = export_session_put(r->export, &w, NULL, u->certs[0], err);
 		json_put_end(&w);
 	}
 	buf_fini(&sealed);
 	return rc;
+}
+
+/* The rounds of a password take as long as many keys without. */
+static size_t
+request_most(const struct import_run *r)
+{
+	return r->export->password != NULL ? REQUEST_MOST_EXPORTABLE : REQUEST_MOST;
 }
 
 int
@@ -183,7 +192,7 @@ import_run_add(struct import_run *r, const struct import_unit *u, const char *na
 		    r, u->file, ERR_LIMIT, "its key and certificates are too long for one request");
 		return 0;
 	}
-	if (q->count == REQUEST_MOST || q->body.len + entry->len > BODY_MOST) {
+	if (q->count == request_most(r) || q->body.len + entry->len > BODY_MOST) {
 		rc = send_on(r, err);
 		if (rc < 0)
 			return rc;

@@ -91,6 +91,7 @@ NODISCARD int passphrase_get(const struct cli *c, const char *file_option, const
 /* Passwords of foreign files: each --password-file and --password-fd that was given, in order. */
 NODISCARD int password_list(
     const struct cli *c, struct secret **out, size_t most, size_t *count, struct err *err);
+NODISCARD int password_from_file(const char *path, struct secret **out, struct err *err);
 /* Once, from the terminal that standard input is. */
 NODISCARD int password_ask(const char *question, struct secret **out, struct err *err);
 

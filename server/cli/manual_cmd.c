@@ -1,6 +1,7 @@
 /* Certificates from a CA outside: submit, the CSR, and the answer. */
 
 #include "server/cli/commands.h"
+#include "server/cli/export.h"
 
 #include "server/cli/foreign.h"
 
@@ -74,6 +75,8 @@ run_paste(struct cli *c, struct err *err)
 
 static const struct cli_option submit_options[] = {
     {"new-key", NULL, "With a new key, also in place of a CSR that waits."},
+    CLI_EXPORT_OPTIONS,
+    {"no-export", NULL, "Ask for no export password: the new key cannot be exported."},
     CLI_WAIT_OPTIONS,
 };
 

@@ -201,6 +201,12 @@ password_list(const struct cli *c, struct secret **out, size_t most, size_t *cou
 }
 
 int
+password_from_file(const char *path, struct secret **out, struct err *err)
+{
+	return from_file(path, out, err);
+}
+
+int
 password_ask(const char *question, struct secret **out, struct err *err)
 {
 	return ask(question, out, err);

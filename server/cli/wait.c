@@ -1,6 +1,9 @@
 #include "server/cli/commands.h"
+#include "server/cli/export.h"
 
+#include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WAIT_MS 5000
 #define LOOK_MS 10
@@ -57,6 +60,7 @@ put_json(struct cli *c, const struct json *made, const struct progress *p)
 	json_put_int(&w, "served", p->served);
 	json_put_int(&w, "expected", p->expected);
 	json_put_uint(&w, "after_ms", p->after_ms);
+	cli_put_made_password(c, &w);
 	cli_result_end(c, &w);
 }
 
@@ -119,6 +123,10 @@ cli_wait_served(struct cli *c, const struct json *made, const char *done, struct
 
 	if (cli_flag(c, "no-wait"))
 		limit_ms = 0;
+	/* Before anything else can go wrong: it is made, and needed from now on. */
+	cli_show_made_password(c);
+	if (r == 0)
+		r = cli_flush(c, err);
 	if (r == 0 && has_certificate(made))
 		r = follow(c, made, limit_ms, &p, err);
 	if (r < 0)
@@ -138,32 +146,90 @@ cli_wait_served(struct cli *c, const struct json *made, const char *done, struct
 	return cli_flush(c, err);
 }
 
+/* A new key of what is exportable needs a password again, if somebody is there to give it. */
 static int
-ask_one(struct cli *c, const char *name, const char *verb, const char *done, struct err *err)
+wants_password(const struct cli *c, const struct json *cert, bool asked)
+{
+	const char *export = json_text(cert, "export");
+	bool new_key = cli_flag(c, "new-key") || json_flag(cert, "new_key") ||
+	    (json_number(cert, "generation") == 0 && !json_flag(cert, "csr"));
+
+	if (asked)
+		return true;
+	return new_key && (str_equal(export, "yes") || str_equal(export, "waiting"));
+}
+
+static int
+put_export(struct cli *c, const char *name, bool asked, struct export_session *s,
+    struct json_writer *w, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s", name, NULL);
+	AUTO(json_freep)
+	struct json *cert = NULL;
+	struct id credential;
+	int r;
+
+	if (!asked && (cli_flag(c, "no-export") || !isatty(STDIN_FILENO)))
+		return 0;
+	r = cli_call(c, "GET", path, NULL, &cert, err);
+	if (r < 0 || !wants_password(c, cert, asked))
+		return r;
+	if (!asked)
+		fprintf(stderr,
+		    "certherd: credential %s is exportable, and its new key needs a password; "
+		    "--no-export goes without\n",
+		    name);
+	if (s->password == NULL)
+		r = export_session_begin(c, &name, 1, NULL, s, err);
+	if (r == 0)
+		r = id_parse(json_text(cert, "id"), &credential, err);
+	return r < 0 ? r : export_session_put(s, w, &credential, SPAN(NULL, 0), err);
+}
+
+static int
+ask_one(struct cli *c, const char *name, const char *verb, const char *done, bool asked,
+    struct err *err)
 {
 	AUTO(mem_freep)
 	char *path = cli_path("/v1/certs/%s/%s", name, verb);
+	struct export_session export = {.password = NULL};
 	AUTO(json_freep)
 	struct json *reply = NULL;
-	struct buf body = BUF_INIT(64);
+	struct buf body = BUF_INIT(LIMIT_HTTP_BODY);
+	struct json_writer w = JSON_WRITER(&body);
 	int r;
 
-	buf_put_str(&body, cli_flag(c, "new-key") ? "{\"new_key\":true}" : "{}");
-	r = cli_call(c, "POST", path, &body, &reply, err);
+	json_put_object(&w, NULL);
+	if (cli_flag(c, "new-key"))
+		json_put_bool(&w, "new_key", true);
+	r = put_export(c, name, asked, &export, &w, err);
+	json_put_end(&w);
+	if (r == 0)
+		r = cli_call(c, "POST", path, &body, &reply, err);
 	buf_fini(&body);
-	return r < 0 ? r : cli_wait_served(c, reply, done, err);
+	if (r == 0)
+		r = cli_wait_served(c, reply, done, err);
+	export_session_fini(c, &export);
+	return r;
 }
 
 int
 cli_certs_each(struct cli *c, const char *verb, const char *done, struct err *err)
 {
+	bool asked = false;
 	int r = cli_wait_check(c, err);
 
+	if (r == 0)
+		r = export_options(c, &asked, err);
+	/* Where a password is going to lie, before anything else is asked. */
+	if (r == 0 && (asked || isatty(STDIN_FILENO)))
+		r = import_heap(err);
 	if (r < 0)
 		return r;
 	cli_results_begin(c);
 	for (size_t i = 0; r == 0 && i < c->word_count; i++) {
-		r = ask_one(c, c->words[i], verb, done, err);
+		r = ask_one(c, c->words[i], verb, done, asked, err);
 		if (r < 0 && i + 1 < c->word_count && c->hint.len == 0)
 			cli_hint(c, "nothing was done for '%s' and what stands behind it",
 			    c->words[i + 1]);

@@ -4,6 +4,7 @@
 #include "common/crypto/subject.h"
 #include "common/model/names.h"
 #include "server/flow/answer.h"
+#include "server/flow/export.h"
 #include "server/flow/revoke.h"
 
 #include <string.h>

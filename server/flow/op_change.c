@@ -1,6 +1,7 @@
 /* Credentials whose access changes, that are archived, and that are deleted. */
 
 #include "common/model/state.h"
+#include "server/flow/export.h"
 #include "server/flow/flow_priv.h"
 
 #include <string.h>

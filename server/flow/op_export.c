@@ -6,7 +6,7 @@
 
 #include "common/crypto/sign.h"
 #include "common/wire/public_wire.h"
-#include "server/flow/flow_priv.h"
+#include "server/flow/export.h"
 
 #include <stdio.h>
 

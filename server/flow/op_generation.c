@@ -4,6 +4,7 @@
 #include "common/model/renewal.h"
 #include "common/model/state.h"
 #include "common/wire/public_wire.h"
+#include "server/flow/export.h"
 #include "server/flow/flow_priv.h"
 
 /* The generation that the command names, to be written anew with its seal. */

@@ -4,6 +4,7 @@
 #include "common/model/names.h"
 #include "common/model/renewal.h"
 #include "common/model/state.h"
+#include "server/flow/export.h"
 #include "server/flow/flow_priv.h"
 
 #include <string.h>

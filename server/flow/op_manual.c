@@ -1,6 +1,7 @@
 /* Certificates from outside, first half: a key and its CSR, which waits. */
 
 #include "common/model/state.h"
+#include "server/flow/export.h"
 #include "server/flow/flow_priv.h"
 
 /* Whose key goes on: that in force, or the one that waits if there is none yet. */

@@ -6,6 +6,7 @@
 #include "common/model/state.h"
 #include "common/wire/public_wire.h"
 #include "server/flow/answer.h"
+#include "server/flow/export.h"
 #include "server/flow/flow_priv.h"
 
 #include <string.h>

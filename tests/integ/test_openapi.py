@@ -53,6 +53,7 @@ CALLS = [
     ("POST", "/v1/certs/{name}/renew", f"/v1/certs/{CERT}/renew", {}),
     ("POST", "/v1/certs/{name}/change", f"/v1/certs/{CERT}/change", {"add_names": ["w.example"]}),
     ("POST", "/v1/certs/{name}/change", f"/v1/certs/{CERT}/change", {"add_names": ["w.example"]}),
+    ("POST", "/v1/certs/{name}/export", f"/v1/certs/{CERT}/export", {}),
     ("GET", "/v1/certs/{name}/generations", f"/v1/certs/{CERT}/generations", None),
     ("POST", "/v1/certs/{name}/generations/{number}/activate",
      f"/v1/certs/{CERT}/generations/1/activate", None),

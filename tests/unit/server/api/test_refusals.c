@@ -38,6 +38,20 @@ test_bad_requests(void **state)
 	    {"POST", "/v1/certs/x/change", "{\"stale_after\":\"59s\"}", "a minute at least"},
 	    {"POST", "/v1/certs/x/generations/0/activate", "", "no number of a generation"},
 	    {"POST", "/v1/certs/x/generations/one/archive", "", "no number of a generation"},
+	    {"POST", "/v1/certs/x/renew", "{\"export\":{}}", "'generation'"},
+	    {"POST", "/v1/certs/x/renew",
+		"{\"export\":{\"generation\":\"zz000000000000000000000000000000\","
+		"\"password\":\"c2VhbA==\"}}",
+		"member 'export'"},
+	    {"POST", "/v1/certs/x/submit",
+		"{\"export\":{\"generation\":\"00000000000000000000000000000001\","
+		"\"password\":\"\"}}",
+		"export"},
+	    {"POST", "/v1/certs/x/export", "{\"password\":\"c2VhbA==\"}", "export_key"},
+	    {"POST", "/v1/certs/x/export",
+		"{\"export_key\":\"00000000000000000000000000000001\","
+		"\"nonce\":\"00000000000000000000000000000001\",\"password\":\"?\"}",
+		"base64"},
 	    {"POST", "/v1/tokens", "{\"name\":\"a\",\"ttl\":\"1y\"}", "'ttl'"},
 	    {"POST", "/v1/groups", "{\"members\":[]}", "'name' is missing"},
 	    {"PUT", "/v1/settings/default-access", "{}", "'access' is missing"},
@@ -65,6 +79,36 @@ test_bad_requests(void **state)
 		    strstr(answer, cases[i].answer) == NULL)
 			fail_msg("%s %s: %s", cases[i].method, cases[i].path, answer);
 		assert_string_equal(fakes.called, "");
+	}
+}
+
+#define ID32(start) start "000000000000000000000000000000"
+
+/* The password is passed on as it is sealed; without one it is about the chain alone. */
+static void
+test_exports(void **state)
+{
+	static const char wish[] = "{\"export\":{\"credential\":\"" ID32(
+	    "0a") "\",\"generation\":\"" ID32("0b") "\",\"password\":\"c2VhbA==\"}}";
+	static const char question[] = "{\"export_key\":\"" ID32("0c") "\",\"nonce\":\"" ID32(
+	    "0d") "\",\"password\":\"c2VhbA==\"}";
+	static const struct {
+		const char *path, *body, *called, *answer;
+	} cases[] = {
+	    {"/v1/certs/x/renew", wish, "renew exportable x 0a 0b seal", "\"generation\":2"},
+	    {"/v1/certs/x/submit", wish, "submit exportable x 0a 0b seal", "\"generation\":2"},
+	    {"/v1/certs/x/export", "", "export x 00 00 ", "HTTP/1.1 403 "},
+	    {"/v1/certs/x/export", question, "export x 0c 0d seal", "password is wrong"},
+	};
+
+	(void)state;
+	connect_local();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *answer = ask("POST", cases[i].path, cases[i].body);
+
+		assert_string_equal(fakes.called, cases[i].called);
+		if (strstr(answer, cases[i].answer) == NULL)
+			fail_msg("%s: %s", cases[i].path, answer);
 	}
 }
 
@@ -125,6 +169,7 @@ refusals_run(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_bad_requests),
+	    TEST(test_exports),
 	    TEST(test_errors_of_others),
 	    TEST(test_not_there),
 	};

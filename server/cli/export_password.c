@@ -1,0 +1,190 @@
+#include "server/cli/export.h"
+
+#include "common/crypto/sign.h"
+#include "common/export/password.h"
+#include "common/wire/public_wire.h"
+#include "server/cli/commands.h"
+#include "server/cli/init.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define TRIES 3
+
+void
+export_session_fini(struct cli *c, struct export_session *s)
+{
+	c->made_password = NULL;
+	if (s->own_managers)
+		managers_fini(&s->managers);
+	secret_free(s->password);
+	*s = (struct export_session){.password = NULL};
+}
+
+int
+export_options(const struct cli *c, bool *asked, struct err *err)
+{
+	bool file = cli_option(c, "export-password-file") != NULL;
+	bool make = cli_flag(c, "generate-password");
+
+	if (file && make)
+		return err_set(err, ERR_INVALID,
+		    "--export-password-file and --generate-password contradict each other");
+	*asked = cli_flag(c, "exportable") || file || make;
+	return 0;
+}
+
+/* --- where it comes from --- */
+
+static int
+ask_twice(const char *const *avoid, size_t avoid_count, struct secret **out, struct err *err)
+{
+	AUTO(secret_freep)
+	struct secret *one = NULL;
+	AUTO(secret_freep)
+	struct secret *two = NULL;
+	AUTO(mem_freep)
+	char *question = mem_printf("Export password, at least %d characters", PASSWORD_MIN);
+	int r = password_ask(question, &one, err);
+
+	if (r == 0)
+		r = password_check(one, avoid, avoid_count, err);
+	if (r == 0)
+		r = password_ask("The same again", &two, err);
+	if (r == 0 && !secret_equal(one, secret_span(two)))
+		r = err_set(err, ERR_INVALID, "the two passwords differ");
+	if (r == 0)
+		*out = MOVE(one);
+	return r;
+}
+
+static int
+from_terminal(const char *const *avoid, size_t avoid_count, struct secret **out, struct err *err)
+{
+	if (!isatty(STDIN_FILENO))
+		return err_set(err, ERR_INVALID,
+		    "there is no terminal to ask for the export password; give "
+		    "--export-password-file FILE or --generate-password");
+	for (unsigned tries = 1;; tries++) {
+		int r = ask_twice(avoid, avoid_count, out, err);
+
+		if (r != ERR_INVALID || tries == TRIES)
+			return r;
+		fprintf(stderr, "certherd: %s; try again\n", err->text);
+	}
+}
+
+static int
+new_password(struct cli *c, const char *const *avoid, size_t avoid_count, struct secret **out,
+    struct err *err)
+{
+	const char *file = cli_option(c, "export-password-file");
+	AUTO(secret_freep)
+	struct secret *got = NULL;
+	int r;
+
+	if (cli_flag(c, "generate-password"))
+		return password_generate(out, err);
+	if (file == NULL)
+		return from_terminal(avoid, avoid_count, out, err);
+	r = password_from_file(file, &got, err);
+	if (r == 0) {
+		r = password_check(got, avoid, avoid_count, err);
+		if (r < 0)
+			return err_wrap(err, "'%.120s'", file);
+		*out = MOVE(got);
+	}
+	return r;
+}
+
+int
+export_session_begin(struct cli *c, const char *const *avoid, size_t avoid_count,
+    const struct managers *managers, struct export_session *out, struct err *err)
+{
+	struct export_session s = {.own_managers = managers == NULL};
+	int r = import_heap(err);
+
+	if (r == 0)
+		r = new_password(c, avoid, avoid_count, &s.password, err);
+	if (r == 0 && managers == NULL)
+		r = managers_get(c, &s.managers, err);
+	if (r < 0) {
+		export_session_fini(c, &s);
+		return r;
+	}
+	if (managers != NULL)
+		s.managers = *managers;
+	if (cli_flag(c, "generate-password"))
+		c->made_password = s.password;
+	*out = s;
+	return 0;
+}
+
+int
+export_session_put(const struct export_session *s, struct json_writer *w,
+    const struct id *credential, struct span certificate, struct err *err)
+{
+	struct span bound = credential != NULL ? SPAN(credential->bytes, ID_LEN) : certificate;
+	AUTO(secret_freep)
+	struct secret *payload = NULL;
+	AUTO(buf_freep)
+	struct buf *sealed = buf_new(LIMIT_SEALED);
+	char hex[ID_HEX_MAX];
+	struct id generation;
+	int r;
+
+	if (s->password == NULL)
+		return 0;
+	r = wire_password_encode(s->password, SPAN(NULL, 0), &payload, err);
+	if (r == 0)
+		r = managers_seal(
+		    &s->managers, SEAL_MAKE_EXPORT, bound, payload, &generation, sealed, err);
+	if (r < 0)
+		return r;
+	json_put_object(w, "export");
+	if (credential != NULL)
+		json_put_text(w, "credential", id_hex(credential, hex));
+	json_put_text(w, "generation", id_hex(&generation, hex));
+	json_put_base64(w, "password", buf_span(sealed));
+	json_put_end(w);
+	return 0;
+}
+
+void
+cli_show_made_password(struct cli *c)
+{
+	struct span text;
+
+	if (c->made_password == NULL || c->json)
+		return;
+	/* This one time, to whoever has asked for it. */
+	text = secret_reveal(c->made_password);
+	cli_printf(c,
+	    "export password %.*s\n"
+	    "keep it: it is stored nowhere, and nobody can export the key without it\n",
+	    (int)text.len, (const char *)text.data);
+	c->made_password = NULL;
+}
+
+void
+cli_put_made_password(const struct cli *c, struct json_writer *w)
+{
+	if (c->made_password != NULL)
+		json_put_span(w, "export_password", secret_reveal(c->made_password));
+}
+
+int
+export_password_old(struct cli *c, const char *name, struct secret **out, struct err *err)
+{
+	const char *file = cli_option(c, "export-password-file");
+	AUTO(mem_freep)
+	char *question = mem_printf("Export password of %s", name);
+
+	if (file != NULL)
+		return password_from_file(file, out, err);
+	if (!isatty(STDIN_FILENO))
+		return err_set(err, ERR_INVALID,
+		    "there is no terminal to ask for the export password; give "
+		    "--export-password-file FILE");
+	return password_ask(question, out, err);
+}
