@@ -137,6 +137,7 @@ tls_curious_ctx(struct err *err)
 	}
 	/* Weak servers too: what they send is looked at, and nothing else is done. */
 	SSL_CTX_set_security_level(ctx, 0);
+	(void)SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
 	return ctx;
 }

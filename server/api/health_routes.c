@@ -227,6 +227,9 @@ put_because(struct json_writer *w, enum runway_kind kind, const char *name)
 	case RUNWAY_CA:
 		json_put_textf(w, "because", "the Micro CA '%s' runs out then", name);
 		return;
+	case RUNWAY_CRL:
+		json_put_textf(w, "because", "the revocation list of '%s' runs out then", name);
+		return;
 	case RUNWAY_IDENTITY:
 		json_put_textf(w, "because", "the identity of node '%s' runs out then", name);
 		return;

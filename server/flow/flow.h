@@ -240,10 +240,11 @@ NODISCARD int flow_chain_judge(const struct index *ix, int64_t now,
 void chain_health_fini(struct chain_health *h);
 /*
  * The same of these certificates alone, the leaf first: nothing is completed, so that it costs
- * little for many. key: that should be the leaf's, or NULL. End it with chain_fini.
+ * little for many. key: that should be the leaf's, or NULL; preferred: root, or NULL. End it with
+ * chain_fini.
  */
 void flow_chain_of(struct flow *f, struct certs list, enum leaf_profile purpose,
-    const struct pkey *key, struct chain *out);
+    const struct pkey *key, const char *preferred, struct chain *out);
 /* Puts that best chain into the generation in force. ERR_INVALID when it is there already. */
 NODISCARD int flow_credential_complete(struct flow *f, const char *name, const char *author,
     flow_done_cb *done, void *arg, struct err *err);

@@ -161,14 +161,15 @@ flow_chain_judge(const struct index *ix, int64_t now, const struct generation_pu
 
 void
 flow_chain_of(struct flow *f, struct certs list, enum leaf_profile purpose, const struct pkey *key,
-    struct chain *out)
+    const char *preferred, struct chain *out)
 {
 	struct flow_trust *trust = mem_zalloc(sizeof(*trust));
 	struct chain_params p = {.leaf = list.list[0],
 	    .given = {list.list + 1, list.count - 1},
 	    .now = runtime_wall_s(f->rt),
 	    .purpose = purpose,
-	    .key = key};
+	    .key = key,
+	    .preferred = preferred};
 
 	init_roots(trust, &f->cache, f->index);
 	p.roots = (struct certs){trust->roots, trust->root_count};

@@ -137,7 +137,7 @@ judge(struct health *h, struct item *it, const struct index_record *c,
 	(void)!pkey_from_spki(g->key, &key, NULL);
 	if (count > 0) {
 		flow_chain_of(h->p.flow, (struct certs){(const struct cert *const *)certs, count},
-		    purpose, key, &chain);
+		    purpose, key, c->credential->preferred_root, &chain);
 		leave_out_times(&chain);
 		keep(it, &chain);
 		chain_fini(&chain);

@@ -107,7 +107,7 @@ say_chain(struct health *h, const struct check_answer *answer, struct check_resu
 
 	flow_chain_of(h->p.flow,
 	    (struct certs){(const struct cert *const *)answer->chain, answer->count}, LEAF_SERVER,
-	    NULL, &chain);
+	    NULL, NULL, &chain);
 	for (size_t i = 0; i < chain.reason_count; i++)
 		if (chain.reasons[i].code == CHAIN_INCOMPLETE)
 			check_result_say(out, FOUND_CHAIN_INCOMPLETE,

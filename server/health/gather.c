@@ -30,6 +30,31 @@ gather_chain(const struct item *it, const struct index_record *active, struct he
 		    it->chain->items[i].text);
 }
 
+/* Of the key in force; who knows an older one can do nothing with it here. */
+static void
+gather_exposed(
+    const struct index_record *c, const struct index_record *active, struct health_report *out)
+{
+	const struct exposures *e = &c->credential->exposed;
+	const char *name = NULL;
+	size_t count = 0;
+
+	if (active == NULL || c->credential->archived)
+		return;
+	for (size_t i = 0; i < e->count; i++) {
+		if (!hash_equal(&e->items[i].key, &active->generation->key))
+			continue;
+		name = e->items[i].name;
+		count++;
+	}
+	if (count == 1 && name != NULL && name[0] != '\0')
+		health_say(out, "exposed", HEALTH_YELLOW,
+		    "'%.80s' could open its key and has no access any more", name);
+	else if (count > 0)
+		health_say(out, "exposed", HEALTH_YELLOW,
+		    "%zu servers could open its key and have no access any more", count);
+}
+
 static void
 gather_places(const struct item *it, const struct index_record *c, struct health_report *out)
 {
@@ -121,6 +146,7 @@ gather(const struct health *h, const struct item *it, const struct index_record 
 	memset(out, 0, sizeof(*out));
 	*again_at = 0;
 	gather_state(c, active, now, out);
+	gather_exposed(c, active, out);
 	if (it != NULL) {
 		gather_chain(it, active, out);
 		gather_places(it, c, out);

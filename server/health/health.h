@@ -128,6 +128,7 @@ void health_listen(struct health *h, health_change_cb *cb, void *arg);
 enum runway_kind {
 	RUNWAY_CERTIFICATE,
 	RUNWAY_CA,
+	RUNWAY_CRL,      /* revocation list of a Micro CA */
 	RUNWAY_IDENTITY, /* of a node */
 	RUNWAY_MANAGER,  /* the certificate by which identities are issued */
 	RUNWAY__COUNT,

@@ -5,6 +5,7 @@
  */
 
 #include "server/health/health_priv.h"
+#include "server/index/index_ca.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 static const char *const kinds[] = {
     [RUNWAY_CERTIFICATE] = "certificate",
     [RUNWAY_CA] = "ca",
+    [RUNWAY_CRL] = "crl",
     [RUNWAY_IDENTITY] = "identity",
     [RUNWAY_MANAGER] = "manager",
 };
@@ -119,7 +121,23 @@ on_credential(void *arg, const struct index_record *c)
 static bool
 on_ca(void *arg, const struct index_record *r)
 {
-	take(arg, RUNWAY_CA, r->name, r->ca->not_after, false);
+	struct walk *w = arg;
+
+	/* One that another issues in place of ends with its leaves, which are no longer than it. */
+	if (!r->ca->has_successor && r->ca->enabled)
+		take(w, RUNWAY_CA, r->name, r->ca->not_after,
+		    index_ca_due_at(w->health->p.index, r) > 0);
+	return true;
+}
+
+static bool
+on_crl(void *arg, const struct index_record *r)
+{
+	struct walk *w = arg;
+	const struct index_record *ca = index_of_kind(w->health->p.index, KIND_CA, &r->crl->ca);
+
+	if (ca != NULL)
+		take(w, RUNWAY_CRL, ca->name, r->crl->next_update, true);
 	return true;
 }
 
@@ -145,5 +163,6 @@ health_runway(const struct health *h, struct runway *out)
 	memset(out, 0, sizeof(*out));
 	index_each(h->p.index, KIND_CREDENTIAL, on_credential, &w);
 	index_each(h->p.index, KIND_CA, on_ca, &w);
+	index_each(h->p.index, KIND_CRL, on_crl, &w);
 	index_each(h->p.index, KIND_NODE, on_node, &w);
 }

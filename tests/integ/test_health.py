@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from process import slow, wait_for
-from tls_servers import REAL, Scripted
+from tls_servers import REAL, Scripted, free_port
 
 NAME = "mail.test.example"
 PEM = serialization.Encoding.PEM
@@ -20,8 +20,10 @@ class Ca:
 
     def __init__(self):
         self.root_key, self.key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        self.root = self.sign("Root", self.root_key, None, self.root_key, ca=True)
-        self.cert = self.sign("Issuer", self.key, self.root, self.root_key, ca=True)
+        self.root = self.sign("Root", self.root_key, None, self.root_key, ca=True,
+                              days=(-90, 900))
+        self.cert = self.sign("Issuer", self.key, self.root, self.root_key, ca=True,
+                              days=(-90, 900))
 
     def sign(self, name, key, above, signer, ca=False, days=(-1, 90)):
         now = datetime.datetime.utcnow()
@@ -123,9 +125,7 @@ def test_findings(mail, ca, scripted, tmp_path):
     expired = ca.leaf(days=(-9, -1))
     old = scripted(chain=expired.chain, key=expired.key)
     http = scripted(says=[b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-    closed = scripted()
-    closed.close()
-    results = look(mail, alone.address, old.address, http.address, closed.address)
+    results = look(mail, alone.address, old.address, http.address, f"127.0.0.1:{free_port()}")
     assert [r["findings"] for r in results] == [
         ["chain-incomplete"], ["wrong-certificate", "expired"], ["no-handshake"], ["unreachable"]]
     assert [r["grade"] for r in results] == ["yellow", "red", "red", "red"]

@@ -11,13 +11,8 @@ import subprocess
 import tempfile
 import threading
 
+from domain import free_port
 from process import Failure, wait_for
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Real:

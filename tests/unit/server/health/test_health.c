@@ -78,6 +78,26 @@ test_serving(void **state)
 	stage_pass(s, 60);
 }
 
+static void
+test_exposed(void **state)
+{
+	struct stage *s = *state;
+	const struct access_change change = {.name = WWW,
+	    .remove = office_texts((const char *const[]){"web2", NULL}),
+	    .keep_key = true,
+	    .author = "test"};
+
+	(void)office_add_node(&s->o, "web2");
+	assert_int_equal(
+	    office_add_credential(&s->o, WWW, (const char *const[]){"web1", "web2", NULL}), 0);
+	assert_int_equal(stage_grade(s, WWW, ""), HEALTH_GREEN);
+	OK(flow_credential_access(s->o.flow, &change, office_on_flow, &s->o, &s->o.err));
+	assert_int_equal(stage_grade(s, WWW, "exposed"), HEALTH_YELLOW);
+	/* Who knows the key of before can do nothing with it here. */
+	OK(flow_credential_renew(s->o.flow, WWW, true, "test", office_on_flow, &s->o, &s->o.err));
+	assert_int_equal(stage_grade(s, WWW, ""), HEALTH_GREEN);
+}
+
 /* --- chains --- */
 
 static void
@@ -162,6 +182,9 @@ test_worst_and_runway(void **state)
 	assert_int_equal(runway.manual[RUNWAY_CERTIFICATE].until, 0);
 	assert_string_equal(runway.first[RUNWAY_CA].name, "default");
 	assert_true(runway.first[RUNWAY_CA].until > runway.first[RUNWAY_CERTIFICATE].until);
+	/* It is renewed by the manager, and has no list. */
+	assert_int_equal(runway.manual[RUNWAY_CA].until, 0);
+	assert_int_equal(runway.first[RUNWAY_CRL].until, 0);
 	assert_true(runway.first[RUNWAY_IDENTITY].until > 0);
 	assert_int_equal(runway.manual[RUNWAY_IDENTITY].until, 0);
 }
@@ -173,6 +196,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_expiry),
 	    TEST(test_serving),
+	    TEST(test_exposed),
 	    TEST(test_chains),
 	    TEST(test_worst_and_runway),
 	};
