@@ -24,7 +24,7 @@ mutation_add(struct mutation *m)
 		m->drafts =
 		    mem_grow(m->drafts, m->count > 0 ? 2 * m->count : 1, sizeof(*m->drafts));
 	d = &m->drafts[m->count++];
-	*d = (struct draft){.public_part = buf_new(LIMIT_PUBLIC)};
+	*d = (struct draft){.public_part = buf_new(LIMIT_PUBLIC_CRL)};
 	return d;
 }
 

@@ -2,6 +2,7 @@
 
 #include "common/wire/public_wire.h"
 #include "server/flow/flow_priv.h"
+#include "server/index/index_ca.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -184,7 +185,7 @@ on_generation(void *arg, const struct index_record *r)
 		return true;
 	if (generation_kept_until(&facts) < s->now) {
 		draft_removed(s->m, r);
-	} else if (s->newer++ >= s->keep) {
+	} else if (s->newer++ >= s->keep && !index_awaits_list(s->op->flow->index, r, s->now)) {
 		draft_removed(s->m, r);
 		if (g->not_after >= s->now)
 			flow_op_warn(s->op,

@@ -3,6 +3,7 @@
 #include "common/model/state.h"
 #include "server/flow/export.h"
 #include "server/flow/flow_priv.h"
+#include "server/index/index_ca.h"
 
 #include <string.h>
 
@@ -198,26 +199,41 @@ look_only(struct flow_op *op, struct err *err)
 	return rc;
 }
 
+struct deleting {
+	struct flow_op *op;
+	struct mutation *m;
+	bool unlisted;
+};
+
 static bool
 on_generation(void *arg, const struct index_record *r)
 {
-	struct mutation *m = arg;
+	struct deleting *d = arg;
 
-	draft_removed(m, r);
-	return m->count < LIMIT_MUTATION;
+	if (index_awaits_list(d->op->flow->index, r, runtime_wall_s(d->op->flow->rt)))
+		d->unlisted = true;
+	draft_removed(d->m, r);
+	return d->m->count < LIMIT_MUTATION;
 }
 
 static int
 mutation_delete(struct flow_op *op, struct mutation *m, struct err *err)
 {
 	const struct index_record *c;
+	struct deleting d = {op, m, false};
 	int rc = draft_current(op, &c, err);
 
 	if (rc < 0)
 		return rc;
 	draft_removed(m, c);
 	(void)export_draft_removed(op, m);
-	index_generations(op->flow->index, &c->id, on_generation, m);
+	index_generations(op->flow->index, &c->id, on_generation, &d);
+	/* The list is made from these records: a moment later it has what it needs. */
+	if (d.unlisted)
+		return err_set(err, ERR_CONFLICT,
+		    "the revocation of '%.120s' is not in the list of its CA yet: delete it when "
+		    "it is",
+		    c->name);
 	return 0;
 }
 

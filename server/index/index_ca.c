@@ -165,6 +165,19 @@ index_unlisted(const struct index *ix, const struct index_record *ca, int64_t no
 }
 
 bool
+index_awaits_list(const struct index *ix, const struct index_record *generation, int64_t now)
+{
+	const struct index_generation *g = generation->generation;
+	const struct index_record *ca;
+
+	if (!g->revoked || g->serial.len == 0 || g->not_after < now)
+		return false;
+	ca = index_ca_of(ix, generation);
+	return ca != NULL && index_wants_crl(ix, ca, now) &&
+	    !index_is_listed(index_crl_of(ix, ca), generation);
+}
+
+bool
 index_wants_crl(const struct index *ix, const struct index_record *ca, int64_t now)
 {
 	struct unlisted u = {.crl = index_crl_of(ix, ca), .now = now};

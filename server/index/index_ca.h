@@ -25,6 +25,8 @@ bool index_is_listed(const struct index_record *crl, const struct index_record *
 bool index_wants_crl(const struct index *ix, const struct index_record *ca, int64_t now);
 /* How many certificates that still run are not in its list, though they are revoked. */
 size_t index_unlisted(const struct index *ix, const struct index_record *ca, int64_t now);
+/* Whether a GENERATION is one of those: its record must stay until the list has it. */
+bool index_awaits_list(const struct index *ix, const struct index_record *generation, int64_t now);
 /*
  * When a CA is to be renewed (seconds), by the longest certificates that are asked of it and by the
  * CAs below it; 0: never, because another one issues in its place, or it is not enabled.

@@ -243,6 +243,120 @@ test_list_later(void **state)
 	assert_true(is_listed(o, &active));
 }
 
+/* A deletion that comes as soon as a generation is revoked. */
+static void
+on_deleted(void *arg, int status, const struct flow_result *result, const struct err *err)
+{
+	(void)result;
+	(void)err;
+	*(int *)arg = status;
+}
+
+static int deleted;
+
+static void
+delete_it(void *arg, const struct committed *records, size_t count, const struct head *head,
+    struct signed_bytes signed_head)
+{
+	struct office *o = arg;
+	struct err err;
+
+	(void)head;
+	(void)signed_head;
+	for (size_t i = 0; i < count; i++)
+		if (records[i].record->kind == KIND_GENERATION && !records[i].record->removed)
+			assert_int_equal(flow_credential_delete(
+					     o->flow, WWW, "test", on_deleted, &deleted, &err),
+			    0);
+}
+
+/* It waits for the list, which is made from the records that it removes. */
+static void
+test_deleted_at_once(void **state)
+{
+	struct office *o = *state;
+
+	assert_int_equal(add(o, WWW, NULL), 0);
+	deleted = 1;
+	commit_observe(o->commit, delete_it, o);
+	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	office_settle(o);
+	commit_unobserve(o->commit, delete_it, o);
+	assert_int_equal(deleted, 0);
+	assert_null(index_named(o->index, KIND_CREDENTIAL, WWW));
+	assert_int_equal(index_crl_of(o->index, index_default_ca(o->index))->crl->list.count, 1);
+}
+
+static void
+on_put(void *arg, int status, const struct commit_result *result, const struct err *err)
+{
+	(void)result;
+	(void)err;
+	*(int *)arg = status;
+}
+
+/* A list with that many certificates that nobody here knows. */
+static void
+put_list(struct office *o, const struct index_record *ca, size_t count)
+{
+	static uint8_t serials[LIMIT_CRL_ENTRIES][3];
+	static struct revoked_certificate all[LIMIT_CRL_ENTRIES];
+	int64_t now = virtual_wall_ms(&o->time.rt) / 1000;
+	struct signer_request r = {.op = SIGNER_SIGN_CRL};
+	struct mutation *m = mutation_new("test", "test", "list");
+	struct draft *d = mutation_add(m);
+	char hex[ID_HEX_MAX];
+	int status = 1;
+
+	for (size_t i = 0; i < count; i++) {
+		serials[i][0] = 1;
+		serials[i][1] = (uint8_t)(i >> 8);
+		serials[i][2] = (uint8_t)i;
+		all[i] = (struct revoked_certificate){.serial = SPAN(serials[i], 3),
+		    .revoked_at = now,
+		    .not_after = now + 1000 * DAY};
+	}
+	r.sign_crl = (struct signer_sign_crl){.ca = ca->signed_record,
+	    .revoked = {all, count},
+	    .this_update = now,
+	    .next_update = now + 7 * DAY};
+	assert_int_equal(world_ask(&o->world, &r), 0);
+	d->id = (struct id){{9, 9}};
+	d->kind = KIND_CRL;
+	snprintf(d->name, sizeof(d->name), "%s", id_hex(&ca->id, hex));
+	buf_put_span(d->public_part, o->world.last.public_part);
+	assert_int_equal(commit_submit(o->commit, m, on_put, &status, &o->err), 0);
+	office_settle(o);
+	assert_int_equal(status, 0);
+}
+
+/* The last place is given away; after that a revocation is refused, and says what to do. */
+static void
+test_full_list(void **state)
+{
+	struct office *o = *state;
+	const struct index_record *ca;
+
+	assert_int_equal(add(o, WWW, NULL), 0);
+	assert_int_equal(add(o, "b.example.org", NULL), 0);
+	ca = index_default_ca(o->index);
+	put_list(o, ca, LIMIT_CRL_ENTRIES - 1);
+	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	assert_string_equal(o->warning, "");
+	assert_int_equal(index_crl_of(o->index, ca)->crl->list.count, LIMIT_CRL_ENTRIES);
+	assert_int_equal(revoke(o, "b.example.org", 0, NULL), ERR_LIMIT);
+	assert_non_null(strstr(o->err.text, "--new-key"));
+	assert_int_equal(
+	    office_credential(o, "b.example.org")->credential->state, CREDENTIAL_ISSUED);
+	/* It is renewed all the same, and a new key has a list of its own. */
+	office_sleep(o, 4 * DAY);
+	assert_int_equal(index_crl_of(o->index, ca)->crl->number, 3);
+	OK(flow_ca_renew(o->flow, "default", true, 0, "test", office_on_flow, o, &o->err));
+	OK(flow_credential_renew(
+	    o->flow, "b.example.org", false, "test", office_on_flow, o, &o->err));
+	assert_int_equal(revoke(o, "b.example.org", 0, NULL), 0);
+}
+
 static void
 test_refresh(void **state)
 {
@@ -430,6 +544,8 @@ main(void)
 	    WITH_OFFICE(test_revoke_key),
 	    WITH_OFFICE(test_revoke_many),
 	    WITH_OFFICE(test_list_later),
+	    WITH_OFFICE(test_deleted_at_once),
+	    WITH_OFFICE(test_full_list),
 	    WITH_OFFICE(test_refresh),
 	    WITH_OFFICE(test_short_lists),
 	    WITH_OFFICE(test_default),
