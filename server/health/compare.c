@@ -105,6 +105,8 @@ say_chain(struct health *h, const struct check_answer *answer, struct check_resu
 {
 	struct chain chain = {.count = 0};
 
+	if (anchors_hold(h, (const struct cert *const *)answer->chain, answer->count))
+		return;
 	flow_chain_of(h->p.flow,
 	    (struct certs){(const struct cert *const *)answer->chain, answer->count}, LEAF_SERVER,
 	    NULL, NULL, &chain);

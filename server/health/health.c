@@ -253,8 +253,10 @@ on_sweep(void *arg)
 	h->touch_all = false;
 	looks_sweep(h);
 	/* Issuers run out as well. */
-	if (runtime_mono_ms(h->p.runtime) - h->judged_all_ms > (uint64_t)HEALTH_LOOK_S * 1000)
+	if (runtime_mono_ms(h->p.runtime) - h->judged_all_ms > (uint64_t)HEALTH_LOOK_S * 1000) {
 		chains_queue_all(h);
+		anchors_load(h);
+	}
 	runtime_timer_start(h->p.runtime, &h->sweep_timer, SWEEP_EVERY_MS);
 }
 
@@ -417,6 +419,7 @@ health_new(const struct health_params *params)
 	h->work_timer = (struct timer){.cb = on_work, .arg = h};
 	h->sweep_timer = (struct timer){.cb = on_sweep, .arg = h};
 	chains_start(h);
+	anchors_load(h);
 	runway_start(h);
 	index_each(h->p.index, KIND_CREDENTIAL, on_first, h);
 	commit_observe(h->p.commit, on_observed, h);
@@ -437,6 +440,7 @@ health_free(struct health *h)
 	runtime_timer_stop(h->p.runtime, &h->sweep_timer);
 	looks_stop(h);
 	chains_stop(h);
+	anchors_stop(h);
 	runway_stop(h);
 	while (map_next(h->items, &at, NULL, &value))
 		item_free(value);

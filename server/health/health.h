@@ -36,7 +36,8 @@ struct health_params {
 	/* Whether the node has told everything since our start. */
 	bool (*has_told)(void *arg, const struct id *node);
 	struct health_looks looks;
-	void *arg; /* of all of these */
+	const char *host_roots; /* PEM file of the host's authorities; NULL: none are known */
+	void *arg;              /* of all of these */
 };
 
 /* Nothing is said of what nodes serve for so long after a change, or after the start. */

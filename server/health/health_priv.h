@@ -50,8 +50,9 @@ struct queue {
 	size_t count;
 };
 
-struct judging; /* chains.c: a record that is fetched */
-struct look;    /* looks.c: a look that is under way */
+struct anchors_read; /* anchors.c */
+struct judging;      /* chains.c: a record that is fetched */
+struct look;         /* looks.c: a look that is under way */
 
 struct health {
 	struct health_params p;
@@ -61,6 +62,9 @@ struct health {
 	uint64_t started_ms, judged_all_ms;
 	bool touch_all; /* at the next sweep */
 	struct judging *judging;
+	struct anchors_read *anchors_read;
+	struct cert **host_roots;
+	size_t host_root_count;
 	struct look *looks;
 	size_t look_count;
 	health_change_cb *listener;
@@ -87,6 +91,12 @@ void chains_queue(struct health *h, struct item *it);
 void chains_queue_all(struct health *h);
 /* The item goes. */
 void chains_forget(struct health *h, struct item *it);
+
+/* anchors.c */
+void anchors_load(struct health *h); /* again: the host's may have changed */
+void anchors_stop(struct health *h);
+/* Whether what a server sends, leaf first, leads to one. */
+bool anchors_hold(const struct health *h, const struct cert *const *chain, size_t count);
 
 /* looks.c */
 void looks_stop(struct health *h);

@@ -89,6 +89,9 @@ on_change(void *arg, const struct health_change *c)
 		tell_check(s, c);
 }
 
+/* As ca-certificates makes it, and what is linked against OpenSSL reads. */
+#define HOST_ROOTS "/etc/ssl/certs/ca-certificates.crt"
+
 void
 server_open_health(struct server *s)
 {
@@ -100,6 +103,7 @@ server_open_health(struct server *s)
 	    .receipt = get_receipt,
 	    .has_told = has_told,
 	    .looks = {look_start, look_cancel},
+	    .host_roots = HOST_ROOTS,
 	    .arg = s,
 	});
 	health_listen(s->health, on_change, s);

@@ -113,6 +113,21 @@ def test_servers_of_debian(mail, ca, kind):
         assert found.get("generation") == (None if finding else 1)
 
 
+def test_root_that_is_not_sent(domain, ca, scripted, tmp_path):
+    """Nobody sends it: one that is trusted for outgoing connections is the end of what is sent."""
+    leaf = import_leaf(domain, ca.leaf(), tmp_path)
+    server = scripted(chain=leaf.chain, key=leaf.key)
+    found, = look(domain, f"{server.address}/{NAME}")
+    assert found["findings"] == ["chain-incomplete"]
+    (tmp_path / "root.pem").write_bytes(ca.root.public_bytes(PEM))
+    domain.cli("trust", "add", tmp_path / "root.pem", "--for", "outgoing")
+    found, = look(domain, f"{server.address}/{NAME}", status=0)
+    assert found["findings"] == []
+    alone = scripted(chain=leaf.alone, key=leaf.key)
+    found, = look(domain, f"{alone.address}/{NAME}")
+    assert found["findings"] == ["chain-incomplete"]
+
+
 def test_findings(mail, ca, scripted, tmp_path):
     """Every finding by its name, and the name that is asked for."""
     good = scripted(chain=mail.leaf.chain, key=mail.leaf.key)

@@ -1,5 +1,8 @@
 #include "tests/unit/server/health/stage.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 const char *const web1[] = {"web1", NULL};
 
 static const struct receipt *
@@ -68,9 +71,28 @@ open_health(struct stage *s)
 	    .receipt = get_receipt,
 	    .has_told = has_told,
 	    .looks = {look_start, look_cancel},
+	    .host_roots = s->host_roots,
 	    .arg = s,
 	});
 	health_listen(s->health, on_change, s);
+}
+
+static void
+write_host_roots(struct stage *s)
+{
+	struct buf pem = BUF_INIT(LIMIT_PEM_FILE);
+	int fd;
+
+	/* What cannot be read keeps nobody from the rest. */
+	buf_put_str(
+	    &pem, "# Some text\n-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n");
+	cert_put_pem(cert_der(s->ca.root), &pem);
+	snprintf(s->host_roots, sizeof(s->host_roots), "/tmp/certherd-host-roots-XXXXXX");
+	fd = mkstemp(s->host_roots);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, pem.data, pem.len), pem.len);
+	close(fd);
+	buf_fini(&pem);
 }
 
 int
@@ -84,6 +106,7 @@ stage_setup(void **state)
 	s->o.sched = NULL;
 	outside_init(&s->ca, virtual_wall_ms(&s->o.time.rt) / 1000);
 	(void)office_add_node(&s->o, "web1");
+	write_host_roots(s);
 	open_health(s);
 	*state = s;
 	return 0;
@@ -95,6 +118,7 @@ stage_teardown(void **state)
 	struct stage *s = *state;
 
 	health_free(s->health);
+	unlink(s->host_roots);
 	outside_fini(&s->ca);
 	office_fini(&s->o);
 	mem_free(s);

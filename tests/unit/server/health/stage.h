@@ -29,6 +29,7 @@ struct look {
 struct stage {
 	struct office o;
 	struct outside ca;
+	char host_roots[64]; /* a file with the root of ca */
 	struct health *health;
 	/* what web1 says */
 	bool has_told, has_receipt;

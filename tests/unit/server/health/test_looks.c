@@ -234,6 +234,35 @@ test_findings(void **state)
 	pkey_unref(key);
 }
 
+/* Nobody sends a root: one that the host knows, or that outgoing connections trust, is an end. */
+static void
+test_anchors(void **state)
+{
+	struct stage *s = *state;
+	const char *const at_www[] = {"tls://" WWW ":443", NULL};
+	const char *name = WWW;
+	int64_t now = virtual_wall_ms(&s->o.time.rt) / 1000;
+	struct pkey *key = NULL;
+	struct cert *chain[3];
+
+	stage_add(s, WWW);
+	assert_int_equal(pkey_generate(KEY_EC_P256, &key, NULL), 0);
+	chain[0] = outside_sign(&s->ca, key, &name, 1, now - DAY, now + DAY);
+	chain[1] = s->ca.other;
+	chain[2] = s->ca.issuer;
+	for (size_t sent = 1; sent <= ARRAY_LEN(chain); sent++) {
+		assert_int_equal(check(s, at_www), 0);
+		s->looks[0].open = false;
+		s->looks[0].done(s->looks[0].arg,
+		    &(struct check_answer){.stage = CHECK_DONE, .chain = chain, .count = sent});
+		stage_pass(s, 1);
+		assert_int_equal(s->results[0].findings,
+		    FOUND(WRONG_CERTIFICATE) | (sent < 3 ? FOUND(CHAIN_INCOMPLETE) : 0));
+	}
+	cert_unref(chain[0]);
+	pkey_unref(key);
+}
+
 static void
 test_on_demand(void **state)
 {
@@ -277,6 +306,7 @@ run_looks_tests(void)
 	    TEST(test_schedule),
 	    TEST(test_crowd),
 	    TEST(test_findings),
+	    TEST(test_anchors),
 	    TEST(test_on_demand),
 	};
 
