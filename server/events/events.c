@@ -1,5 +1,4 @@
 #include "common/log/log.h"
-#include "common/loop/loop.h"
 #include "server/events/events_priv.h"
 
 #include <string.h>
@@ -20,6 +19,17 @@ mark_key(enum event_kind kind, const struct id *about)
 	memcpy(k.bytes, &number, 4);
 	memcpy(k.bytes + 4, about->bytes, ID_LEN);
 	return k;
+}
+
+void
+mark_of_key(struct span key, enum event_kind *kind, struct id *about)
+{
+	uint32_t number;
+
+	CHECK(key.len == sizeof(struct mark_key));
+	memcpy(&number, key.data, 4);
+	memcpy(about->bytes, key.data + 4, ID_LEN);
+	*kind = (enum event_kind)number;
 }
 
 static uint32_t
@@ -190,7 +200,9 @@ events_new(const struct events_params *params, struct events **out, struct err *
 	int r;
 
 	e->p = *params;
-	e->rt = loop_runtime(params->loop);
+	if (e->p.stale_after == 0)
+		e->p.stale_after = EVENTS_STALE_AFTER;
+	e->rt = params->runtime;
 	e->marks = map_new();
 	e->soon = (struct timer){.cb = on_soon, .arg = e};
 	e->backoff = (struct backoff){.first_ms = RETRY_FIRST_MS, .most_ms = RETRY_MOST_MS};
@@ -210,10 +222,27 @@ events_new(const struct events_params *params, struct events **out, struct err *
 }
 
 void
-events_start(struct events *e)
+events_start(struct events *e, struct commit *commit, const struct publish *publish,
+    const struct health *health)
 {
+	static const struct event started = {
+	    .kind = EVENT_MANAGER_STARTED, .text = "the manager has been started"};
+
 	e->started = true;
+	e->commit = commit;
+	e->publish = publish;
+	e->health = health;
+	events_raise(e, &started);
 	sinks_wake(e);
+	look_start(e);
+}
+
+void
+events_look_away(struct events *e)
+{
+	look_stop(e);
+	e->publish = NULL;
+	e->health = NULL;
 }
 
 void
@@ -239,6 +268,7 @@ events_close(struct events *e, void (*closed)(void *arg), void *arg)
 {
 	e->closed = closed;
 	e->closed_arg = arg;
+	events_look_away(e);
 	/* What was raised on the way here is kept still. */
 	runtime_timer_stop(e->rt, &e->retry);
 	outbox_write(e);

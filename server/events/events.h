@@ -14,6 +14,8 @@
 #include "server/index/index.h"
 
 struct events;
+struct health;
+struct health_change;
 struct loop;
 struct publish;
 
@@ -31,6 +33,8 @@ enum event_kind {
 	EVENT_CREDENTIAL_ACCESS,
 	EVENT_CREDENTIAL_NOT_SERVED,
 	EVENT_CREDENTIAL_SERVED_AGAIN,
+	EVENT_CREDENTIAL_CHAIN_BAD,
+	EVENT_CREDENTIAL_CHAIN_GOOD,
 	EVENT_CREDENTIAL_EXPORTED,
 	EVENT_CREDENTIAL_EXPORT_REFUSED,
 	EVENT_CREDENTIAL_EXPORT_LAPSED,
@@ -111,8 +115,8 @@ struct event {
 void events_raise(struct events *e, const struct event *event);
 /*
  * For what is seen again and again, by looking: told when level (from 1) is higher than what has
- * been told about this kind and `about` (the record, or a generation), also before a restart.
- * True: it is told now.
+ * been told about this kind and `about`, also before a restart. That is the id of a live record
+ * (the credential, or its generation); what was told is forgotten with it. True: it is told now.
  */
 bool events_raise_once(
     struct events *e, const struct event *event, const struct id *about, uint32_t level);
@@ -138,17 +142,17 @@ NODISCARD int event_pattern_check(const char *text, struct err *err);
 /* ERR_INVALID; whole: also whether its files are there, and can be used. */
 NODISCARD int event_sink_check(const struct event_sink *sink, bool whole, struct err *err);
 
-#define EVENTS_STALE_AFTER 45       /* seconds of silence of a node */
-#define EVENTS_NOT_SERVED_AFTER 300 /* seconds that the nodes have for a new certificate */
+#define EVENTS_STALE_AFTER 45 /* seconds of silence of a node */
 
 struct events_params {
-	struct loop *loop;
+	struct runtime *runtime;
+	struct loop *loop;   /* the same, for children and threads; NULL without receivers */
 	struct store *store; /* local_open has been called on it */
 	struct index *index;
 	const char *domain_name;
 	struct id self;
-	int64_t stale_after, not_served_after; /* seconds; 0: as above */
-	const struct event_sink *sinks;        /* live as long as events */
+	int64_t stale_after;            /* seconds; 0: as above */
+	const struct event_sink *sinks; /* live as long as events */
 	size_t sink_count;
 	/* An event is durable: its JSON, borrowed. May be NULL. */
 	void (*told)(void *arg, struct span document);
@@ -159,8 +163,13 @@ struct events_params {
 NODISCARD int events_new(const struct events_params *params, struct events **out, struct err *err);
 /* For commit: derives what follows from records, and writes it with them. */
 struct commit_beside events_beside(struct events *e);
-/* Begins to tell: once the records are there. */
-void events_start(struct events *e);
+/* Begins to tell, and to look at nodes and CAs: once the records are there. */
+void events_start(struct events *e, struct commit *commit, const struct publish *publish,
+    const struct health *health);
+/* As health_change_cb. */
+void events_on_health(struct events *e, const struct health_change *change);
+/* Publish and health are about to end: nothing is looked at any more. */
+void events_look_away(struct events *e);
 
 /* Documents of events above a number in order, at most max; borrowed for the time of the call. */
 typedef void events_read_cb(

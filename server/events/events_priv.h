@@ -66,6 +66,16 @@ struct events {
 	struct sink *sinks;     /* as many as in p */
 	size_t readers;         /* jobs for lists */
 	bool started;
+	/* looking: look.c */
+	struct commit *commit;
+	const struct publish *publish;
+	const struct health *health;
+	struct timer look;
+	uint64_t look_ms; /* when that was due */
+	unsigned looks;
+	struct map *nodes;         /* by id: struct seen_node */
+	struct position newest;    /* of the log at the last look */
+	char next[LIMIT_NAME + 1]; /* the node whose identity is looked at next */
 	void (*closed)(void *arg);
 	void *closed_arg;
 	bool closing;
@@ -89,8 +99,17 @@ void outbox_written(struct events *e, struct rows *rows);
 
 /* --- events.c --- */
 void events_ended(struct events *e); /* a job: when it was the last, closed */
+void mark_of_key(struct span key, enum event_kind *kind, struct id *about);
 /* A row with the event, not yet added. */
 struct row *event_row(struct events *e, const struct event *event);
+
+/* --- look.c: what is found by looking --- */
+void look_start(struct events *e);
+void look_stop(struct events *e);
+
+/* --- conditions.c --- */
+/* What was told of a thing is looked at again: it may be over. */
+void conditions_review(struct events *e, enum event_kind kind, const struct id *about);
 
 /* --- sinks.c --- */
 /* Blocking, at start. */

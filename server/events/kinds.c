@@ -20,6 +20,8 @@ static const struct {
     [EVENT_CREDENTIAL_ACCESS] = {"credential.access", EVENT_LEVEL_NOTICE},
     [EVENT_CREDENTIAL_NOT_SERVED] = {"credential.not_served", EVENT_LEVEL_ERROR},
     [EVENT_CREDENTIAL_SERVED_AGAIN] = {"credential.served_again", EVENT_LEVEL_INFO},
+    [EVENT_CREDENTIAL_CHAIN_BAD] = {"credential.chain_bad", EVENT_LEVEL_WARNING},
+    [EVENT_CREDENTIAL_CHAIN_GOOD] = {"credential.chain_good", EVENT_LEVEL_INFO},
     [EVENT_CREDENTIAL_EXPORTED] = {"credential.exported", EVENT_LEVEL_WARNING},
     [EVENT_CREDENTIAL_EXPORT_REFUSED] = {"credential.export_refused", EVENT_LEVEL_WARNING},
     [EVENT_CREDENTIAL_EXPORT_LAPSED] = {"credential.export_lapsed", EVENT_LEVEL_WARNING},

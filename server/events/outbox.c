@@ -158,6 +158,7 @@ write_done(struct job *j)
 	struct events *e = job->events;
 
 	job->runs = false;
+	mem_free(MOVE(job->notice));
 	if (job->status < 0) {
 		/* Those that came meanwhile are younger. */
 		rows_move(&job->rows, &e->waiting);
@@ -180,8 +181,6 @@ write_done(struct job *j)
 		outbox_written(e, &job->rows);
 		outbox_write(e);
 	}
-	mem_free(job->notice);
-	job->notice = NULL;
 	events_ended(e);
 }
 
@@ -231,25 +230,27 @@ outbox_add(struct events *e, struct row *row)
 		runtime_timer_start(e->rt, &e->soon, 0);
 }
 
+static void
+tell_row(struct events *e, const struct row *row)
+{
+	const struct local_event ev = {.number = row->number, .body = span_str(row->body)};
+	struct buf document = BUF_INIT(LOCAL_EVENT_MAX + 256);
+
+	if (row->number > e->last)
+		e->last = row->number;
+	if (e->p.told == NULL)
+		return;
+	event_document(&ev, &document);
+	e->p.told(e->p.arg, buf_span(&document));
+	buf_fini(&document);
+}
+
 void
 outbox_written(struct events *e, struct rows *rows)
 {
-	for (const struct row *row = rows->head; row != NULL; row = row->next) {
-		struct buf document = BUF_INIT(LOCAL_EVENT_MAX + 256);
-		struct local_event ev = {.number = row->number};
-
-		/* One without an event is a mark that was taken back, and has no body. */
-		if (!row->has_event)
-			continue;
-		ev.body = span_str(row->body);
-		if (row->number > e->last)
-			e->last = row->number;
-		if (e->p.told == NULL)
-			continue;
-		event_document(&ev, &document);
-		e->p.told(e->p.arg, buf_span(&document));
-		buf_fini(&document);
-	}
+	for (const struct row *row = rows->head; row != NULL; row = row->next)
+		if (row->has_event)
+			tell_row(e, row);
 	rows_clear(rows);
 	sinks_wake(e);
 }

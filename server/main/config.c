@@ -150,15 +150,6 @@ static const struct conf_key keys[] = {
 	.argument = "DURATION",
 	.help = "The event node.stale is told when a node has not had the newest state for so "
 		"long."},
-    {.name = "not-served-after",
-	.type = CONF_DURATION,
-	.offset = AT(not_served_after),
-	.value = "5m",
-	.min = 1,
-	.max = 30 * 86400,
-	.argument = "DURATION",
-	.help = "The event credential.not_served is told when a node that should serve a "
-		"certificate does not, for so long."},
     {.name = "events",
 	.type = CONF_SECTION,
 	.offset = AT(events),

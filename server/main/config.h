@@ -19,7 +19,7 @@ struct server_config {
 	int64_t pending_per_address;
 	int64_t tries_per_second;
 	int64_t signer_memory;
-	int64_t node_stale_after, not_served_after;
+	int64_t node_stale_after;
 	struct conf_sections events; /* struct events_config */
 };
 

@@ -5,6 +5,7 @@
 #include "server/signer/process.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 /* --- publish -------------------------------------------------------------------------------------
  */
@@ -37,20 +38,26 @@ on_fenced(void *arg, const struct signed_designation *proof, uint64_t term)
 	    "another server is manager since term %s: this one stops; a member has shown the "
 	    "designation",
 	    term_text(term, text));
+	events_raise(s->events, &(struct event){.kind = EVENT_MANAGER_FENCED, .text = err.text});
 	server_fail(s, &err);
 }
 
 static void
 on_conflict(void *arg, const struct id *node, const struct signed_designation *other)
 {
+	struct server *s = arg;
+	const struct event event = {.kind = EVENT_MANAGER_CONFLICT,
+	    .text = "two managers were named for one term; only a designation by the root key can "
+		    "resolve it"};
 	char hex[ID_HEX_MAX];
 
-	(void)arg;
 	(void)other;
 	log_error("publish",
 	    "node=%s holds another designation for a term that is held here: two managers were "
 	    "named for one term; only a designation by the root key can resolve it",
 	    id_hex(node, hex));
+	/* Each node that holds it shows it again and again. */
+	(void)events_raise_once(s->events, &event, &s->member.node, 1);
 }
 
 static void
@@ -119,6 +126,21 @@ server_signer_trouble(void *arg)
 	struct server *s = arg;
 
 	return s->signer_trouble[0] != '\0' ? s->signer_trouble : NULL;
+}
+
+void
+server_tell_signer(struct server *s, bool works)
+{
+	char text[ERR_TEXT_MAX + 64];
+	const struct event lost = {.kind = EVENT_SIGNER_LOST, .text = text},
+			   back = {
+			       .kind = EVENT_SIGNER_BACK, .text = "the signer is at work again"};
+
+	snprintf(text, sizeof(text), "nothing can be signed: %s", s->signer_trouble);
+	if (!works)
+		(void)events_raise_once(s->events, &lost, &s->member.node, 1);
+	else if (events_settle(s->events, EVENT_SIGNER_LOST, &s->member.node))
+		events_raise(s->events, &back);
 }
 
 /* --- nodes and sched -----------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 #include "common/log/log.h"
 #include "common/tls/check.h"
 
-#include <stdio.h>
-
 /* What health asks, and whom it tells. */
 
 static const struct receipt *
@@ -43,34 +41,6 @@ look_cancel(void *arg, struct check *look)
 
 /* --- changes --- */
 
-/* What follows from records, the clock and silence alone, events derives itself. */
-static void
-tell_check(struct server *s, const struct health_change *c)
-{
-	struct event event = {
-	    .kind = EVENT_CHECK_FAILED, .id = &c->credential->id, .name = c->credential->name};
-	const struct event_fact facts[] = {
-	    EVENT_TEXT("code", c->code), EVENT_TEXT("grade", health_grade_name(c->grade))};
-	char text[HEALTH_TEXT + LIMIT_NAME + 64];
-
-	if (c->grade == HEALTH_GREEN) {
-		if (!events_settle(s->events, EVENT_CHECK_FAILED, event.id))
-			return;
-		event.kind = EVENT_CHECK_RECOVERED;
-		snprintf(text, sizeof(text),
-		    "credential '%s' is seen at all addresses as it should be again", event.name);
-		event.text = text;
-		events_raise(s->events, &event);
-		return;
-	}
-	snprintf(text, sizeof(text), "credential '%s' is not seen as it should be: %s", event.name,
-	    c->text);
-	event.text = text;
-	event.facts = facts;
-	event.fact_count = ARRAY_LEN(facts);
-	(void)events_raise_once(s->events, &event, event.id, (uint32_t)c->grade);
-}
-
 static void
 on_change(void *arg, const struct health_change *c)
 {
@@ -85,8 +55,7 @@ on_change(void *arg, const struct health_change *c)
 		log_warning("health", "credential=%s name=%s %s, %s: %s",
 		    id_hex(&c->credential->id, hex), c->credential->name,
 		    health_condition_name(c->condition), health_grade_name(c->grade), c->text);
-	if (c->condition == CONDITION_CHECK)
-		tell_check(s, c);
+	events_on_health(s->events, c);
 }
 
 /* As ca-certificates makes it, and what is linked against OpenSSL reads. */

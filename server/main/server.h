@@ -84,6 +84,7 @@ void server_on_removed(void *arg, const struct id *node);
 /* Observer of commits: says in the log who has joined and who was removed. */
 void server_tell_members(void *arg, const struct committed *records, size_t count,
     const struct head *head, struct signed_bytes signed_head);
+void server_tell_signer(struct server *s, bool works);
 void server_on_event(void *arg, struct span document);
 int server_start_renewal(void *arg, const struct id *credential, struct err *err);
 

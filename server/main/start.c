@@ -177,7 +177,7 @@ open_doors(struct server *s, struct err *err)
 	log_notice("server", "ready: domain=%s node=%s public=%s api=%s", s->member.domain_name,
 	    s->member.name, s->endpoints[0], s->socket_path);
 	service_notify("READY=1");
-	events_start(s->events);
+	events_start(s->events, s->commit, s->publish, s->health);
 	server_watch_identity(s);
 	return 0;
 }
@@ -271,6 +271,7 @@ on_signer_ready(void *arg, struct span done)
 	s->signer_trouble[0] = '\0';
 	if (s->stopping)
 		return;
+	server_tell_signer(s, true);
 	if (s->started) {
 		log_notice("server", "the signer is back");
 		return;
@@ -287,6 +288,8 @@ on_signer_lost(void *arg, const struct err *err)
 	/* Only for status: how it ended and when the next starts is in the signer's own log line.
 	 */
 	snprintf(s->signer_trouble, sizeof(s->signer_trouble), "%s", err->text);
+	if (!s->stopping)
+		server_tell_signer(s, false);
 }
 
 static int
@@ -340,13 +343,13 @@ static int
 open_events(struct server *s, struct err *err)
 {
 	const struct events_params p = {
+	    .runtime = s->runtime,
 	    .loop = s->loop,
 	    .store = s->store,
 	    .index = s->index,
 	    .domain_name = s->member.domain_name,
 	    .self = s->member.node,
 	    .stale_after = s->config->node_stale_after,
-	    .not_served_after = s->config->not_served_after,
 	    .sinks = s->sinks,
 	    .sink_count = s->config->events.count,
 	    .told = server_on_event,

@@ -112,6 +112,8 @@ server_stop(struct server *s)
 		runtime_timer_stop(s->runtime, &s->renew_timer);
 	if (s->commit != NULL && s->api != NULL)
 		commit_unobserve(s->commit, api_observe, s->api);
+	if (s->events != NULL)
+		events_look_away(s->events);
 	api_free(MOVE(s->api));
 	health_free(MOVE(s->health));
 	(void)!file_remove(s->socket_path, &ignored);

@@ -1,16 +1,21 @@
 """Events reach commands and webhooks: once each, in order, whatever these do."""
 
+import datetime
 import json
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import time
 
 import jsonschema
 import pytest
 import raw
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from process import wait_for
 from receiver import Receiver, signature_is_good
 
@@ -327,3 +332,109 @@ def test_test_event_and_follow(domain, receiver):
 def follow_words(domain):
     from process import program
     return [program("certherd"), "events", "--follow", "--json", "--data", str(domain.data)]
+
+
+def import_one(domain, name, begin, end):
+    """A certificate with its key, from `begin` to `end` seconds from now."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.utcnow()
+    cert = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject)
+            .public_key(key.public_key()).serial_number(x509.random_serial_number())
+            .not_valid_before(now + datetime.timedelta(seconds=begin))
+            .not_valid_after(now + datetime.timedelta(seconds=end))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), False)
+            .sign(key, hashes.SHA256()))
+    path = domain.folder / f"{name}.pem"
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) +
+                     cert.public_bytes(Encoding.PEM))
+    domain.cli("cert", "import", path, "--name", name)
+
+
+def test_expiring_is_told_once_for_each_threshold(domain, receiver):
+    """Below a third, below a sixth, over: one event each, also when the manager was killed."""
+    hook = receiver()
+    configured(domain, webhook("hook", hook, 'kinds = {"credential.expiring", "credential.expired"}'))
+    day = 86400
+    import_one(domain, "third.test.example", -80 * day, 20 * day)
+    import_one(domain, "sixth.test.example", -90 * day, 10 * day)
+    import_one(domain, "good.test.example", -50 * day, 50 * day)
+    import_one(domain, "soon.test.example", -24, 16)
+    wait_for(lambda: len(hook.events) >= 2, 20, "those that expire already")
+    domain.server.kill()
+    domain.server.start()
+    wait_for(lambda: hook.of("credential.expired"), 40, "one to run out")
+    domain.restart_server()
+    wait_for(lambda: domain.json("status")["certs"]["expired"] == 1, 10, "it to be known")
+    told = {}
+    for event in hook.events:
+        told.setdefault(event["object"]["name"].split(".")[0], []).append(
+            (event["event"].split(".")[1], event["data"]["days_left"]))
+    assert told["third"] in ([("expiring", 19)], [("expiring", 20)])
+    assert told["sixth"] in ([("expiring", 9)], [("expiring", 10)])
+    assert told["soon"][-1] == ("expired", 0)
+    assert 1 <= told["soon"].count(("expiring", 0)) <= 2 and len(told["soon"]) <= 3
+    assert "good" not in told
+    fits(hook.events)
+
+
+def test_nodes_that_come_and_go(domain, receiver):
+    """Joined, silent, not serving, back, removed: each is told once, whatever happens meanwhile."""
+    hook = receiver()
+    configured(domain, webhook("hook", hook), top="node-stale-after = 2s")
+    for name in ("web1", "web2"):
+        domain.replica(name)
+    domain.add("a.test.example", ["web1", "web2"])
+    wait_for(lambda: len(hook.of("node.joined")) == 2, 10, "both to have joined")
+    assert not hook.of("node.stale")
+    domain.replicas["web2"].stop()
+    wait_for(lambda: hook.of("node.stale"), 30, "web2 to be missed")
+    domain.json("cert", "add", "b.test.example", "--access", "web1,web2", "--no-wait")
+    domain.wait_served("web1", "b.test.example")
+    wait_for(lambda: hook.of("credential.not_served"), 60, "what it does not serve")
+    # The next manager does not tell it again.
+    domain.restart_server()
+    wait_for(lambda: hook.of("manager.started")[1:], 10, "the next start")
+    domain.replicas["web2"].start()
+    wait_for(lambda: hook.of("node.fresh_again"), 20, "web2 to be back")
+    wait_for(lambda: hook.of("credential.served_again"), 60, "all to be served")
+    domain.replicas["web1"].stop()
+    domain.cli("node", "remove", "web1")
+    wait_for(lambda: hook.of("node.removed"), 10, "web1 to be removed")
+    assert [e["object"]["name"] for e in hook.of("node.stale")][:1] == ["web2"]
+    assert [e["object"]["name"] for e in hook.of("node.fresh_again")] == ["web2"]
+    assert [e["object"]["name"] for e in hook.of("credential.not_served")] == ["b.test.example"]
+    assert [e["object"]["name"] for e in hook.of("credential.served_again")] == ["b.test.example"]
+    fits(hook.events)
+
+
+def test_a_full_outbox(domain, receiver):
+    """Of more than 10,000 the least important go, and how many is told."""
+    hook = receiver(status=500)
+    configured(domain, webhook("hook", hook))
+    domain.json("cert", "add", "m.test.example", "--issuer", "manual", "--no-wait")
+    database = sqlite3.connect(domain.data / "server/store.db")
+    domain.server.stop()
+    with database:
+        database.execute("DELETE FROM event WHERE kind = 'events.test'")
+        body = json.dumps({"id": "0" * 32, "event": "events.test", "level": "info", "text": "x"})
+        database.executemany("INSERT INTO event (level, kind, body, lost) VALUES (0, 'events.test', ?, 0)",
+                             [(body.encode(),)] * 10200)
+    database.close()
+    domain.server.start()
+    lost = wait_for(lambda: [e for e in domain.json("events")["events"] if e["event"] == "events.lost"], 20,
+                    "what was dropped")
+    listed = domain.json("events")
+    assert lost[0]["lost"] >= 200
+    hook.status = 200
+    wait_for(lambda: hook.of("credential.waiting"), 30, "the important one, which is the oldest")
+    assert listed["receivers"][0]["behind"] > 10000
+
+
+def test_signer_dies(domain, receiver):
+    hook = receiver()
+    configured(domain, webhook("hook", hook, 'kinds = {"signer.*"}'))
+    signer = domain.server.children()[0]
+    os.kill(signer, signal.SIGKILL)
+    wait_for(lambda: hook.kinds() == ["signer.lost", "signer.back"], 20, "its end and its return")
+    fits(hook.events)

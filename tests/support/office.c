@@ -151,7 +151,8 @@ start_writers(struct office *o)
 	    .domain = o->world.domain,
 	    .term = WORLD_TERM,
 	    .lookup = index_commit_lookup(o->index),
-	    .audit = local_audit_append};
+	    .audit = local_audit_append,
+	    .beside = o->beside != NULL ? o->beside(o->beside_arg) : (struct commit_beside){NULL}};
 
 	o->called = false;
 	must(commit_new(&cp, on_status, o, &o->commit, &o->err), "commit", &o->err);
@@ -218,6 +219,8 @@ stop(struct office *o)
 	o->called = false;
 	commit_close(o->commit, on_closed, o);
 	CHECK(virtual_until(&o->time, is_called, o, 600000));
+	if (o->beside_end != NULL)
+		o->beside_end(o->beside_arg);
 	signer_local_free(o->signer);
 	index_free(o->index);
 	store_close(o->store);

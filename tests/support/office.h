@@ -44,6 +44,10 @@ struct office {
 	size_t member_count;
 	size_t thrown_out;
 	enum record_kind spoilt; /* see office_spoil */
+	/* Who writes beside commits: set before office_restart. */
+	struct commit_beside (*beside)(void *arg);
+	void (*beside_end)(void *arg); /* the committer is gone, the store is there still */
+	void *beside_arg;
 
 	/* The end of the last operation. */
 	bool called;

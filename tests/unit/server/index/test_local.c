@@ -2,6 +2,7 @@
 
 #include "common/store/store.h"
 #include "server/index/index_local.h"
+#include "server/index/local_events.h"
 #include "tests/support/vfs_fault.h"
 
 #include <setjmp.h>
@@ -109,6 +110,119 @@ test_audit(void **state)
 	assert_non_null(strstr(f->err.text, "entry 1"));
 }
 
+/* --- events --- */
+
+static uint64_t
+put_event(struct fixture *f, uint32_t level, const char *kind)
+{
+	struct local_event ev = {.level = level, .kind = kind, .body = span_str("{}")};
+
+	assert_int_equal(local_event_put(f->store, &ev, &f->err), 0);
+	return ev.number;
+}
+
+/* "1:kind 2:kind+5". */
+static int
+list_event(void *arg, const struct local_event *ev, struct err *err)
+{
+	struct buf *out = arg;
+
+	(void)err;
+	buf_putf(
+	    out, "%s%llu:%s", out->len > 0 ? " " : "", (unsigned long long)ev->number, ev->kind);
+	if (ev->lost > 0)
+		buf_putf(out, "+%llu", (unsigned long long)ev->lost);
+	return 0;
+}
+
+static void
+assert_events(struct fixture *f, uint64_t above, size_t max, const char *expected)
+{
+	AUTO(buf_freep)
+	struct buf *out = buf_new(1024 * 1024);
+
+	assert_int_equal(local_events_each(f->store, above, max, list_event, out, &f->err), 0);
+	assert_string_equal(buf_str(out), expected);
+}
+
+static void
+test_events(void **state)
+{
+	static const char *const both[] = {"mail", "chat"}, *const other[] = {"chat", "pager"};
+	struct fixture *f = *state;
+	uint64_t done[2], last = 7;
+
+	assert_int_equal(local_events_last(f->store, &last, &f->err), 0);
+	assert_int_equal(last, 0);
+	put_event(f, 0, "a");
+	assert_int_equal(local_receivers_open(f->store, both, 2, done, &f->err), 0);
+	assert_true(done[0] == 1 && done[1] == 1);
+	put_event(f, 0, "b");
+	put_event(f, 0, "c");
+	assert_events(f, 0, 10, "1:a 2:b 3:c");
+	assert_events(f, 1, 1, "2:b");
+	assert_int_equal(local_receiver_put(f->store, "chat", 2, &f->err), 0);
+	/* One that stays goes on, one that is new begins behind, one that is gone is forgotten. */
+	assert_int_equal(local_receivers_open(f->store, other, 2, done, &f->err), 0);
+	assert_true(done[0] == 2 && done[1] == 3);
+	assert_int_equal(local_receivers_open(f->store, both, 2, done, &f->err), 0);
+	assert_true(done[0] == 3 && done[1] == 2);
+}
+
+/* What was taken goes first; of the rest the least important, the oldest of them first. */
+static void
+test_events_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t lost = 7, first;
+	bool found = true;
+
+	put_event(f, 3, "worst");
+	for (unsigned i = 0; i < LOCAL_EVENTS_PENDING - 1; i++)
+		put_event(f, i % 2, i % 2 == 0 ? "info" : "notice");
+	assert_int_equal(local_events_bound(f->store, 0, 0, &lost, &f->err), 0);
+	assert_int_equal(lost, 0);
+	first = put_event(f, 0, "info");
+	assert_int_equal(local_events_bound(f->store, 0, 3, &lost, &f->err), 0);
+	assert_int_equal(lost, 1 + LOCAL_EVENTS_PENDING / 100);
+	/* Those on their way stay, and what matters. */
+	assert_events(f, 0, 5, "1:worst 2:info 3:notice 5:notice 7:notice");
+	assert_int_equal(local_event_add_lost(f->store, "lost", 0, 5, &found, &f->err), 0);
+	assert_false(found);
+	put_event(f, 3, "lost");
+	assert_int_equal(local_event_add_lost(f->store, "lost", 0, 5, &found, &f->err), 0);
+	assert_true(found);
+	assert_int_equal(local_event_add_lost(f->store, "lost", first, 2, &found, &f->err), 0);
+	assert_events(f, first, 5, "10002:lost+7");
+	assert_int_equal(local_event_add_lost(f->store, "lost", 10002, 2, &found, &f->err), 0);
+	assert_false(found);
+	/* All have everything: the last thousand stay. */
+	assert_int_equal(local_events_bound(f->store, UINT64_MAX, 0, &lost, &f->err), 0);
+	assert_int_equal(lost, 0);
+	assert_events(f, 0, 1, "9003:notice");
+}
+
+static void
+list_mark(void *arg, const struct local_mark *mark)
+{
+	buf_putf(arg, "%u:%s:%u ", mark->about.bytes[0], mark->kind, mark->level);
+}
+
+static void
+test_marks(void **state)
+{
+	AUTO(buf_freep)
+	struct buf *out = buf_new(1024);
+	const struct local_mark marks[] = {{id_of(1), "x", 1}, {id_of(1), "y", 1},
+	    {id_of(2), "x", 1}, {id_of(1), "x", 3}, {id_of(2), "x", 0}};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+		assert_int_equal(local_mark_put(f->store, &marks[i], &f->err), 0);
+	assert_int_equal(local_marks_each(f->store, list_mark, out, &f->err), 0);
+	assert_string_equal(buf_str(out), "1:x:3 1:y:1 ");
+}
+
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -117,6 +231,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    WITH_FIXTURE(test_tokens),
 	    WITH_FIXTURE(test_audit),
+	    WITH_FIXTURE(test_events),
+	    WITH_FIXTURE(test_events_are_bounded),
+	    WITH_FIXTURE(test_marks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
