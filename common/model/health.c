@@ -120,6 +120,30 @@ health_judge_state(const struct credential_public *c, const struct active_facts 
 		health_say(out, "no-access", HEALTH_YELLOW, "no server may open it");
 }
 
+/* --- own CAs --- */
+
+/* A renewal that comes a day late has failed more than once. */
+#define RENEWAL_LATE DAY
+
+void
+health_judge_ca(const struct ca_facts *ca, int64_t now, struct health_report *out)
+{
+	const struct active_facts times = {
+	    .not_before = ca->not_before, .not_after = ca->not_after};
+	char when[TIME_TEXT_MAX];
+
+	if (now > ca->not_after || now < ca->not_before || (ca->renewal == 0 && !ca->superseded))
+		judge_times(&times, now, out);
+	else if (!ca->superseded && now > ca->renewal + RENEWAL_LATE)
+		health_say(out, "renewal-late", HEALTH_YELLOW,
+		    "it should have been renewed on %s, and its certificates are cut short",
+		    time_text(ca->renewal, when));
+	if (ca->crl_update != 0 && now > ca->crl_update && now <= ca->not_after)
+		health_say(out, "crl-expired", HEALTH_RED,
+		    "its revocation list ran out on %s: who asks for it refuses its certificates",
+		    time_text(ca->crl_update, when));
+}
+
 /* --- what servers say --- */
 
 static size_t

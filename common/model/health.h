@@ -56,6 +56,20 @@ int64_t health_next_change(int64_t not_before, int64_t not_after, int64_t now);
 void health_judge_state(const struct credential_public *c, const struct active_facts *active,
     bool has_access, int64_t now, struct health_report *out);
 
+/* --- own CAs --- */
+
+struct ca_facts {
+	int64_t not_before, not_after;
+	int64_t renewal;    /* when the manager renews it by itself; 0: never */
+	int64_t crl_update; /* until when its revocation list is good; 0: it has none */
+	bool superseded;    /* another one issues in its place: it ends with its leaves */
+};
+/*
+ * expired, not-yet-valid, crl-expired (red); renewal-late, expiring (yellow, red): the latter of
+ * one that nobody renews by itself.
+ */
+void health_judge_ca(const struct ca_facts *ca, int64_t now, struct health_report *out);
+
 /* --- what servers say --- */
 
 enum health_serves {

@@ -186,6 +186,9 @@ void api_put_health(
     const struct api *a, struct json_writer *w, const struct index_record *credential);
 void api_put_checks(
     const struct api *a, struct json_writer *w, const struct index_record *credential);
+/* Of each CA that is not green, a text in the array that is open. */
+void api_put_ca_troubles(const struct api *a, struct json_writer *w);
+void api_put_ca_health(const struct api *a, struct json_writer *w, const struct index_record *ca);
 /* Members health and runway of the status. */
 void api_put_domain_health(const struct api *a, struct json_writer *w);
 void api_put_runway(const struct api *a, struct json_writer *w);

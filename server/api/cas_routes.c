@@ -76,6 +76,7 @@ put_ca(const struct api *a, struct json_writer *w, const struct index_record *r)
 		cert_fingerprint(cert, &fingerprint);
 		api_put_hash(w, "fingerprint", &fingerprint);
 	}
+	api_put_ca_health(a, w, r);
 }
 
 struct list {

@@ -30,6 +30,43 @@ api_put_health(const struct api *a, struct json_writer *w, const struct index_re
 	json_put_end(w);
 }
 
+void
+api_put_ca_health(const struct api *a, struct json_writer *w, const struct index_record *ca)
+{
+	struct health_report report;
+
+	health_of_ca(a->p.health, ca, &report);
+	json_put_object(w, "health");
+	put_reasons(w, &report);
+	json_put_end(w);
+}
+
+struct troubles {
+	const struct api *api;
+	struct json_writer *w;
+};
+
+static bool
+on_ca(void *arg, const struct index_record *ca)
+{
+	struct troubles *t = arg;
+	struct health_report report;
+
+	health_of_ca(t->api->p.health, ca, &report);
+	if (health_worst(&report) != NULL)
+		json_put_textf(
+		    t->w, NULL, "the Micro CA '%s': %s", ca->name, health_worst(&report)->text);
+	return true;
+}
+
+void
+api_put_ca_troubles(const struct api *a, struct json_writer *w)
+{
+	struct troubles t = {a, w};
+
+	index_each(a->p.index, KIND_CA, on_ca, &t);
+}
+
 /* ------------------------------------------------------------------------- looks */
 
 static void

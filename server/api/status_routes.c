@@ -151,6 +151,7 @@ put_troubles(const struct api *a, struct json_writer *w)
 	commit_stats(a->p.commit, &commit);
 	json_put_array(w, "troubles");
 	put_receivers(a, w);
+	api_put_ca_troubles(a, w);
 	if (commit.trouble != NULL)
 		json_put_textf(w, NULL, "nothing can be changed: %s", commit.trouble);
 	if (signer != NULL)

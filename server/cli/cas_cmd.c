@@ -48,8 +48,8 @@ put_list_cell(struct cli_table *t, const struct json *ca)
 static int
 run_list(struct cli *c, struct err *err)
 {
-	static const char *const headings[] = {"NAME", "STATE", "DEFAULT", "KEY", "EXPIRES",
-	    "RENEWAL", "BELOW", "REVOKED", "FINGERPRINT", NULL};
+	static const char *const headings[] = {"NAME", "STATE", "HEALTH", "DEFAULT", "KEY",
+	    "EXPIRES", "RENEWAL", "BELOW", "REVOKED", "FINGERPRINT", NULL};
 	AUTO(json_freep)
 	struct json *reply = NULL;
 	const struct json *cas;
@@ -66,6 +66,7 @@ run_list(struct cli *c, struct err *err)
 
 		cli_table_text(&t, json_text(ca, "name"));
 		cli_table_text(&t, json_text(ca, "state"));
+		cli_table_text(&t, json_text(json_member(ca, "health"), "grade"));
 		cli_table_text(&t, json_flag(ca, "default") ? "yes" : "no");
 		cli_table_text(&t, json_text(ca, "key_type"));
 		cli_table_text(&t, cli_time(ca, "not_after", time));
@@ -130,6 +131,7 @@ run_show(struct cli *c, struct err *err)
 	cli_printf(c, "%-14s%s\n", "key", json_text(ca, "key_type"));
 	cli_printf(c, "%-14s%s\n", "expires", cli_time(ca, "not_after", time));
 	cli_printf(c, "%-14s%s\n", "fingerprint", json_text(ca, "fingerprint"));
+	cli_put_health(c, ca);
 	put_details(c, ca);
 	cli_printf(c, "%s", json_text(ca, "certificate"));
 	return 0;

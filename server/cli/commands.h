@@ -39,8 +39,8 @@ extern const struct cli_command command_explain, command_who_can_read, command_w
 
 /* The health of a chain: green, yellow or red, and each reason on a line. */
 void cli_put_chain_health(struct cli *c, const struct json *health);
-/* health_cmd.c: member health of a credential, its addresses with what was found there, and health
- * and runway of the status. */
+/* health_cmd.c: member health of a credential or CA, its addresses with what was found there, and
+ * health and runway of the status. */
 void cli_put_health(struct cli *c, const struct json *cert);
 void cli_put_checks(struct cli *c, const struct json *cert);
 void cli_put_domain_health(struct cli *c, const struct json *status);

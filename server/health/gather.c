@@ -2,6 +2,7 @@
 
 #include "common/wire/link_messages.h"
 #include "server/health/health_priv.h"
+#include "server/index/index_ca.h"
 
 #include <string.h>
 
@@ -161,6 +162,23 @@ gather(const struct health *h, const struct item *it, const struct index_record 
 		judge_nodes(h, c, active, now, out);
 	else if (*again_at == 0 || *again_at > now + grace)
 		*again_at = now + grace;
+}
+
+void
+health_of_ca(const struct health *h, const struct index_record *ca, struct health_report *out)
+{
+	const struct index_record *crl = index_crl_of(h->p.index, ca);
+	AUTO(cert_unrefp)
+	struct cert *cert = NULL;
+	struct ca_facts facts = {.not_after = ca->ca->not_after,
+	    .renewal = index_ca_due_at(h->p.index, ca),
+	    .crl_update = crl != NULL ? crl->crl->next_update : 0,
+	    .superseded = ca->ca->has_successor};
+
+	memset(out, 0, sizeof(*out));
+	if (ca->ca->chain.count > 0 && cert_parse(ca->ca->chain.items[0], &cert, NULL) == 0)
+		facts.not_before = cert_not_before(cert);
+	health_judge_ca(&facts, runtime_wall_s(h->p.runtime), out);
 }
 
 static void

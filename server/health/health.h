@@ -61,6 +61,8 @@ void health_on_receipt(struct health *h, const struct id *node, const struct id 
 /* All that is known of it at this moment. */
 void health_of(
     const struct health *h, const struct index_record *credential, struct health_report *out);
+/* The same of an own CA, by its record alone. */
+void health_of_ca(const struct health *h, const struct index_record *ca, struct health_report *out);
 /* What was found at an address that is stored; NULL: nobody has looked since the start. */
 const struct check_result *health_found(
     const struct health *h, const struct id *credential, const char *address);

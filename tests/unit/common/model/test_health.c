@@ -120,6 +120,42 @@ test_states(void **state)
 }
 
 static void
+test_cas(void **state)
+{
+	static const struct {
+		struct ca_facts ca;
+		enum health_grade grade;
+		const char *code;
+	} cases[] = {
+	    {{NOW - DAY, NOW + 3650 * DAY, NOW + 3500 * DAY, 0, false}, HEALTH_GREEN, NULL},
+	    /* It lives for years after a third of its time is gone. */
+	    {{NOW - 3000 * DAY, NOW + 650 * DAY, NOW + 500 * DAY, 0, false}, HEALTH_GREEN, NULL},
+	    {{NOW - 3560 * DAY, NOW + 90 * DAY, NOW - DAY, 0, false}, HEALTH_GREEN, NULL},
+	    {{NOW - 3560 * DAY, NOW + 90 * DAY, NOW - 2 * DAY, 0, false}, HEALTH_YELLOW,
+		"renewal-late"},
+	    {{NOW - 3560 * DAY, NOW + 90 * DAY, NOW - 2 * DAY, 0, true}, HEALTH_GREEN, NULL},
+	    {{NOW - 3000 * DAY, NOW + 650 * DAY, 0, 0, false}, HEALTH_YELLOW, "expiring"},
+	    {{NOW - 3000 * DAY, NOW + 650 * DAY, 0, 0, true}, HEALTH_GREEN, NULL},
+	    {{NOW - 3000 * DAY, NOW - 1, NOW, 0, true}, HEALTH_RED, "expired"},
+	    {{NOW - 3000 * DAY, NOW - 1, NOW, NOW - 5, false}, HEALTH_RED, "expired"},
+	    {{NOW + 1, NOW + 3000 * DAY, NOW + DAY, 0, false}, HEALTH_RED, "not-yet-valid"},
+	    {{NOW - DAY, NOW + DAY, NOW, NOW, false}, HEALTH_GREEN, NULL},
+	    {{NOW - DAY, NOW + DAY, NOW, NOW - 1, false}, HEALTH_RED, "crl-expired"},
+	    {{NOW - DAY, NOW + DAY, NOW, NOW - 1, true}, HEALTH_RED, "crl-expired"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct health_report r = {0};
+
+		health_judge_ca(&cases[i].ca, NOW, &r);
+		if (r.grade != cases[i].grade || r.count != (cases[i].code != NULL) ||
+		    (r.count > 0 && !str_equal(r.reasons[0].code, cases[i].code)))
+			fail_msg("case %zu: %s, %zu", i, health_grade_name(r.grade), r.count);
+	}
+}
+
+static void
 test_serving(void **state)
 {
 	const struct health_node nodes[] = {
@@ -192,6 +228,7 @@ run_health_tests(void)
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_next_change),
 	    cmocka_unit_test(test_states),
+	    cmocka_unit_test(test_cas),
 	    cmocka_unit_test(test_serving),
 	    cmocka_unit_test(test_check),
 	};
