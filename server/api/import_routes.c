@@ -145,7 +145,9 @@ put_success(struct json_writer *w, const struct flow_result *result)
 	json_put_text(w, "name", result->name);
 	json_put_uint(w, "generation", result->generation);
 	json_put_time(w, "not_after", result->not_after);
-	if (!result->unchanged)
+	if (result->unchanged)
+		api_put_texts(w, "warnings", result->warnings);
+	else
 		api_put_commit(w, &result->commit, result->warnings);
 }
 

@@ -29,7 +29,12 @@ handle_cert_csr(struct httpd_request *req, void *arg)
 		api_fetch_generation(a, req, &c->credential->pending, put_csr);
 		return;
 	}
-	if (c->credential->issuer == ISSUER_MANUAL)
+	if (c->credential->issuer == ISSUER_IMPORTED)
+		err_set(&err, ERR_INVALID,
+		    "credential '%.120s' was imported: its CSR is made where its key was made; "
+		    "'certherd cert change' gives it another issuer",
+		    c->name);
+	else if (c->credential->issuer == ISSUER_MANUAL)
 		err_set(&err, ERR_NOTFOUND,
 		    "credential '%.120s' has no CSR that waits: 'certherd cert submit' makes one",
 		    c->name);

@@ -57,6 +57,44 @@ look_first(struct flow_op *op, struct err *err)
 	return rc;
 }
 
+static bool
+has_access_of(const struct flow_op *op, struct ids access)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < access.count; i++)
+		for (size_t j = 0; j < op->access_count; j++)
+			found += id_equal(&access.items[i], &op->access[j]);
+	return found == access.count && found == op->access_count;
+}
+
+/* It is here already. Nothing of it is changed, which may not be what was meant. */
+static int
+look_twin(struct flow_op *op, const struct index_record *c, const struct index_record *twin,
+    struct err *err)
+{
+	const struct credential_public *p = c->credential;
+	int rc = op->in.has_access ? look_default_access(op, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	op->unchanged = true;
+	op->credential = c->id;
+	op->generation = twin->id;
+	op->number = twin->generation->number;
+	if (p->archived || !p->has_active || !id_equal(&p->active, &twin->id))
+		flow_op_warn(op,
+		    "'%.100s' has this certificate as generation %llu, which is not in force: "
+		    "'certherd cert activate %.100s %llu' brings it there",
+		    c->name, (unsigned long long)op->number, c->name,
+		    (unsigned long long)op->number);
+	if (op->in.has_access && !has_access_of(op, c->access))
+		flow_op_warn(op,
+		    "the access of '%.100s' stays as it is: 'certherd cert access' changes it",
+		    c->name);
+	return 0;
+}
+
 static int
 look_import(struct flow_op *op, struct err *err)
 {
@@ -75,13 +113,8 @@ look_import(struct flow_op *op, struct err *err)
 			    c->name);
 		twin = NULL;
 	}
-	if (twin != NULL) {
-		op->unchanged = true;
-		op->credential = c->id;
-		op->generation = twin->id;
-		op->number = twin->generation->number;
-		return 0;
-	}
+	if (twin != NULL)
+		return look_twin(op, c, twin, err);
 	rc = c != NULL ? look_next(op, c, err) : look_first(op, err);
 	if (rc < 0)
 		return rc;

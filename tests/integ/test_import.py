@@ -285,6 +285,10 @@ def test_same_again(domain, ca, tmp_path):
     seq = domain.json("status")["seq"]
     again = results(domain, file, "--access", "")
     assert (again["imported"], again["unchanged"]) == (0, 1)
+    assert again["results"][0].get("warnings", []) == []
+    said = domain.cli("cert", "import", file, "--access", "@managers").out
+    assert "unchanged" in said and "access of 'shop.test.example' stays as it is" in said
+    assert "nobody" in domain.cli("cert", "import", file, "--access", "nobody", status=None).err
     other = Made(ca, tmp_path / "other")
     refused = domain.cli("cert", "import", other.bundle(), status=1)
     assert "--replace" in refused.err and "--name" in refused.err
@@ -292,6 +296,9 @@ def test_same_again(domain, ca, tmp_path):
     replaced = results(domain, other.folder / "bundle.pem", "--replace")["results"][0]
     assert (replaced["result"], replaced["generation"]) == ("imported", 2)
     assert domain.json("cert", "show", NAME)["fingerprint"] == other.fingerprint
+    older = results(domain, file, "--replace")["results"][0]
+    assert older["result"] == "unchanged" and "cert activate shop.test.example 1" in older["warnings"][0]
+    assert "was imported" in domain.cli("cert", "csr", NAME, status=None).err
     named = results(domain, file, "--access", "", "--name", "second")["results"][0]
     assert (named["result"], named["name"]) == ("imported", "second")
     domain.cli("cert", "add", "micro.test.example", "--access", "")
