@@ -82,6 +82,23 @@ exposure_is_of(const struct exposure *e, const struct id *node, const char *name
 }
 
 void
+exposure_want(struct exposure_list *l, const struct id *node, const char *name)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		struct exposure *e = &l->items[i];
+
+		if (!exposure_is_of(e, node, name) ||
+		    (e->replace && (e->why == EXPOSED_ASKED || e->why == EXPOSED_REMOVED)))
+			continue;
+		e->replace = true;
+		/* Whether it has access again does not matter then. */
+		if (e->why != EXPOSED_REMOVED)
+			e->why = EXPOSED_ASKED;
+		l->changed = true;
+	}
+}
+
+void
 exposure_end(struct exposure_list *l, exposure_ends_cb *ends, void *arg)
 {
 	size_t kept = 0;

@@ -29,6 +29,11 @@ void exposure_note(struct exposure_list *l, const struct exposure *e);
 /* Whether an entry is, or may be, about a server: by its id (NULL: by the name alone) or name. */
 bool exposure_is_of(const struct exposure *e, const struct id *node, const char *name);
 
+/*
+ * An administrator wants a new key because of each entry that is, or may be, about a server.
+ */
+void exposure_want(struct exposure_list *l, const struct id *node, const char *name);
+
 /* Takes out those of which the callback says so. */
 typedef bool exposure_ends_cb(void *arg, const struct exposure *e);
 void exposure_end(struct exposure_list *l, exposure_ends_cb *ends, void *arg);

@@ -48,6 +48,8 @@ static const struct httpd_route routes[] = {
     {"GET", "/v1/nodes", handle_nodes, API_LOCAL},
     {"GET", "/v1/nodes/{name}", handle_node, API_LOCAL},
     {"DELETE", "/v1/nodes/{name}", handle_node_remove, API_LOCAL},
+    {"GET", "/v1/exposures", handle_exposures, API_LOCAL},
+    {"POST", "/v1/exposures", handle_expose, API_LOCAL},
     {"GET", "/v1/tokens", handle_tokens, API_LOCAL},
     {"POST", "/v1/tokens", handle_token_create, API_LOCAL},
     {"GET", "/v1/groups", handle_groups, API_LOCAL},

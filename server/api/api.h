@@ -15,6 +15,7 @@
 
 struct api;
 struct events;
+struct evict;
 struct health;
 struct loop;
 struct publish;
@@ -26,6 +27,7 @@ struct api_params {
 	struct nodes *nodes;
 	struct flow *flow;
 	struct sched *sched;
+	struct evict *evict;
 	struct commit *commit;
 	struct publish *publish;
 	struct events *events;

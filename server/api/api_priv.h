@@ -141,6 +141,7 @@ const char *api_author(const struct httpd_request *req);
 
 httpd_handler handle_root, handle_join, handle_tokens, handle_token_create;
 httpd_handler handle_nodes, handle_node, handle_node_remove;
+httpd_handler handle_exposures, handle_expose;
 httpd_handler handle_groups, handle_group, handle_group_create, handle_group_delete;
 httpd_handler handle_member_add, handle_member_remove;
 httpd_handler handle_default_access, handle_default_access_set;
@@ -204,6 +205,12 @@ void serving_count(const struct api *a, const struct index_record *credential, s
  */
 void api_put_serving(
     const struct api *a, struct json_writer *w, const struct index_record *credential);
+/*
+ * Member exposed: who knows a key of it without having access, and how far that is. node: only what
+ * is about one of that name; NULL: all.
+ */
+void api_put_exposed(
+    const struct api *a, struct json_writer *w, const struct index_record *c, const char *node);
 /* The state of a credential at this moment, in one word. */
 const char *api_state(const struct api *a, const struct index_record *credential);
 /* One node's receipt as members of an object: generation (its number), fingerprint, error, since.

@@ -217,6 +217,7 @@ put_whole(const struct api *a, struct json_writer *w, const struct index_record 
 	api_put_serving(a, w, c);
 	json_put_end(w);
 	api_put_checks(a, w, c);
+	api_put_exposed(a, w, c, NULL);
 }
 
 static void

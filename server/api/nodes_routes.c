@@ -1,8 +1,10 @@
 #include "server/api/api_priv.h"
 
 #include "common/crypto/cert.h"
+#include "server/flow/flow_exposed.h"
 #include "server/publish/publish.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------------- nodes */
@@ -150,11 +152,24 @@ handle_node(struct httpd_request *req, void *arg)
 	api_send(req, &r);
 }
 
-/* The answer to a removal also says what the node could open, which was found before it. */
+/*
+ * The answer to a removal also says what the node could open, which was found before it. When no
+ * new keys are wanted that is noted before, since it follows from nothing afterwards.
+ */
 struct removal {
 	struct answer *op;
+	struct nodes *nodes;
 	struct buf exposed; /* JSON array */
+	char name[LIMIT_LABEL + 1], author[LIMIT_AUTHOR + 1];
+	bool keep_keys;
 };
+
+static void
+removal_free(struct removal *m)
+{
+	buf_fini(&m->exposed);
+	mem_free(m);
+}
 
 static void
 on_removed(void *arg, int status, const struct nodes_result *result, const struct err *err)
@@ -166,11 +181,31 @@ on_removed(void *arg, int status, const struct nodes_result *result, const struc
 	if (req != NULL) {
 		api_put_id(&r.w, "id", &result->id);
 		json_put_raw(&r.w, "exposed", buf_span(&m->exposed));
+		json_put_bool(&r.w, "new_keys", !m->keep_keys);
 		api_put_commit(&r.w, &result->commit, api_one_text(&result->warning));
 		api_send(req, &r);
 	}
-	buf_fini(&m->exposed);
-	mem_free(m);
+	removal_free(m);
+}
+
+static void
+on_noted(void *arg, int status, const struct flow_result *result, const struct err *err)
+{
+	struct removal *m = arg;
+	struct httpd_request *req;
+	struct err why;
+
+	(void)result;
+	if (status == 0)
+		status = nodes_remove(m->nodes, m->name, m->author, on_removed, m, &why);
+	else
+		why = *err;
+	if (status == 0)
+		return;
+	req = answer_end(m->op);
+	if (req != NULL)
+		api_fail(req, &why);
+	removal_free(m);
 }
 
 void
@@ -186,16 +221,27 @@ handle_node_remove(struct httpd_request *req, void *arg)
 
 	m->exposed = BUF_INIT(API_REPLY_MAX / 2);
 	m->op = answer_new(a, req);
+	m->nodes = a->p.nodes;
+	snprintf(m->name, sizeof(m->name), "%.*s", LIMIT_LABEL, name);
+	snprintf(m->author, sizeof(m->author), "%s", api_author(req));
+	/* The recovery key knows every key: new ones for all are made when somebody asks for it. */
+	m->keep_keys =
+	    httpd_query(req, "keep_keys") != NULL || (n != NULL && n->node->role == ROLE_RECOVERY);
 	json_put_array(&w, NULL);
 	if (n != NULL)
 		nodes_exposed(a->p.nodes, &n->id, put_name, &w);
 	json_put_end(&w);
-	r = nodes_remove(a->p.nodes, name, api_author(req), on_removed, m, &err);
-	answer_started(m->op, r, &err);
-	if (r < 0) {
-		buf_fini(&m->exposed);
-		mem_free(m);
+	if (m->keep_keys && n != NULL && !id_equal(&n->id, &a->p.self)) {
+		const struct expose_spec spec = {
+		    .node = name, .why = EXPOSED_REMOVED, .keep_keys = true, .author = m->author};
+
+		r = flow_expose(a->p.flow, &spec, on_noted, m, &err);
+	} else {
+		r = nodes_remove(a->p.nodes, name, m->author, on_removed, m, &err);
 	}
+	answer_started(m->op, r, &err);
+	if (r < 0)
+		removal_free(m);
 }
 
 /* ------------------------------------------------------------------------- groups */

@@ -1,6 +1,7 @@
 #include "server/api/api_priv.h"
 
 #include "common/base/runtime.h"
+#include "common/base/str.h"
 #include "common/model/names.h"
 #include "server/publish/publish.h"
 
@@ -99,6 +100,7 @@ handle_who_can_read(struct httpd_request *req, void *arg)
 {
 	const struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
 	struct access_list readers = {NULL, 0, 0};
+	const struct index_record *c;
 	char group[LIMIT_NAME + 2];
 	const char *cert;
 	struct api_reply r;
@@ -125,6 +127,9 @@ handle_who_can_read(struct httpd_request *req, void *arg)
 	}
 	json_put_end(&r.w);
 	json_put_uint(&r.w, "unknown", readers.unknown);
+	c = index_credential(a->p.index, cert);
+	if (c != NULL)
+		api_put_exposed(a, &r.w, c, NULL);
 	api_send(req, &r);
 	access_list_fini(&readers);
 }
@@ -164,6 +169,28 @@ explain_receipt(const struct api *a, const struct receipt *receipt,
 	return "the node is connected and has not confirmed it yet";
 }
 
+static const char *
+why_text(enum why_not why, const struct index_record *credential)
+{
+	if (why == WHY_NOT_NO_GENERATION && credential->credential->has_pending)
+		return "its CSR waits for a certificate: 'certherd cert csr' prints it";
+	return why_not_text(why);
+}
+
+/* A node that has gone is an answer as long as something is known of it. */
+static int
+query_gone(const struct api *a, const struct httpd_request *req, const struct index_record *c,
+    const struct index_record **out, struct err *err)
+{
+	const char *name = httpd_query(req, "node");
+	int rc = query_node(a, req, out, err);
+
+	for (size_t i = 0; rc < 0 && i < c->credential->exposed.count; i++)
+		if (str_equal(c->credential->exposed.items[i].name, name))
+			rc = 0;
+	return rc;
+}
+
 void
 handle_why_not(struct httpd_request *req, void *arg)
 {
@@ -177,15 +204,16 @@ handle_why_not(struct httpd_request *req, void *arg)
 	struct err err;
 
 	if (api_query(req, "node", &node_name, &err) < 0 ||
-	    api_query(req, "cert", &cert, &err) < 0 || query_node(a, req, &node, &err) < 0 ||
-	    query_credential(a, cert, &credential, &err) < 0) {
+	    api_query(req, "cert", &cert, &err) < 0 ||
+	    query_credential(a, cert, &credential, &err) < 0 ||
+	    query_gone(a, req, credential, &node, &err) < 0) {
 		api_fail(req, &err);
 		return;
 	}
 	why = index_why_not(a->p.index, node_name, cert, runtime_wall_s(a->rt));
 	receipt = node != NULL ? publish_receipt(a->p.publish, &node->id, &credential->id) : NULL;
 	text = why == WHY_NOT_NOTHING ? explain_receipt(a, receipt, credential, &node->id, &serves)
-				      : why_not_text(why);
+				      : why_text(why, credential);
 	api_begin(&r);
 	json_put_text(&r.w, "node", node_name);
 	json_put_text(&r.w, "cert", cert);
@@ -197,5 +225,6 @@ handle_why_not(struct httpd_request *req, void *arg)
 		api_put_receipt(a, &r.w, receipt);
 		json_put_end(&r.w);
 	}
+	api_put_exposed(a, &r.w, credential, node_name);
 	api_send(req, &r);
 }

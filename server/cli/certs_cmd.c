@@ -320,6 +320,7 @@ run_show(struct cli *c, struct err *err)
 	put_generations(c, cert);
 	put_nodes(c, cert);
 	cli_put_checks(c, cert);
+	cli_put_exposed(c, cert);
 	return 0;
 }
 

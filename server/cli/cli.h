@@ -89,6 +89,11 @@ NODISCARD int cli_duration(const struct cli *c, const char *name, uint64_t other
 
 void cli_printf(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void cli_hint(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Whether somebody is there to be asked. */
+bool cli_can_confirm(const struct cli *c);
+/* Asks, and takes nothing but "yes"; else ERR_DENIED with that text. */
+NODISCARD int cli_confirm(
+    struct cli *c, const char *question, const char *refused, struct err *err);
 /* Prints what is collected, now. */
 NODISCARD int cli_flush(struct cli *c, struct err *err);
 

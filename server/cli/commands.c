@@ -29,6 +29,7 @@ const struct cli_command *const cli_commands[] = {
     &command_cert_export,
     &command_cert_renew,
     &command_cert_change,
+    &command_cert_rekey,
     &command_cert_generations,
     &command_cert_activate,
     &command_cert_access,
@@ -57,6 +58,7 @@ const struct cli_command *const cli_commands[] = {
     &command_access_set,
     &command_explain,
     &command_who_can_read,
+    &command_exposed,
     &command_why_not,
     &command_version,
 };

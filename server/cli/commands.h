@@ -16,8 +16,8 @@ extern const struct cli_command command_group_list, command_group_create, comman
 extern const struct cli_command command_cert_add, command_cert_list, command_cert_show,
     command_cert_submit, command_cert_csr, command_cert_paste, command_cert_import,
     command_cert_export, command_cert_renew, command_cert_access, command_cert_archive,
-    command_cert_delete, command_cert_chain, command_cert_change, command_cert_generations,
-    command_cert_activate;
+    command_cert_delete, command_cert_chain, command_cert_change, command_cert_rekey,
+    command_cert_generations, command_cert_activate;
 extern const struct cli_command command_ca_create, command_ca_list, command_ca_show,
     command_ca_change, command_ca_enable, command_ca_disable, command_ca_default, command_ca_renew,
     command_ca_export, command_cert_revoke;
@@ -26,6 +26,7 @@ extern const struct cli_command command_trust_add, command_trust_list, command_t
 extern const struct cli_command command_setting_list, command_setting_get, command_setting_set,
     command_setting_reset;
 extern const struct cli_command command_access_show, command_access_set;
+extern const struct cli_command command_exposed;
 extern const struct cli_command command_explain, command_who_can_read, command_why_not;
 
 #define CLI_WAIT_OPTIONS                                                                           \
@@ -72,5 +73,10 @@ NODISCARD int cli_wait_served(
  * wait for each as above.
  */
 NODISCARD int cli_certs_each(struct cli *c, const char *verb, const char *done, struct err *err);
+
+/* The member exposed of a reply, when there is any. */
+void cli_put_exposed(struct cli *c, const struct json *reply);
+/* cert rekey --exposed-to: new keys for all that a node knows, and a wait until it is proven. */
+NODISCARD int cli_rekey_exposed(struct cli *c, const char *node, struct err *err);
 
 #endif

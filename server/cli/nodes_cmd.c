@@ -159,29 +159,78 @@ run_show(struct cli *c, struct err *err)
 	return 0;
 }
 
+/* Without the recovery key a lost manager cannot be replaced. */
 static int
-run_remove(struct cli *c, struct err *err)
+confirm_recovery(struct cli *c, struct err *err)
 {
 	AUTO(mem_freep)
 	char *path = cli_path("/v1/nodes/%s", c->words[0], NULL);
 	AUTO(json_freep)
-	struct json *reply = NULL;
-	const struct json *exposed;
-	int r = cli_call(c, "DELETE", path, NULL, &reply, err);
+	struct json *node = NULL;
+	int r;
 
+	if (cli_flag(c, "yes"))
+		return 0;
+	r = cli_call(c, "GET", path, NULL, &node, err);
+	if (r < 0 || !str_equal(json_text(node, "role"), "recovery"))
+		return r;
+	if (cli_can_confirm(c))
+		return cli_confirm(c,
+		    "This is the recovery key. Without it all private keys are lost when all "
+		    "managers are.\nType yes to remove it:",
+		    "nothing was removed", err);
+	cli_hint(c, "certherd node remove %s --yes", c->words[0]);
+	return err_set(err, ERR_INVALID,
+	    "'%.63s' is the recovery key: without it all private keys are lost when all managers "
+	    "are; --yes removes it all the same",
+	    c->words[0]);
+}
+
+static void
+put_exposed(struct cli *c, const struct json *reply)
+{
+	const struct json *exposed = json_member(reply, "exposed");
+	const char *node = c->words[0];
+
+	if (json_count(exposed) == 0)
+		return;
+	cli_printf(c, "it could open these keys, and still has what it has seen:\n");
+	for (size_t i = 0; i < json_count(exposed); i++)
+		cli_printf(c, "  %s\n", json_value_text(json_item(exposed, i)));
+	if (json_flag(reply, "new_keys"))
+		cli_printf(c,
+		    "each gets a new key where that needs nobody: 'certherd exposed %s' shows how "
+		    "far that is, and what is left to you\n",
+		    node);
+	else
+		cli_printf(c, "'certherd cert rekey --exposed-to %s' gives each a new key\n", node);
+}
+
+static int
+run_remove(struct cli *c, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path =
+	    cli_path(cli_flag(c, "keep-keys") ? "/v1/nodes/%s?keep_keys=1" : "/v1/nodes/%s",
+		c->words[0], NULL);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	int r = confirm_recovery(c, err);
+
+	if (r == 0)
+		r = cli_call(c, "DELETE", path, NULL, &reply, err);
 	if (r < 0 || cli_json(c, reply))
 		return r;
-	exposed = json_member(reply, "exposed");
 	cli_printf(c, "node %s is removed\n", c->words[0]);
 	cli_put_warnings(c, reply);
-	if (json_count(exposed) > 0) {
-		cli_printf(c, "it could open these keys, and still has what it has seen:\n");
-		for (size_t i = 0; i < json_count(exposed); i++)
-			cli_printf(c, "  %s\n", json_value_text(json_item(exposed, i)));
-		cli_printf(c, "give each a new key: certherd cert renew --new-key NAME...\n");
-	}
+	put_exposed(c, reply);
 	return 0;
 }
+
+static const struct cli_option remove_options[] = {
+    {"keep-keys", NULL, "Make no new keys, although it knows those that it could open."},
+    {"yes", NULL, "Also when it is the recovery key."},
+};
 
 static const struct cli_option token_options[] = {
     {"name", "NAME", "Name of the node that will join. Required."},
@@ -231,10 +280,12 @@ const struct cli_command command_node_remove = {
     .noun = "node",
     .verb = "remove",
     .args = "NAME",
-    .summary = "Remove a node; says which keys it could open.",
-    .examples = "  certherd node remove web3\n",
+    .summary = "Remove a node; the keys that it could open are replaced.",
+    .examples = "  certherd node remove web3\n  certherd node remove web3 --keep-keys\n",
     .least = 1,
     .most = 1,
+    .options = remove_options,
+    .option_count = ARRAY_LEN(remove_options),
     .run = run_remove,
 };
 
@@ -296,7 +347,9 @@ change_member(
     struct cli *c, const char *method, const char *node, const char *done, struct err *err)
 {
 	AUTO(mem_freep)
-	char *path = cli_path("/v1/groups/%s/members/%s", c->words[0], node);
+	char *path = cli_path(cli_flag(c, "keep-keys") ? "/v1/groups/%s/members/%s?keep_keys=1"
+						       : "/v1/groups/%s/members/%s",
+	    c->words[0], node);
 	AUTO(json_freep)
 	struct json *reply = NULL;
 	struct json_writer w;
@@ -336,8 +389,18 @@ run_group_add(struct cli *c, struct err *err)
 static int
 run_group_remove(struct cli *c, struct err *err)
 {
-	return change_members(c, "DELETE", "is no longer in", err);
+	int r = change_members(c, "DELETE", "is no longer in", err);
+
+	if (r == 0 && !c->json && !cli_flag(c, "keep-keys"))
+		cli_printf(c,
+		    "keys that it could open are replaced where that needs nobody: 'certherd "
+		    "exposed' shows how far that is\n");
+	return r;
 }
+
+static const struct cli_option leave_options[] = {
+    {"keep-keys", NULL, "Make no new keys, although they know those that they could open."},
+};
 
 static int
 run_group_delete(struct cli *c, struct err *err)
@@ -389,10 +452,12 @@ const struct cli_command command_group_remove = {
     .noun = "group",
     .verb = "remove",
     .args = "GROUP NODE...",
-    .summary = "Take nodes out of a group, which gets a new key.",
-    .examples = "  certherd group remove mail mx1\n",
+    .summary = "Take nodes out of a group, which gets a new key; so do its credentials.",
+    .examples = "  certherd group remove mail mx1\n  certherd group remove mail mx1 --keep-keys\n",
     .least = 2,
     .most = CLI_WORDS_MAX,
+    .options = leave_options,
+    .option_count = ARRAY_LEN(leave_options),
     .run = run_group_remove,
 };
 

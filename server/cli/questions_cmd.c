@@ -73,6 +73,7 @@ run_who_can_read(struct cli *c, struct err *err)
 	if (json_number(reply, "unknown") > 0)
 		cli_printf(c, "%lld names in its access no longer exist\n",
 		    (long long)json_number(reply, "unknown"));
+	cli_put_exposed(c, reply);
 	return 0;
 }
 
@@ -104,6 +105,7 @@ run_why_not(struct cli *c, struct err *err)
 		    (long long)json_number(receipt, "generation"));
 	if (*json_text(receipt, "error") != '\0')
 		cli_printf(c, "it says: %s\n", json_text(receipt, "error"));
+	cli_put_exposed(c, reply);
 	return 0;
 }
 

@@ -4,9 +4,7 @@
 #include "common/tls/probe.h"
 #include "server/cli/trust.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static bool
 is_issuer(const struct cert *c)
@@ -51,25 +49,19 @@ is_fingerprint(const char *text, const struct cert *cert)
 static int
 ask(struct cli *c, const struct cert *top, struct err *err)
 {
-	char hex[HASH_HEX_MAX], line[16] = "";
+	char hex[HASH_HEX_MAX];
 	struct hash fingerprint;
-	int r;
 
 	cert_fingerprint(top, &fingerprint);
-	if (c->json || !isatty(STDIN_FILENO))
+	if (!cli_can_confirm(c))
 		return err_set(err, ERR_INVALID,
 		    "nobody can be asked here: compare the SHA-256 of the last certificate with "
 		    "one from another source, and give it as --yes %s",
 		    hash_hex(&fingerprint, hex));
-	r = cli_flush(c, err);
-	if (r < 0)
-		return r;
-	fprintf(stderr,
+	return cli_confirm(c,
 	    "This server may be anybody. Compare the SHA-256 of the last one with that from "
-	    "another source.\nIs it the same? Type yes to store it: ");
-	if (fgets(line, sizeof(line), stdin) != NULL && str_equal(line, "yes\n"))
-		return 0;
-	return err_set(err, ERR_DENIED, "nothing was stored");
+	    "another source.\nIs it the same? Type yes to store it:",
+	    "nothing was stored", err);
 }
 
 static int

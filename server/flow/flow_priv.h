@@ -24,6 +24,7 @@
 #define OP_WARNINGS_MAX 8
 #define RESEAL_IN_FLIGHT 16
 
+struct exposing;
 struct flow_op;
 
 struct flow_op_type {
@@ -74,6 +75,10 @@ struct flow_op_input {
 	bool new_key, keep_key, archived, is_default, draft, replace;
 	bool has_enabled, enabled; /* of a CA */
 	struct id record;          /* of types that are not about a name */
+	uint32_t why;              /* enum exposure_why */
+	struct exposing *exposing; /* of which it is one batch */
+	const struct hash *keys;   /* that are proven to be of no use any more */
+	size_t key_count;
 };
 
 struct flow_op {
@@ -180,7 +185,7 @@ extern const struct flow_op_type flow_op_credential_add, flow_op_credential_rene
     flow_op_generation_activate, flow_op_generation_archive, flow_op_purge,
     flow_op_credential_revoke, flow_op_crl, flow_op_ca_create, flow_op_ca_change, flow_op_ca_renew,
     flow_op_ca_rekey, flow_op_trust_add, flow_op_trust_remove, flow_op_setting_set,
-    flow_op_setting_reset, flow_op_reseal;
+    flow_op_setting_reset, flow_op_reseal, flow_op_expose, flow_op_proven;
 
 /* op.c. The input is filled in by the caller; texts lie in op->memory. */
 struct flow_op *flow_op_new(

@@ -170,6 +170,9 @@ void index_with_access(const struct index *ix, const struct id *id, index_each_c
  */
 void index_expose(const struct index *ix, const struct index_record *credential,
     const struct id *via, const struct exposure *who, struct exposure_list *list);
+/* The same by whatever the node `who` could open them with now; nothing when it could not. */
+void index_expose_reader(const struct index *ix, const struct index_record *credential,
+    const struct exposure *who, struct exposure_list *list);
 /* The same for each node that is gone, and still stands in its access or in a group of that. */
 void index_expose_gone(
     const struct index *ix, const struct index_record *credential, struct exposure_list *list);
@@ -184,6 +187,8 @@ void index_readable_via(const struct index *ix, const struct id *id, index_each_
 void index_readable_by(const struct index *ix, const struct id *node, index_each_cb *cb, void *arg);
 /* How a NODE that is gone was called; NULL: it is not known, or not gone. */
 const char *index_gone_name(const struct index *ix, const struct id *id);
+/* Whether a NODE that is gone was called so, as far as its tombstone is there. */
+bool index_was_node(const struct index *ix, const char *name);
 /* The next version of a CREDENTIAL, with another list and else as it is. */
 NODISCARD int index_draft_exposed(const struct index_record *credential,
     const struct exposure_list *list, struct mutation *m, struct err *err);

@@ -2,6 +2,7 @@
 
 #include "common/base/runtime.h"
 #include "common/wire/public_wire.h"
+#include "common/wire/record_wire.h"
 #include "server/index/index_priv.h"
 
 #include <stdio.h>
@@ -57,12 +58,53 @@ index_expose(const struct index *ix, const struct index_record *credential, cons
 	index_generations(ix, &credential->id, on_generation, &x);
 }
 
+static bool
+is_member(const struct index *ix, const struct id *group, const struct id *node)
+{
+	struct id membership = wire_membership_id(group, node);
+
+	return index_get(ix, &membership) != NULL;
+}
+
+void
+index_expose_reader(const struct index *ix, const struct index_record *credential,
+    const struct exposure *who, struct exposure_list *list)
+{
+	const struct index_record *managers = index_managers(ix);
+
+	if (managers != NULL && is_member(ix, &managers->id, &who->node)) {
+		index_expose(ix, credential, NULL, who, list);
+		return;
+	}
+	for (size_t i = 0; i < credential->access.count; i++) {
+		const struct id *via = &credential->access.items[i];
+
+		if (id_equal(via, &who->node) || is_member(ix, via, &who->node))
+			index_expose(ix, credential, via, who, list);
+	}
+}
+
 const char *
 index_gone_name(const struct index *ix, const struct id *id)
 {
 	const struct tomb *t = map_get(ix->tombs, id->bytes, ID_LEN);
 
 	return t != NULL && t->kind == KIND_NODE ? t->name : NULL;
+}
+
+bool
+index_was_node(const struct index *ix, const char *name)
+{
+	size_t at = 0;
+	void *value;
+
+	while (map_next(ix->tombs, &at, NULL, &value)) {
+		const struct tomb *t = value;
+
+		if (t->name != NULL && strcmp(t->name, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 struct gone_members {

@@ -101,6 +101,8 @@ on_receipt(void *arg, const struct id *node, const struct id *credential)
 		api_on_receipt(s->api, node, credential);
 	if (s->health != NULL)
 		health_on_receipt(s->health, node, credential);
+	if (s->evict != NULL)
+		evict_on_receipt(s->evict, node, credential);
 }
 
 struct publish_events

@@ -12,6 +12,7 @@
 #include "common/wire/trust.h"
 #include "server/api/api.h"
 #include "server/commit/commit.h"
+#include "server/evict/evict.h"
 #include "server/events/events.h"
 #include "server/flow/flow.h"
 #include "server/health/health.h"
@@ -49,6 +50,7 @@ struct server {
 	struct nodes *nodes;
 	struct flow *flow;
 	struct sched *sched;
+	struct evict *evict;
 	struct api *api;
 	struct link_server *link;
 	struct publish *publish;
@@ -90,6 +92,9 @@ int server_start_renewal(void *arg, const struct id *credential, struct err *err
 
 /* health.c: how credentials are; behind publish */
 void server_open_health(struct server *s);
+
+/* evict.c */
+void server_start_evict(struct server *s);
 
 /* renew.c: a third of the identity's lifetime before its end, and again until it works */
 void server_watch_identity(struct server *s);

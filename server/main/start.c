@@ -132,6 +132,7 @@ open_api(struct server *s, struct err *err)
 	    .nodes = s->nodes,
 	    .flow = s->flow,
 	    .sched = s->sched,
+	    .evict = s->evict,
 	    .commit = s->commit,
 	    .trust = s->trust,
 	    .self = s->member.node,
@@ -208,8 +209,12 @@ on_nodes(void *arg, int status, const struct err *why)
 		server_fail(s, why);
 		return;
 	}
-	if (flow_new(&f, &s->flow, &err) < 0 || sched_new(&p, &s->sched, &err) < 0 ||
-	    open_doors(s, &err) < 0)
+	if (flow_new(&f, &s->flow, &err) < 0 || sched_new(&p, &s->sched, &err) < 0) {
+		server_fail(s, &err);
+		return;
+	}
+	server_start_evict(s);
+	if (open_doors(s, &err) < 0)
 		server_fail(s, &err);
 }
 

@@ -67,6 +67,8 @@ end_flow(void *arg)
 	struct server *s = arg;
 
 	s->flow = NULL;
+	evict_free(s->evict);
+	s->evict = NULL;
 	if (s->nodes != NULL)
 		nodes_close(s->nodes, end_nodes, s);
 	else
@@ -79,6 +81,7 @@ end_publish(void *arg)
 	struct server *s = arg;
 
 	s->publish = NULL;
+	evict_stop(s->evict);
 	sched_free(s->sched);
 	s->sched = NULL;
 	if (s->flow != NULL)

@@ -68,6 +68,8 @@ CALLS = [
     ("GET", "/v1/explain", f"/v1/explain?name={CERT}&node=web1", None),
     ("GET", "/v1/who-can-read", f"/v1/who-can-read?cert={CERT}", None),
     ("GET", "/v1/why-not", f"/v1/why-not?cert={CERT}&node=web1", None),
+    ("POST", "/v1/exposures", "/v1/exposures", {"node": "web1"}),
+    ("GET", "/v1/exposures", "/v1/exposures", None),
     ("POST", "/v1/certs/{name}/archive", f"/v1/certs/{CERT}/archive", {"archived": True}),
     ("DELETE", "/v1/certs/{name}", f"/v1/certs/{CERT}", None),
     ("POST", "/v1/cas", "/v1/cas", {"name": "inner"}),

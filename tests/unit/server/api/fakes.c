@@ -4,6 +4,7 @@
 #include "common/base/str.h"
 #include "common/crypto/sign.h"
 #include "server/events/events.h"
+#include "server/flow/flow_exposed.h"
 #include "server/publish/publish.h"
 #include "server/sched/sched.h"
 
@@ -379,6 +380,17 @@ flow_ca_create(
 	(void)f;
 	note("ca %s key=%s life=%lld default=%d", s->name, s->key_type != NULL ? s->key_type : "-",
 	    (long long)s->lifetime, s->is_default);
+	flow_done = done;
+	return started(arg, err);
+}
+
+int
+flow_expose(
+    struct flow *f, const struct expose_spec *spec, flow_done_cb *done, void *arg, struct err *err)
+{
+	(void)f;
+	note("expose %s %s%s", spec->node, exposure_why_name(spec->why),
+	    spec->keep_keys ? " (keys stay)" : "");
 	flow_done = done;
 	return started(arg, err);
 }
