@@ -188,7 +188,15 @@ foreign_certs(struct cli *c, enum import_wish wish, const char *what, const char
 	if (r < 0)
 		return r;
 	if (found.unit_count == 0) {
-		r = foreign_refused(c, found.refusals[0].code, found.refusals[0].text, err);
+		const char *file =
+		    count == 0 || str_equal(paths[0], "-") ? "standard input" : paths[0];
+		const struct import_note *why = &found.refusals[0];
+		AUTO(mem_freep)
+		char *named = strstr(why->text, file) == NULL && count < 2
+		    ? mem_printf("'%s': %s", file, why->text)
+		    : mem_strdup(why->text);
+
+		r = foreign_refused(c, why->code, named, err);
 		import_found_fini(&found);
 		return r;
 	}

@@ -5,6 +5,8 @@
 
 #include "common/base/str.h"
 
+#include <string.h>
+
 #define SAID_MOST 64
 
 struct import_said {
@@ -53,9 +55,14 @@ begin_result(struct import_run *r, const char *file, const char *what, const cha
 void
 import_run_fail(struct import_run *r, const char *file, int code, const char *text)
 {
+	/* What is said of a set names no file of its own. */
+	AUTO(mem_freep)
+	char *named =
+	    strstr(text, file) == NULL ? mem_printf("%s: %s", file, text) : mem_strdup(text);
+
 	if (r->failed++ == 0) {
-		(void)err_set(&r->first, (enum err_code)code, "%s", text);
-		r->first_text = mem_strdup(text);
+		(void)err_set(&r->first, (enum err_code)code, "%s", named);
+		r->first_text = mem_strdup(named);
 	}
 	if (r->c->json) {
 		begin_result(r, file, NULL, "failed");
@@ -65,7 +72,7 @@ import_run_fail(struct import_run *r, const char *file, int code, const char *te
 		json_put_end(&r->json);
 		json_put_end(&r->json);
 	} else if (r->lines) {
-		cli_printf(r->c, "failed: %s\n", text);
+		cli_printf(r->c, "failed: %s\n", named);
 	}
 }
 

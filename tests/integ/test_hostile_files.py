@@ -139,7 +139,7 @@ def test_every_hostile_file(world, tmp_path):
             answer = world.cli(*words, status=None)
             said = answer.out + answer.err
             assert answer.status in (1, 2), (what, words, answer)
-            assert f"f{i}" in said or "there is no " in said or "no certificate" in said, (what, said)
+            assert f"f{i}" in said, (what, said)
             assert "signal" not in said and "reader" not in said and " bug" not in said, (what, said)
             assert all(c >= " " or c == "\n" for c in said), what
     # All of them together are a batch, in which each has its result, and the good one is taken.
