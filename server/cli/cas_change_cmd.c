@@ -163,6 +163,8 @@ run_export(struct cli *c, struct err *err)
 		return err_set(err, ERR_INVALID,
 		    "--chain is for certificates as PEM: DER holds one, and a list is alone");
 	r = cli_call(c, "GET", path, NULL, &reply, err);
+	if (r == 0 && cli_json(c, reply))
+		return 0;
 	if (r == 0)
 		r = convert(json_text(reply, list ? "pem" : "certificate"),
 		    list ? "X509 CRL" : "CERTIFICATE", chain, der, &out, err);

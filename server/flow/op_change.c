@@ -76,7 +76,8 @@ look_access_change(struct flow_op *op, struct err *err)
 	look_readers(op);
 	op->takes_access = taken;
 	active = index_active(op->flow->index, c);
-	if (active == NULL)
+	/* What is revoked is for managers alone, and only a command makes another one. */
+	if (active == NULL || active->generation->revoked)
 		return 0;
 	op->not_after = active->generation->not_after;
 	op->fetches = true;

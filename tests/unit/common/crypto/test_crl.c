@@ -67,6 +67,34 @@ test_round_trip(void **state)
 	}
 }
 
+/* A CA of any key signs its list with what fits that. */
+static void
+test_every_key(void **state)
+{
+	const struct crl_entry entry = entry_of(1, NOW, 4);
+
+	(void)state;
+	for (int type = 0; type < KEY__COUNT; type++) {
+		AUTO(pkey_unrefp)
+		struct pkey *key = key_of((enum key_type)type);
+		AUTO(cert_unrefp)
+		struct cert *ca = NULL;
+		AUTO(buf_freep)
+		struct buf *der = buf_new(LIMIT_CRL);
+		struct crl_params p = params_of(&entry, 1);
+		struct crl l;
+
+		assert_int_equal(cert_issue_ca(key, "any", NOW, NOW + DAY, &ca, NULL), 0);
+		p.ca = ca;
+		p.key = key;
+		assert_int_equal(crl_build(&p, der, NULL), 0);
+		assert_true(crl_signed_by(buf_span(der), ca));
+		assert_false(crl_signed_by(buf_span(der), d.ca));
+		assert_int_equal(crl_read(buf_span(der), &l, NULL), 0);
+		crl_fini(&l);
+	}
+}
+
 static void
 test_serial_of_certificate(void **state)
 {
@@ -218,6 +246,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    CASE(test_round_trip),
+	    CASE(test_every_key),
 	    CASE(test_serial_of_certificate),
 	    CASE(test_what_cannot_be_written),
 	    CASE(test_limit),

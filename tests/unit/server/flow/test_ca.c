@@ -157,6 +157,32 @@ test_revoke(void **state)
 	assert_int_equal(index_crl_of(o->index, index_default_ca(o->index))->crl->number, 1);
 }
 
+/* What is revoked stays that, whoever gets or loses access; the next one is for those. */
+static void
+test_access_to_revoked(void **state)
+{
+	struct office *o = *state;
+	const char *web1[] = {"web1", NULL};
+	const char *one = "web1", *two = "web2";
+	struct office_node *n = office_add_node(o, "web2");
+	struct access_change change = {
+	    .name = WWW, .add = {&two, 1}, .remove = {&one, 1}, .author = "test"};
+	struct id active;
+
+	office_add_node(o, "web1");
+	assert_int_equal(office_add_credential(o, WWW, web1), 0);
+	active = office_active(o, WWW)->id;
+	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	OK(flow_credential_access(o->flow, &change, office_on_flow, o, &o->err));
+	assert_int_equal(office_credential(o, WWW)->credential->state, CREDENTIAL_REVOKED);
+	assert_int_equal(office_credential(o, WWW)->credential->generations, 1);
+	assert_int_equal(index_get(o->index, &active)->access.count, 0);
+	office_settle(o);
+	assert_false(office_can_open_generation(o, n, &active));
+	OK(flow_credential_renew(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
+	assert_true(office_can_open(o, n, WWW));
+}
+
 /* All generations of a compromised key go, and it is never certified again. */
 static void
 test_revoke_key(void **state)
@@ -541,6 +567,7 @@ main(void)
 	    WITH_OFFICE(test_ca),
 	    WITH_OFFICE(test_subjects),
 	    WITH_OFFICE(test_revoke),
+	    WITH_OFFICE(test_access_to_revoked),
 	    WITH_OFFICE(test_revoke_key),
 	    WITH_OFFICE(test_revoke_many),
 	    WITH_OFFICE(test_list_later),
