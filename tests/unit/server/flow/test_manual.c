@@ -263,36 +263,6 @@ test_one_step(void **state)
 	check_active(s, 1, 1);
 }
 
-/* It is served no more; its CA outside has to be told, and nothing here lists it. */
-static void
-test_revoked(void **state)
-{
-	struct stage *s = *state;
-	struct hash key;
-
-	office_add_node(&s->o, "web1");
-	OK(add(s, false));
-	FAILS(ERR_CONFLICT,
-	    flow_credential_revoke(
-		s->o.flow, at, 0, NULL, "test", office_on_flow, &s->o, &s->o.err));
-	SAYS("no certificate to be revoked");
-	FAILS(ERR_CONFLICT,
-	    flow_credential_revoke(
-		s->o.flow, at, 1, NULL, "test", office_on_flow, &s->o, &s->o.err));
-	SAYS("waits for its certificate");
-	sign_csr(s);
-	OK(paste(s));
-	key = index_active(s->o.index, credential(s))->generation->key;
-	OK(flow_credential_revoke(
-	    s->o.flow, at, 0, "key-compromise", "test", office_on_flow, &s->o, &s->o.err));
-	WARNS("CA outside");
-	assert_string_equal(shown(s), "revoked");
-	assert_int_equal(index_count(s->o.index, KIND_CRL), 0);
-	/* Another certificate for that key is not asked for. */
-	OK(renew(s, false));
-	assert_false(hash_equal(&pending(s)->generation->key, &key));
-}
-
 static void
 test_refusals(void **state)
 {
@@ -604,7 +574,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_from_draft_to_service),
 	    TEST(test_one_step),
-	    TEST(test_revoked),
 	    TEST(test_refusals),
 	    TEST(test_spec_refused),
 	    TEST(test_warnings),
