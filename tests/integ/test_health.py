@@ -6,7 +6,7 @@ import time
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from process import slow, wait_for
 from tls_servers import REAL, Scripted, free_port
@@ -25,7 +25,7 @@ class Ca:
         self.cert = self.sign("Issuer", self.key, self.root, self.root_key, ca=True,
                               days=(-90, 900))
 
-    def sign(self, name, key, above, signer, ca=False, days=(-1, 90)):
+    def sign(self, name, key, above, signer, ca=False, days=(-1, 90), digest=hashes.SHA256):
         now = datetime.datetime.utcnow()
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         made = x509.CertificateBuilder(
@@ -36,7 +36,7 @@ class Ca:
         if not ca:
             made = made.add_extension(
                 x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        return made.sign(signer, hashes.SHA256())
+        return made.sign(signer, digest())
 
     def leaf(self, name=NAME, days=(-1, 90)):
         """The PEM of a chain without its root, and of its key."""
@@ -244,6 +244,30 @@ def test_summary_and_runway(domain, ca, tmp_path):
     assert "HEALTH" in table and "red" in table
     domain.cli("cert", "archive", "short.test.example")
     wait_for(lambda: domain.json("status")["health"]["red"] == 0, 20, "it to be forgotten")
+
+
+WEAK = {
+    "sha1": ("weak-hash", "yellow", lambda: ec.generate_private_key(ec.SECP256R1()), hashes.SHA1),
+    "md5": ("broken-hash", "red", lambda: rsa.generate_private_key(65537, 2048), hashes.MD5),
+    "rsa-1024": ("weak-key", "red", lambda: rsa.generate_private_key(65537, 1024), hashes.SHA256),
+    "curve": ("weak-key", "red", lambda: ec.generate_private_key(ec.SECP256K1()), hashes.SHA256),
+}
+
+
+def test_weak_algorithms(domain, ca, tmp_path):
+    """SHA-1, MD5, RSA below 2048 bits and other curves, in the issuer of what was imported."""
+    for name, (code, grade, make, digest) in WEAK.items():
+        key, leaf_key = make(), ec.generate_private_key(ec.SECP256R1())
+        issuer = ca.sign(name, key, ca.root, ca.root_key, ca=True, days=(-90, 900))
+        leaf = Leaf(ca.sign(f"{name}.test.example", leaf_key, issuer, key, digest=digest), issuer,
+                    leaf_key)
+        import_leaf(domain, leaf, tmp_path)
+
+        def seen(name=name, code=code):
+            shown = domain.json("cert", "show", f"{name}.test.example")["health"]
+            return [r["grade"] for r in shown["reasons"] if r["code"] == code]
+
+        assert wait_for(seen, 15, f"{name} to be judged") == [grade], name
 
 
 def test_not_served(domain):
