@@ -52,6 +52,7 @@ static const struct httpd_route routes[] = {
     {"POST", "/v1/exposures", handle_expose, API_LOCAL},
     {"GET", "/v1/tokens", handle_tokens, API_LOCAL},
     {"POST", "/v1/tokens", handle_token_create, API_LOCAL},
+    {"DELETE", "/v1/tokens/{name}", handle_token_revoke, API_LOCAL},
     {"GET", "/v1/groups", handle_groups, API_LOCAL},
     {"POST", "/v1/groups", handle_group_create, API_LOCAL},
     {"GET", "/v1/groups/{name}", handle_group, API_LOCAL},

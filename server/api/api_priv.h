@@ -139,7 +139,7 @@ const char *api_author(const struct httpd_request *req);
 
 /* ------------------------------------------------------------------------- handlers */
 
-httpd_handler handle_root, handle_join, handle_tokens, handle_token_create;
+httpd_handler handle_root, handle_join, handle_tokens, handle_token_create, handle_token_revoke;
 httpd_handler handle_nodes, handle_node, handle_node_remove;
 httpd_handler handle_exposures, handle_expose;
 httpd_handler handle_groups, handle_group, handle_group_create, handle_group_delete;

@@ -103,6 +103,31 @@ handle_tokens(struct httpd_request *req, void *arg)
 	api_send(req, &r);
 }
 
+static void
+on_revoked(void *arg, int status, size_t count, const struct err *err)
+{
+	struct api_reply r;
+	struct httpd_request *req = answer_begin(arg, status, err, &r);
+
+	if (req == NULL)
+		return;
+	json_put_uint(&r.w, "revoked", count);
+	api_send(req, &r);
+}
+
+void
+handle_token_revoke(struct httpd_request *req, void *arg)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct answer *op = answer_new(a, req);
+	struct err err;
+
+	answer_started(op,
+	    nodes_token_revoke(
+		a->p.nodes, httpd_param(req, "name"), api_author(req), on_revoked, op, &err),
+	    &err);
+}
+
 /* ------------------------------------------------------------------------- join */
 
 struct join_body {

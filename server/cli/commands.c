@@ -9,6 +9,7 @@ const struct cli_command *const cli_commands[] = {
     &command_events,
     &command_node_token,
     &command_node_tokens,
+    &command_node_revoke_token,
     &command_node_list,
     &command_node_show,
     &command_node_remove,

@@ -9,8 +9,8 @@ extern const struct cli_command command_init;
 extern const struct cli_command command_check, command_cert_checks;
 extern const struct cli_command command_status, command_watch, command_version;
 extern const struct cli_command command_events, command_events_test;
-extern const struct cli_command command_node_token, command_node_tokens, command_node_list,
-    command_node_show, command_node_remove;
+extern const struct cli_command command_node_token, command_node_tokens, command_node_revoke_token,
+    command_node_list, command_node_show, command_node_remove;
 extern const struct cli_command command_group_list, command_group_create, command_group_add,
     command_group_remove, command_group_delete;
 extern const struct cli_command command_cert_add, command_cert_list, command_cert_show,

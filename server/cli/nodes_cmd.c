@@ -59,6 +59,22 @@ run_tokens(struct cli *c, struct err *err)
 	return 0;
 }
 
+static int
+run_revoke_token(struct cli *c, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/tokens/%s", c->words[0], NULL);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+	int r = cli_call(c, "DELETE", path, NULL, &reply, err);
+
+	if (r < 0 || cli_json(c, reply))
+		return r;
+	cli_printf(c, "%lld of the tokens are void: nobody can join with them any more\n",
+	    (long long)json_number(reply, "revoked"));
+	return 0;
+}
+
 static const char *
 touch_of(const struct json *node)
 {
@@ -252,9 +268,20 @@ const struct cli_command command_node_token = {
 const struct cli_command command_node_tokens = {
     .noun = "node",
     .verb = "tokens",
-    .summary = "List the join tokens that have not run out, used or not.",
+    .summary = "List the join tokens that somebody could still join with.",
     .examples = "  certherd node tokens\n",
     .run = run_tokens,
+};
+
+const struct cli_command command_node_revoke_token = {
+    .noun = "node",
+    .verb = "revoke-token",
+    .args = "NAME|ID",
+    .summary = "Make the join tokens for a name, or one of them, void.",
+    .examples = "  certherd node revoke-token web1\n",
+    .least = 1,
+    .most = 1,
+    .run = run_revoke_token,
 };
 
 const struct cli_command command_node_list = {

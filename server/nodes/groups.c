@@ -175,6 +175,9 @@ struct remove_task {
 	struct task t;
 	struct id id;
 	uint64_t version;
+	struct id
+	    *tokens; /* that are still good for its name: whoever has one must not come back */
+	size_t token_count;
 };
 
 #define REMOVE_OF(task) CONTAINER_OF(task, struct remove_task, t)
@@ -193,11 +196,26 @@ look_remove(struct task *t, struct err *err)
 		    "'%s' is this server, the manager; it cannot remove itself", t->object);
 	rt->id = r->id;
 	rt->version = r->version;
+	rt->token_count = tokens_take_out(t->nodes, t->object, NULL, &rt->tokens);
+	t->uses_job = rt->token_count > 0;
 	if (r->node->role == ROLE_RECOVERY)
 		t->warning =
 		    "the domain has no recovery key any more: when all managers are lost, so "
 		    "are all private keys";
 	return 0;
+}
+
+static int
+run_remove(struct task *t, struct err *err)
+{
+	return tokens_delete(t->nodes, REMOVE_OF(t)->tokens, REMOVE_OF(t)->token_count, err);
+}
+
+static void
+forget_remove(struct task *t)
+{
+	mem_free(REMOVE_OF(t)->tokens);
+	REMOVE_OF(t)->tokens = NULL;
 }
 
 static int
@@ -225,8 +243,10 @@ finish_remove(struct task *t, int status, const struct commit_result *commit, co
 static const struct task_type remove_type = {.action = "node.remove",
     .size = sizeof(struct remove_task),
     .look = look_remove,
+    .run = run_remove,
     .mutation = mutation_remove,
-    .finish = finish_remove};
+    .finish = finish_remove,
+    .forget = forget_remove};
 
 /* Removals whose groups have new keys are done; all of them when that fails, with a warning. */
 static void

@@ -67,7 +67,11 @@ typedef void nodes_token_cb(void *arg, int status, const struct secret *text,
     const struct id *token, int64_t expires_at, const struct err *err);
 NODISCARD int nodes_token_create(struct nodes *n, const char *name, int64_t ttl, const char *author,
     nodes_token_cb *done, void *arg, struct err *err);
-/* Tokens that are still good, for lists. */
+/* By its id, or all for a name. ERR_NOTFOUND: there is none that somebody could still join with. */
+typedef void nodes_revoked_cb(void *arg, int status, size_t count, const struct err *err);
+NODISCARD int nodes_token_revoke(struct nodes *n, const char *token, const char *author,
+    nodes_revoked_cb *done, void *arg, struct err *err);
+/* Tokens for names that have not joined, for lists; used: somebody has begun to join. */
 void nodes_tokens(const struct nodes *n,
     void (*cb)(void *arg, const struct id *token, const char *name, int64_t expires_at, bool used),
     void *arg);

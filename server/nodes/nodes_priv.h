@@ -143,6 +143,13 @@ NODISCARD int identity_request(struct task *t, struct span csr, const struct id 
 
 /* tokens.c */
 void tokens_free(struct nodes *n);
+/*
+ * Takes the tokens out of memory that somebody could still join with, for that name or with that id
+ * (NULL: none): nobody can from then on. Returns how many; *out is the caller's (mem_free).
+ */
+size_t tokens_take_out(struct nodes *n, const char *name, const struct id *id, struct id **out);
+/* On the worker: from the disk as well. */
+NODISCARD int tokens_delete(struct nodes *n, const struct id *ids, size_t count, struct err *err);
 void nodes_new_id(struct nodes *n, struct id *out);
 
 #endif

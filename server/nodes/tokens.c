@@ -238,7 +238,9 @@ nodes_tokens(const struct nodes *n,
 	while (map_next(n->tokens, &at, NULL, &value)) {
 		const struct token *token = value;
 
-		if (token->row.expires_at >= now && token->row.tries < TOKEN_TRIES)
+		/* Nobody can join by a name that somebody has. */
+		if (token->row.expires_at >= now && token->row.tries < TOKEN_TRIES &&
+		    index_named(n->p.index, KIND_NODE, token->row.name) == NULL)
 			sorted[count++] = token;
 	}
 	qsort(sorted, count, sizeof(const struct token *), by_name);
@@ -246,4 +248,106 @@ nodes_tokens(const struct nodes *n,
 		cb(arg, &sorted[i]->row.id, sorted[i]->row.name, sorted[i]->row.expires_at,
 		    sorted[i]->row.claimed);
 	mem_free(sorted);
+}
+
+/* --- tokens that are taken back --- */
+
+size_t
+tokens_take_out(struct nodes *n, const char *name, const struct id *id, struct id **out)
+{
+	size_t at = 0, count = 0;
+	void *value;
+
+	*out = mem_array(map_count(n->tokens) + 1, sizeof(**out));
+	while (map_next(n->tokens, &at, NULL, &value)) {
+		const struct token *token = value;
+
+		/* A used one answers who has joined with it; it lets nobody else in. */
+		if (is_past(token) || token->busy)
+			continue;
+		if (strcmp(token->row.name, name) == 0 ||
+		    (id != NULL && id_equal(&token->row.id, id)))
+			(*out)[count++] = token->row.id;
+	}
+	for (size_t i = 0; i < count; i++)
+		mem_free(map_del(n->tokens, (*out)[i].bytes, ID_LEN));
+	return count;
+}
+
+int
+tokens_delete(struct nodes *n, const struct id *ids, size_t count, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = local_token_delete(n->p.store, &ids[i], err);
+	return rc;
+}
+
+struct revoke_task {
+	struct task t;
+	struct id *ids;
+	size_t count;
+};
+
+#define REVOKE_OF(task) CONTAINER_OF(task, struct revoke_task, t)
+
+/* Out of memory at once: whatever becomes of the disk, nobody joins with it while this runs. */
+static int
+look_revoke(struct task *t, struct err *err)
+{
+	struct revoke_task *r = REVOKE_OF(t);
+	struct id id;
+	bool is_id = id_parse(t->object, &id, NULL) == 0;
+
+	drop_expired(t->nodes);
+	r->count = tokens_take_out(t->nodes, t->object, is_id ? &id : NULL, &r->ids);
+	if (r->count == 0)
+		return err_set(err, ERR_NOTFOUND,
+		    "there is no join token '%.100s' that somebody could join with; 'certherd node "
+		    "tokens' lists them",
+		    t->object);
+	t->uses_job = true;
+	return 0;
+}
+
+static int
+run_revoke(struct task *t, struct err *err)
+{
+	return tokens_delete(t->nodes, REVOKE_OF(t)->ids, REVOKE_OF(t)->count, err);
+}
+
+static void
+finish_revoke(struct task *t, int status, const struct commit_result *commit, const struct err *err)
+{
+	nodes_revoked_cb *done = (nodes_revoked_cb *)t->done;
+
+	(void)commit;
+	done(t->arg, status, REVOKE_OF(t)->count, err);
+}
+
+static void
+forget_revoke(struct task *t)
+{
+	mem_free(REVOKE_OF(t)->ids);
+	REVOKE_OF(t)->ids = NULL;
+}
+
+static const struct task_type revoke_type = {.action = "node.revoke-token",
+    .size = sizeof(struct revoke_task),
+    .look = look_revoke,
+    .run = run_revoke,
+    .finish = finish_revoke,
+    .forget = forget_revoke};
+
+int
+nodes_token_revoke(struct nodes *n, const char *token, const char *author, nodes_revoked_cb *done,
+    void *arg, struct err *err)
+{
+	int rc = nodes_check_open(n, err);
+
+	if (rc < 0)
+		return rc;
+	task_start(task_new(n, &revoke_type, author, token, (void (*)(void))done, arg));
+	return 0;
 }

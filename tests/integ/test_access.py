@@ -1,8 +1,12 @@
 """Who may open a credential, in every order, and evict and prove: a server is taken away, and what
 it knows is replaced until nobody serves it."""
 
+import os
+import pty
+import subprocess
+
 import pytest
-from process import wait_for
+from process import program, wait_for
 
 WWW = "www.test.example"
 NAMES = [f"n{i}.test.example" for i in range(12)]
@@ -168,13 +172,47 @@ def test_what_needs_an_administrator(three):
     assert "CSR waits" in three.json("why-not", "web1", WWW)["why"]
 
 
+def answer(domain, text, *argv):
+    """Runs a command on a terminal, and types text when it asks."""
+    theirs, given = pty.openpty()
+    command = subprocess.Popen([program("certherd"), *argv, "--data", domain.data], stdin=given,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    os.close(given)
+    os.write(theirs, text.encode() + b"\n")
+    out, _ = command.communicate(timeout=30)
+    os.close(theirs)
+    return command.returncode, out
+
+
 def test_removal_of_the_recovery_key_is_asked_for(domain):
+    def nodes():
+        return [n["name"] for n in domain.json("node", "list")["nodes"]]
+
     refused = domain.cli("node", "remove", "recovery", status=None)
     assert refused.status in (1, 2) and "--yes removes it" in refused.err, refused
-    nodes = [n["name"] for n in domain.json("node", "list")["nodes"]]
-    assert "recovery" in nodes
-    removed = domain.cli("node", "remove", "recovery", "--yes")
-    assert "no recovery key any more" in removed.out + removed.err, removed
+    status, out = answer(domain, "no", "node", "remove", "recovery")
+    assert status == 1 and "nothing was removed" in out and "recovery" in nodes(), out
+    status, out = answer(domain, "yes", "node", "remove", "recovery")
+    assert status == 0 and "no recovery key any more" in out, out
+    assert "recovery" not in nodes()
+
+
+def test_join_tokens(domain):
+    """Listed until their name has joined, revoked by name, and of no use when the node has gone."""
+    def listed():
+        return [t["name"] for t in domain.json("node", "tokens")["tokens"]]
+
+    first, second = domain.token("web1"), domain.token("web1")
+    domain.token("web2")
+    assert listed() == ["web1", "web1", "web2"]
+    domain.join("web1", first)
+    assert listed() == ["web2"]
+    domain.cli("node", "revoke-token", "web2")
+    assert listed() == []
+    assert "no join token 'web2'" in domain.cli("node", "revoke-token", "web2", status=1).err
+    domain.cli("node", "remove", "web1")
+    refused = domain.join("web1", second, data=domain.folder / "again", status=1)
+    assert "token" in refused.err, refused
 
 
 def test_of_a_node_that_stays(three):

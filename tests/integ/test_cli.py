@@ -9,7 +9,7 @@ import pytest
 from process import Failure, program, wait_for
 from tlsfetch import tls_fetch
 
-COMMANDS = ["init", "node token", "node tokens", "node list", "node show", "node remove",
+COMMANDS = ["init", "node token", "node tokens", "node revoke-token", "node list", "node show", "node remove",
             "group list", "group create", "group add", "group remove", "group delete",
             "cert add", "cert import", "cert list", "cert show", "cert submit", "cert csr", "cert paste",
             "cert renew", "cert access", "cert archive",

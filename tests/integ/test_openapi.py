@@ -30,6 +30,7 @@ CALLS = [
     ("GET", "/v1/events", "/v1/events?limit=1000", None),
     ("POST", "/v1/tokens", "/v1/tokens", {"name": "web9"}),
     ("GET", "/v1/tokens", "/v1/tokens", None),
+    ("DELETE", "/v1/tokens/{name}", "/v1/tokens/web9", None),
     ("GET", "/v1/nodes", "/v1/nodes", None),
     ("GET", "/v1/nodes/{name}", "/v1/nodes/web1", None),
     ("POST", "/v1/groups", "/v1/groups", {"name": "g", "members": ["web1"]}),

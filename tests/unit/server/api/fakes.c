@@ -415,6 +415,17 @@ nodes_token_create(struct nodes *n, const char *name, int64_t ttl, const char *a
 	return started(arg, err);
 }
 
+int
+nodes_token_revoke(struct nodes *n, const char *token, const char *author, nodes_revoked_cb *done,
+    void *arg, struct err *err)
+{
+	(void)n;
+	(void)author;
+	(void)done;
+	(void)arg;
+	return err_set(err, ERR_NOTFOUND, "there is no join token '%s'", token);
+}
+
 void
 nodes_tokens(const struct nodes *n,
     void (*cb)(void *arg, const struct id *token, const char *name, int64_t expires_at, bool used),

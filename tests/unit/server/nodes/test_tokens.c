@@ -103,6 +103,84 @@ test_used_ones_are_bounded(void **state)
 	assert_int_equal(count(o).good, 2);
 }
 
+static void
+on_revoked(void *arg, int status, size_t revoked, const struct err *err)
+{
+	struct office *o = arg;
+
+	o->called = true;
+	o->status = status;
+	o->result.generation = revoked;
+	if (err != NULL)
+		o->err = *err;
+}
+
+static int
+revoke(struct office *o, const char *what)
+{
+	o->called = false;
+	return office_wait(o, nodes_token_revoke(o->nodes, what, "test", on_revoked, o, &o->err));
+}
+
+/* By name and by id; nobody joins with it, also after a restart. */
+static void
+test_revoked(void **state)
+{
+	struct office *o = *state;
+	AUTO(pkey_unrefp)
+	struct pkey *identity = NULL;
+	char hex[ID_HEX_MAX];
+
+	assert_int_equal(pkey_generate(KEY_EC_P256, &identity, &o->err), 0);
+	assert_int_equal(office_token(o, "web1"), 0);
+	assert_int_equal(office_token(o, "web2"), 0);
+	assert_int_equal(office_token(o, "web2"), 0);
+	id_hex(&o->token_id, hex);
+	assert_int_equal(revoke(o, hex), 0);
+	assert_int_equal(count(o).good, 2);
+	assert_int_equal(office_join_with(o, "web2", identity, identity), ERR_DENIED);
+	office_restart(o);
+	assert_int_equal(count(o).good, 2);
+	assert_int_equal(office_join_with(o, "web2", identity, identity), ERR_DENIED);
+	assert_int_equal(revoke(o, "web1"), 0);
+	assert_int_equal(o->result.generation, 1);
+	assert_int_equal(revoke(o, "web1"), ERR_NOTFOUND);
+	assert_int_equal(revoke(o, "nothing"), ERR_NOTFOUND);
+	assert_int_equal(count(o).good, 1);
+}
+
+/* Listed until its name has joined; and whoever has another one must not come back by it. */
+static void
+test_name_has_joined(void **state)
+{
+	struct office *o = *state;
+	AUTO(pkey_unrefp)
+	struct pkey *identity = NULL;
+	struct secret *other;
+	struct id other_id;
+
+	assert_int_equal(pkey_generate(KEY_EC_P256, &identity, &o->err), 0);
+	assert_int_equal(office_token(o, "web1"), 0);
+	other = MOVE(o->token);
+	other_id = o->token_id;
+	assert_int_equal(office_token(o, "web1"), 0);
+	assert_int_equal(count(o).good, 2);
+	assert_int_equal(office_join_with(o, "web1", identity, identity), 0);
+	assert_int_equal(count(o).good + count(o).used, 0);
+	/* The same keys get the same answer all the same. */
+	assert_int_equal(office_join_with(o, "web1", identity, identity), 0);
+	o->called = false;
+	assert_int_equal(
+	    office_wait(o, nodes_remove(o->nodes, "web1", "test", office_on_nodes, o, &o->err)), 0);
+	secret_free(o->token);
+	o->token = other;
+	o->token_id = other_id;
+	assert_int_equal(office_join_with(o, "web1", identity, identity), ERR_DENIED);
+	office_restart(o);
+	assert_int_equal(office_join_with(o, "web1", identity, identity), ERR_DENIED);
+	assert_int_equal(count(o).good, 0);
+}
+
 #define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
@@ -111,6 +189,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    WITH_OFFICE(test_only_good_ones_count),
 	    WITH_OFFICE(test_used_ones_are_bounded),
+	    WITH_OFFICE(test_revoked),
+	    WITH_OFFICE(test_name_has_joined),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
