@@ -180,6 +180,27 @@ def test_root_that_comes_later(pair, outside, tmp_path):
     assert codes(pair) == ["root-untrusted"] and len(sent(pair)) == 2
 
 
+def test_all_are_completed(pair, outside, tmp_path):
+    """One command for all whose issuers came later; repeated, it has nothing to do."""
+    names = [f"n{i}.test.example" for i in range(3)]
+    for name in names:
+        pair.cli("cert", "add", name, "--issuer", "manual", "--access", "web1")
+        csr = x509.load_pem_x509_csr(pair.cli("cert", "csr", name).out.encode())
+        pair.cli("cert", "paste", name, stdin=pem(outside.leaf(csr.public_key(), name)))
+    pair.add("micro.test.example", ["web1"])
+    pair.cli("cert", "add", "draft.test.example", "--draft", "--access", "")
+    assert "0 of 4 chains" in pair.cli("cert", "chain", "--complete", "--all").out
+    (tmp_path / "outside.pem").write_text(pem(outside.issuer, outside.root))
+    pair.cli("trust", "add", tmp_path / "outside.pem")
+    done = pair.json("cert", "chain", "--complete", "--all")["results"]
+    assert [d["name"] for d in done] == names
+    for name in names:
+        wait_for(lambda n=name: len(pair.fetch("web1", n).chain) == 2, 15, f"{name}'s issuer")
+    assert "0 of 4 chains" in pair.cli("cert", "chain", "--complete", "--all").out
+    for words in (("--all",), (), (names[0], "--complete", "--all")):
+        assert "--complete --all" in pair.cli("cert", "chain", *words, status=2).err
+
+
 def test_cross_signed(pair, outside, tmp_path):
     """Two issuers of one name and key, of which one leads to a trusted root, in either order; and
     the root that is preferred, by name or fingerprint, among several."""
