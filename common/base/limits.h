@@ -25,6 +25,7 @@
 #define LIMIT_DESIGNATION 1024                 /* body of a designation */
 #define LIMIT_HEAD 1024                        /* body of a head */
 #define LIMIT_ACCESS 63        /* ids of one access list; the group of managers is the 64th */
+#define LIMIT_RETIRING 32      /* generations of a credential that are to be revoked */
 #define LIMIT_EXPOSED 128      /* of one credential: who knows a key of it */
 #define LIMIT_LABEL 63         /* name of a node or group; also one label of a DNS name */
 #define LIMIT_AUTHOR 127       /* who asked for a change */

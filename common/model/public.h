@@ -172,6 +172,11 @@ struct credential_public {
 	struct texts checks; /* where it should be seen, as in common/tls/check.h */
 	const char *preferred_root; /* as in common/chain/chain.h; empty or NULL: none */
 	struct exposures exposed;
+	/*
+	 * GENERATIONs whose key was replaced, to be revoked: as superseded when all nodes serve the
+	 * one in force, or as compromised as soon as another one is in force. LIMIT_RETIRING each.
+	 */
+	struct ids retiring, compromised;
 	struct arena *memory;
 };
 

@@ -74,6 +74,9 @@ wire_credential_public_decode(struct span in, struct credential_public *out, str
 	    get_texts(&f, "checks", m->n_checks, m->checks, LIMIT_CHECKS, LIMIT_CHECK_TARGET);
 	p.preferred_root = get_text(&f, "preferred root", m->preferred_root, LIMIT_NAME);
 	decode_exposed(&f, m->n_exposed, m->exposed, &p.exposed);
+	p.retiring = get_ids(&f, "retiring", m->n_retiring, m->retiring, LIMIT_RETIRING);
+	p.compromised =
+	    get_ids(&f, "compromised", m->n_compromised, m->compromised, LIMIT_RETIRING);
 	p.exported_at = m->exported_at;
 	p.export_refusals = m->export_refusals;
 	if (f.error < 0)
@@ -143,6 +146,10 @@ wire_credential_public_encode(const struct credential_public *p, struct buf *out
 	m.preferred_root = put_text(p->preferred_root);
 	m.n_exposed = p->exposed.count;
 	m.exposed = encode_exposed(arena, p->exposed);
+	m.n_retiring = p->retiring.count;
+	m.retiring = put_ids(arena, p->retiring);
+	m.n_compromised = p->compromised.count;
+	m.compromised = put_ids(arena, p->compromised);
 	m.exported_at = p->exported_at;
 	m.export_refusals = p->export_refusals;
 	return pack(&m.base, LIMIT_PUBLIC, out, err);

@@ -21,6 +21,7 @@ static const struct httpd_route routes[] = {
     {"GET", "/v1/certs/{name}/csr", handle_cert_csr, API_LOCAL},
     {"POST", "/v1/certs/{name}/paste", handle_cert_paste, API_LOCAL},
     {"PUT", "/v1/certs/{name}/preferred-root", handle_cert_prefer_root, API_LOCAL},
+    {"POST", "/v1/certs/{name}/rekey", handle_cert_rekey, API_LOCAL},
     {"POST", "/v1/certs/{name}/change", handle_cert_change, API_LOCAL},
     {"POST", "/v1/certs/{name}/export", handle_cert_export, API_LOCAL},
     {"PUT", "/v1/certs/{name}/access", handle_cert_access, API_LOCAL},

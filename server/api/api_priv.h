@@ -148,7 +148,7 @@ httpd_handler handle_default_access, handle_default_access_set;
 httpd_handler handle_settings, handle_setting, handle_setting_set, handle_setting_reset;
 httpd_handler handle_certs, handle_cert, handle_cert_chain, handle_cert_add, handle_cert_renew;
 httpd_handler handle_cert_access, handle_cert_archive, handle_cert_delete;
-httpd_handler handle_cert_change;
+httpd_handler handle_cert_change, handle_cert_rekey;
 httpd_handler handle_generations, handle_generation_activate, handle_generation_archive;
 httpd_handler handle_cert_submit, handle_cert_csr, handle_cert_paste, handle_cert_export;
 httpd_handler handle_trust, handle_trust_one, handle_trust_add, handle_trust_remove;

@@ -1,4 +1,4 @@
-/* What is wanted of a credential, changed. */
+/* What is wanted of a credential, changed; and new keys, with their reason. */
 
 #include "common/crypto/subject.h"
 #include "server/api/api_priv.h"
@@ -96,5 +96,41 @@ handle_cert_change(struct httpd_request *req, void *arg)
 		r = flow_credential_change(a->p.flow, &change, answer_on_flow, op, &err);
 	}
 	json_release(fields, ARRAY_LEN(fields), &b);
+	answer_started(op, r, &err);
+}
+
+struct rekey_body {
+	int reason;
+};
+
+static const char *const reasons[] = {[REKEY_NEW] = "new",
+    [REKEY_REVOKE] = "revoke",
+    [REKEY_COMPROMISED] = "compromised",
+    [REKEY__COUNT] = NULL};
+_Static_assert(ARRAY_LEN(reasons) == REKEY__COUNT + 1, "every reason has a name");
+
+static const struct json_field rekey_fields[] = {
+    {.name = "reason",
+	.kind = JSON_CHOICE,
+	.offset = offsetof(struct rekey_body, reason),
+	.choices = reasons},
+};
+
+void
+handle_cert_rekey(struct httpd_request *req, void *arg)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct answer *op = answer_new(a, req);
+	struct rekey_body b = {REKEY_NEW};
+	struct err err;
+	int r = api_decode(req, rekey_fields, ARRAY_LEN(rekey_fields), &b, &err);
+
+	if (r == 0) {
+		const struct credential_rekey rekey = {.name = httpd_param(req, "name"),
+		    .reason = (enum rekey_reason)b.reason,
+		    .author = api_author(req)};
+
+		r = flow_credential_rekey(a->p.flow, &rekey, answer_on_flow, op, &err);
+	}
 	answer_started(op, r, &err);
 }

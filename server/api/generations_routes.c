@@ -17,6 +17,9 @@ put_generation(void *arg, const struct index_record *r)
 	const struct put_arg *p = arg;
 	const struct index_generation *g = r->generation;
 	const struct generation_marks facts = index_generation_marks(p->api->p.index, r);
+	const struct index_record *c =
+	    index_of_kind(p->api->p.index, KIND_CREDENTIAL, &g->credential);
+	bool at_once;
 
 	json_put_object(p->w, NULL);
 	api_put_id(p->w, "id", &r->id);
@@ -41,6 +44,8 @@ put_generation(void *arg, const struct index_record *r)
 	}
 	json_put_bool(p->w, "withdrawn", facts.withdrawn);
 	json_put_bool(p->w, "waits", g->waits);
+	if (c != NULL && flow_is_retiring(p->api->p.index, c, &r->id, &at_once))
+		json_put_text(p->w, "retires", at_once ? "when-replaced" : "when-served");
 	json_put_end(p->w);
 	return true;
 }

@@ -11,7 +11,8 @@ put_rows(struct cli_table *t, const struct json *list)
 		const struct json *g = json_item(list, i);
 
 		cli_table_printf(t, "%lld", (long long)json_number(g, "number"));
-		cli_table_text(t, json_text(g, "state"));
+		cli_table_printf(t, "%s%s", json_text(g, "state"),
+		    *json_text(g, "retires") != '\0' ? ", to be revoked" : "");
 		cli_table_text(t, cli_time(g, "not_before", time));
 		cli_table_text(t, cli_time(g, "not_after", time));
 		cli_table_text(t, cli_time(g, "kept_until", time));

@@ -20,9 +20,12 @@ flow_new(const struct flow_params *params, struct flow **out, struct err *err)
 	f->commit = params->commit;
 	f->signer = params->signer;
 	f->domain_name = params->domain_name;
+	f->receipt = params->receipt;
+	f->receipt_arg = params->arg;
 	commit_observe(f->commit, reseal_observe, f);
 	reseal_start(f);
 	purge_start(f);
+	retire_start(f);
 	crl_start(f);
 	*out = f;
 	return 0;
@@ -37,6 +40,7 @@ on_close(void *arg)
 
 	reseal_stop(f);
 	crl_stop(f);
+	retire_end(f);
 	cert_cache_fini(&f->cache);
 	mem_free(f);
 	closed(closed_arg);
@@ -63,6 +67,7 @@ flow_close(struct flow *f, void (*closed)(void *arg), void *arg)
 	f->close_timer = (struct timer){.cb = on_close, .arg = f};
 	runtime_timer_stop(f->rt, &f->reseal_timer);
 	purge_stop(f);
+	retire_stop(f);
 	crl_close(f);
 	err_set(&err, ERR_CANCELED, "the server is ending");
 	for (struct flow_op *op = f->ops; op != NULL; op = next) {

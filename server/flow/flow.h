@@ -13,6 +13,7 @@
 #include "server/index/index.h"
 
 struct flow;
+struct receipt;
 struct signer;
 
 struct flow_params {
@@ -22,6 +23,10 @@ struct flow_params {
 	struct signer *signer;
 	const char
 	    *domain_name; /* stands in the certificates of Micro CAs; lives as long as flow */
+	/* What a node says of a credential, borrowed for the time of the call; NULL: nothing. */
+	const struct receipt *(*receipt)(
+	    void *arg, const struct id *node, const struct id *credential);
+	void *arg;
 };
 
 NODISCARD int flow_new(const struct flow_params *params, struct flow **out, struct err *err);
@@ -133,6 +138,31 @@ NODISCARD int flow_credential_submit_exportable(struct flow *f, const char *name
 NODISCARD int flow_credential_renew_exportable(struct flow *f, const char *name,
     const struct flow_export *export, const char *author, flow_done_cb *done, void *arg,
     struct err *err);
+/*
+ * A new key, for one of Domino's three reasons. REVOKE: what was certified for the key of before is
+ * revoked as superseded when every node with access serves the new one. COMPROMISED: it is revoked
+ * at once, and that key never comes into force again; of ISSUER_MANUAL as soon as the CSR is
+ * answered, since nothing would be served otherwise. What remains to be revoked stands in the
+ * CREDENTIAL and is done by itself (retire.c), by the next manager too.
+ */
+enum rekey_reason {
+	REKEY_NEW,
+	REKEY_REVOKE,
+	REKEY_COMPROMISED,
+	REKEY__COUNT,
+};
+struct credential_rekey {
+	const char *name;
+	enum rekey_reason reason;
+	const struct flow_export *export; /* NULL: none */
+	const char *author;
+};
+NODISCARD int flow_credential_rekey(struct flow *f, const struct credential_rekey *rekey,
+    flow_done_cb *done, void *arg, struct err *err);
+/* Whether a generation of the credential waits to be revoked; *at_once: as compromised. */
+bool flow_is_retiring(const struct index *ix, const struct index_record *credential,
+    const struct id *generation, bool *at_once);
+
 /* The same for a credential that is due; a failure is written into its record. */
 NODISCARD int flow_credential_due(
     struct flow *f, const struct id *credential, flow_done_cb *done, void *arg, struct err *err);

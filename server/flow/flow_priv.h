@@ -73,6 +73,7 @@ struct flow_op_input {
 	const struct credential_change *change; /* texts of the operation */
 	uint32_t fraction_percent;
 	bool new_key, keep_key, archived, is_default, draft, replace;
+	enum rekey_reason rekey;
 	bool has_enabled, enabled; /* of a CA */
 	struct id record;          /* of types that are not about a name */
 	uint32_t why;              /* enum exposure_why */
@@ -172,6 +173,10 @@ struct flow {
 	struct timer reseal_timer;
 	size_t reseal_running;
 	unsigned reseal_failures;
+	const struct receipt *(*receipt)(
+	    void *arg, const struct id *node, const struct id *credential);
+	void *receipt_arg;
+	struct retire *retire;
 	/* purge.c */
 	struct timer purge_timer;
 	char purge_after[LIMIT_NAME + 1]; /* name of the last credential that was looked at */
@@ -182,10 +187,11 @@ extern const struct flow_op_type flow_op_credential_add, flow_op_credential_rene
     flow_op_credential_paste, flow_op_credential_import, flow_op_credential_access,
     flow_op_credential_archive, flow_op_credential_delete, flow_op_credential_complete,
     flow_op_credential_export, flow_op_credential_prefer_root, flow_op_credential_change,
-    flow_op_generation_activate, flow_op_generation_archive, flow_op_purge,
-    flow_op_credential_revoke, flow_op_crl, flow_op_ca_create, flow_op_ca_change, flow_op_ca_renew,
-    flow_op_ca_rekey, flow_op_trust_add, flow_op_trust_remove, flow_op_setting_set,
-    flow_op_setting_reset, flow_op_reseal, flow_op_expose, flow_op_proven;
+    flow_op_credential_rekey, flow_op_retire, flow_op_generation_activate,
+    flow_op_generation_archive, flow_op_purge, flow_op_credential_revoke, flow_op_crl,
+    flow_op_ca_create, flow_op_ca_change, flow_op_ca_renew, flow_op_ca_rekey, flow_op_trust_add,
+    flow_op_trust_remove, flow_op_setting_set, flow_op_setting_reset, flow_op_reseal,
+    flow_op_expose, flow_op_proven;
 
 /* op.c. The input is filled in by the caller; texts lie in op->memory. */
 struct flow_op *flow_op_new(
@@ -236,6 +242,18 @@ void reseal_start(struct flow *f);
 void reseal_observe(void *arg, const struct committed *records, size_t count,
     const struct head *head, struct signed_bytes signed_head);
 void reseal_stop(struct flow *f);
+
+/*
+ * retire.c. A generation whose key is compromised, or was replaced for that: it does not come into
+ * force again, and nothing new is certified for its key.
+ */
+bool retire_is_lost(
+    const struct index *ix, const struct index_record *credential, const struct hash *key);
+bool retire_is_listed(
+    const struct index *ix, const struct index_record *credential, const struct hash *key);
+void retire_start(struct flow *f);
+void retire_stop(struct flow *f); /* nothing new */
+void retire_end(struct flow *f);
 
 /* purge.c */
 void purge_start(struct flow *f);

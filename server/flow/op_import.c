@@ -1,6 +1,7 @@
 /* Keys and certificates that were made elsewhere. */
 
 #include "common/crypto/cert_facts.h"
+#include "common/crypto/sign.h"
 #include "common/model/names.h"
 #include "common/model/state.h"
 #include "server/flow/answer.h"
@@ -20,6 +21,25 @@ profile_of(const struct cert *leaf)
 	return leaf_profile_name(facts.email ? LEAF_SMIME : LEAF_SERVER);
 }
 
+static int
+check_key(const struct flow_op *op, const struct index_record *c, struct err *err)
+{
+	AUTO(pkey_unrefp)
+	struct pkey *key = NULL;
+	struct hash hash;
+	int rc = cert_key(op->in.certs[0], &key, err);
+
+	if (rc < 0)
+		return rc;
+	hash_of(pkey_spki(key), &hash);
+	if (retire_is_lost(op->flow->index, c, &hash))
+		return err_set(err, ERR_DENIED,
+		    "this key of '%.120s' is compromised, so it never comes into force again: make "
+		    "another one",
+		    c->name);
+	return 0;
+}
+
 /* The next generation of a credential that was imported before. */
 static int
 look_next(struct flow_op *op, const struct index_record *c, struct err *err)
@@ -37,6 +57,8 @@ look_next(struct flow_op *op, const struct index_record *c, struct err *err)
 		    "another name",
 		    c->name, issuer_type_name(c->credential->issuer));
 	rc = credential_may(c->credential, c->name, CREDENTIAL_ISSUE, err);
+	if (rc == 0)
+		rc = check_key(op, c, err);
 	if (rc < 0)
 		return rc;
 	op->credential = c->id;

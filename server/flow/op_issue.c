@@ -157,13 +157,21 @@ const struct flow_op_type flow_op_credential_add = {
 
 /* --- renew --- */
 
-/* A key that is kept is of the type that is wanted; one that is compromised is not certified again.
- */
+static bool
+is_replaced(const struct flow_op *op, const struct index_record *source)
+{
+	const struct index *ix = op->flow->index;
+	const struct index_record *c = index_of_kind(ix, KIND_CREDENTIAL, &op->credential);
+
+	return c != NULL && retire_is_listed(ix, c, &source->generation->key);
+}
+
+/* A key that is kept is of the type that is wanted, and nobody has asked to have it replaced. */
 void
 look_key(struct flow_op *op, const struct credential_public *p, const struct index_record *source)
 {
 	op->new_key = op->in.new_key || op->in.has_export || p->new_key || source == NULL ||
-	    source->generation->withdrawn || strcmp(source->generation->key_type, p->key_type) != 0;
+	    is_replaced(op, source) || strcmp(source->generation->key_type, p->key_type) != 0;
 	op->fetches = !op->new_key;
 	if (op->fetches)
 		op->fetch = source->id;

@@ -4,15 +4,13 @@
 #include "server/flow/export.h"
 #include "server/flow/flow_priv.h"
 
-/* Whose key goes on: that in force, or the one that waits if there is none yet. */
+/* Whose key goes on: of the one that waits, or else of that in force. */
 static const struct index_record *
 key_source(const struct flow_op *op, const struct index_record *c)
 {
-	const struct index_record *active = index_active(op->flow->index, c);
-
-	if (active != NULL || !c->credential->has_pending)
-		return active;
-	return index_of_kind(op->flow->index, KIND_GENERATION, &c->credential->pending);
+	if (c->credential->has_pending)
+		return index_of_kind(op->flow->index, KIND_GENERATION, &c->credential->pending);
+	return index_active(op->flow->index, c);
 }
 
 static enum credential_event

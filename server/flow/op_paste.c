@@ -47,6 +47,7 @@ find_leaf(const struct flow_op *op, const struct hash *key, size_t *out)
 
 struct search {
 	struct flow_op *op;
+	const struct index_record *credential;
 	const struct id *pending;
 	const struct index_record *target, *newest;
 	size_t leaf;
@@ -61,7 +62,8 @@ on_candidate(void *arg, const struct index_record *r)
 
 	if (s->newest == NULL || waits)
 		s->newest = r;
-	if (r->generation->revoked || r->generation->withdrawn)
+	if (r->generation->revoked || r->generation->withdrawn ||
+	    retire_is_lost(s->op->flow->index, s->credential, &r->generation->key))
 		return true;
 	if ((s->target == NULL || waits) && find_leaf(s->op, &r->generation->key, &s->leaf))
 		s->target = r;
@@ -108,8 +110,9 @@ check_leaf(struct flow_op *op, const struct index_record *c, struct err *err)
 static int
 look_target(struct flow_op *op, const struct index_record *c, struct err *err)
 {
-	struct search s = {
-	    .op = op, .pending = c->credential->has_pending ? &c->credential->pending : NULL};
+	struct search s = {.op = op,
+	    .credential = c,
+	    .pending = c->credential->has_pending ? &c->credential->pending : NULL};
 	int rc;
 
 	index_generations(op->flow->index, &c->id, on_candidate, &s);

@@ -5,8 +5,8 @@
 
 /* What health asks, and whom it tells. */
 
-static const struct receipt *
-get_receipt(void *arg, const struct id *node, const struct id *credential)
+const struct receipt *
+server_receipt(void *arg, const struct id *node, const struct id *credential)
 {
 	const struct server *s = arg;
 
@@ -69,7 +69,7 @@ server_open_health(struct server *s)
 	    .index = s->index,
 	    .commit = s->commit,
 	    .flow = s->flow,
-	    .receipt = get_receipt,
+	    .receipt = server_receipt,
 	    .has_told = has_told,
 	    .looks = {look_start, look_cancel},
 	    .host_roots = HOST_ROOTS,

@@ -99,4 +99,7 @@ void server_start_evict(struct server *s);
 /* renew.c: a third of the identity's lifetime before its end, and again until it works */
 void server_watch_identity(struct server *s);
 
+/* health.c: what a node says that it serves of a credential; arg is the server. */
+const struct receipt *server_receipt(void *arg, const struct id *node, const struct id *credential);
+
 #endif

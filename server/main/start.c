@@ -200,6 +200,8 @@ on_nodes(void *arg, int status, const struct err *why)
 	    .commit = s->commit,
 	    .signer = s->signer,
 	    .domain_name = s->member.domain_name,
+	    .receipt = server_receipt,
+	    .arg = s,
 	};
 	struct err err;
 

@@ -62,6 +62,7 @@ CALLS = [
      f"/v1/certs/{CERT}/generations/2/archive", None),
     ("POST", "/v1/certs/{name}/revoke", f"/v1/certs/{CERT}/revoke",
      {"generation": 2, "reason": "superseded"}),
+    ("POST", "/v1/certs/{name}/rekey", f"/v1/certs/{CERT}/rekey", {"reason": "revoke"}),
     ("PUT", "/v1/certs/{name}/access", f"/v1/certs/{CERT}/access", {"remove": ["web2"]}),
     ("GET", "/v1/managers", "/v1/managers", None),
     ("POST", "/v1/imports", "/v1/imports",

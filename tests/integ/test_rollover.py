@@ -193,3 +193,70 @@ def test_killed_in_the_middle(pair):
     for node in ("web1", "web2"):
         wait_for(lambda: san(pair, node, NAME) == shown["names"], 20, f"{node} to serve them all")
     pair.agree()
+
+
+def wait_states(domain, expected, name=NAME):
+    wait_for(lambda: states(domain, name) == expected, 20, f"{name} to have {expected}")
+
+
+def test_rekey(pair):
+    """Three reasons: nothing happens to the old one, or it is revoked in the end, or at once."""
+    pair.add(NAME, ["web1", "web2"])
+    first = pair.wait_served("web1", NAME)
+    said = pair.cli("cert", "rekey", NAME).out
+    assert "has a new key: generation 2" in said and "revoked" not in said
+    assert states(pair) == {1: "older", 2: "in force"}
+    # As long as one node may still serve the old one it is believed, whatever happens meanwhile.
+    pair.replicas["web2"].stop()
+    said = pair.cli("cert", "rekey", NAME, "--reason", "revoke", "--wait", "0s").out
+    assert "when every node serves the new one" in said
+    assert generations(pair)[2]["retires"] == "when-served"
+    assert "to be revoked" in pair.cli("cert", "generations", NAME).out
+    assert "about to be revoked" in pair.cli("cert", "activate", NAME, 2, status=1).err
+    pair.server.kill()
+    pair.server.start()
+    pair.wait_served("web1", NAME)
+    assert states(pair) == {1: "older", 2: "older", 3: "in force"}
+    pair.replicas["web2"].start()
+    wait_states(pair, {1: "older", 2: "revoked", 3: "in force"})
+    assert pair.wait_served("web2", NAME) == pair.fetch("web1", NAME).fingerprint != first
+    # Another key has nothing to do with it.
+    pair.cli("cert", "activate", NAME, 1)
+    assert pair.wait_served("web1", NAME, first) == first
+    # A compromised one takes all along that was certified for it, and never comes back.
+    pair.cli("cert", "renew", NAME)
+    said = pair.cli("cert", "rekey", NAME, "--reason", "compromised").out
+    assert "has a new key: generation 5" in said and "never comes into force again" in said
+    wait_states(pair, {1: "withdrawn", 2: "revoked", 3: "older", 4: "withdrawn", 5: "in force"})
+    assert "compromised" in pair.cli("cert", "activate", NAME, 1, status=1).err
+    assert pair.wait_served("web2", NAME) == pair.wait_served("web1", NAME) != first
+    pair.agree()
+
+
+def test_rekey_of_a_ca_outside(pair, sign):
+    """What is in force goes on until there is another one, and it is told what remains to be done."""
+    pair.cli("cert", "add", NAME, "--issuer", "manual", "--access", "web1")
+    answer = sign(pair.cli("cert", "csr", NAME).out)
+    pair.cli("cert", "paste", NAME, stdin=answer)
+    leaf = pair.wait_served("web1", NAME)
+    said = pair.cli("cert", "rekey", NAME, "--reason", "compromised").out
+    assert "revoked at its CA now" in said and "waits for its certificate" in said
+    assert pair.fetch("web1", NAME).fingerprint == leaf
+    assert generations(pair)[1]["retires"] == "when-replaced"
+    assert generations(pair)[1]["key"] != generations(pair)[2]["key"]
+    pair.cli("cert", "paste", NAME, stdin=sign(pair.cli("cert", "csr", NAME).out))
+    pair.wait_served("web1", NAME, other_than=leaf)
+    wait_states(pair, {1: "withdrawn", 2: "in force"})
+    refused = pair.cli("cert", "paste", NAME, stdin=answer, status=None)
+    assert refused.status and "no certificate is for the key" in refused.err
+
+
+def test_rekey_of_imported(domain, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", tmp_path / "key.pem", "-out",
+                    tmp_path / "cert.pem", "-subj", f"/CN={NAME}", "-addext",
+                    f"subjectAltName=DNS:{NAME}", "-addext", "basicConstraints=critical,CA:FALSE"],
+                   check=True, capture_output=True)
+    domain.cli("cert", "import", tmp_path / "key.pem", tmp_path / "cert.pem", "--access", "")
+    refused = domain.cli("cert", "rekey", NAME, "--reason", "revoke", status=None)
+    assert refused.status and "cert import --replace" in refused.err

@@ -141,6 +141,18 @@ on_removed(void *arg, const struct id *node)
 	((struct office *)arg)->thrown_out++;
 }
 
+static const struct receipt *
+get_receipt(void *arg, const struct id *node, const struct id *credential)
+{
+	struct office *o = arg;
+	const struct index_record *c = index_of_kind(o->index, KIND_CREDENTIAL, credential);
+
+	(void)node;
+	o->receipt = (struct receipt){
+	    .credential = *credential, .has_generation = true, .generation = c->credential->active};
+	return o->serves ? &o->receipt : NULL;
+}
+
 static void
 start_writers(struct office *o)
 {
@@ -176,7 +188,9 @@ start_writers(struct office *o)
 			  .index = o->index,
 			  .commit = o->commit,
 			  .signer = o->signer,
-			  .domain_name = "test.example"},
+			  .domain_name = "test.example",
+			  .receipt = get_receipt,
+			  .arg = o},
 		 &o->flow, &o->err),
 	    "flow", &o->err);
 	if (o->with_sched)

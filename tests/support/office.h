@@ -9,6 +9,7 @@
  */
 
 #include "common/keyring/keyring.h"
+#include "common/wire/link_messages.h"
 #include "server/flow/flow.h"
 #include "server/index/index.h"
 #include "server/index/index_local.h"
@@ -48,6 +49,8 @@ struct office {
 	struct commit_beside (*beside)(void *arg);
 	void (*beside_end)(void *arg); /* the committer is gone, the store is there still */
 	void *beside_arg;
+	bool serves; /* every node says that it serves what is in force */
+	struct receipt receipt;
 
 	/* The end of the last operation. */
 	bool called;

@@ -37,6 +37,28 @@ flow_credential_change(struct flow *f, const struct credential_change *c, flow_d
 	return rc;
 }
 
+int
+flow_credential_rekey(struct flow *f, const struct credential_rekey *r, flow_done_cb *done,
+    void *arg, struct err *err)
+{
+	char called[128];
+
+	(void)f;
+	snprintf(called, sizeof(called), "rekey %s %d", r->name, (int)r->reason);
+	return fakes_flow(called, done, arg, err);
+}
+
+bool
+flow_is_retiring(const struct index *ix, const struct index_record *credential,
+    const struct id *generation, bool *at_once)
+{
+	(void)ix;
+	(void)credential;
+	(void)generation;
+	*at_once = true;
+	return true;
+}
+
 static int
 numbered(const char *form, const char *name, uint64_t number, flow_done_cb *done, void *arg,
     struct err *err)

@@ -32,6 +32,7 @@ test_bad_requests(void **state)
 	    {"PUT", "/v1/certs/x/checks", "{}", "neither 'add' nor 'remove'"},
 	    {"PUT", "/v1/certs/x/checks", "{\"add\":[\"gopher://a\"]}", "stands tls, smtp"},
 	    {"POST", "/v1/certs/www.example.org/check", "{\"addresses\":3}", "'addresses'"},
+	    {"POST", "/v1/certs/x/rekey", "{\"reason\":\"lost\"}", "reason"},
 	    {"POST", "/v1/certs/x/change", "{}", "nothing is said of what"},
 	    {"POST", "/v1/certs/x/change", "{\"add_names\":[]}", "nothing is said of what"},
 	    {"POST", "/v1/certs/x/change", "{\"issuer\":\"imported\"}", "issuer"},

@@ -24,6 +24,11 @@ test_rollover(void **state)
 		"percent=0 "
 		"new=00 stale=1 0",
 		done},
+	    {"POST", "/v1/certs/x/rekey", "", "rekey x 0", done},
+	    {"POST", "/v1/certs/x/rekey", "{\"reason\":\"revoke\"}", "rekey x 1", done},
+	    {"POST", "/v1/certs/x/rekey", "{\"reason\":\"compromised\"}", "rekey x 2", done},
+	    {"GET", "/v1/certs/www.example.org/generations", "", "rekey x 2",
+		"\"retires\":\"when-replaced\""},
 	    {"POST", "/v1/certs/x/generations/3/activate", "", "activate x 3", done},
 	    {"POST", "/v1/certs/x/generations/3/archive", "", "archive alone x 3", done},
 	};

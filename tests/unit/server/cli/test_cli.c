@@ -251,6 +251,10 @@ static const struct {
     {"cert archive a", "POST /v1/certs/a/archive", "{\"archived\":true}", CHANGED, "is archived"},
     {"cert archive a --undo", "POST /v1/certs/a/archive", "{\"archived\":false}", CHANGED,
 	"is back"},
+    {"cert rekey a", "POST /v1/certs/a/rekey", "{}", WAITS, "waits for its certificate"},
+    {"cert rekey a --reason compromised --no-wait", "POST /v1/certs/a/rekey",
+	"{\"reason\":\"compromised\"}", "{\"name\":\"a\",\"csr\":true}",
+	"waits for its certificate"},
     {"cert change a --add-name b.org,c.org --remove-name a --key-type rsa-2048 --no-subject "
      "--renew-percent 50 --keep-key --no-wait",
 	"POST /v1/certs/a/change",
