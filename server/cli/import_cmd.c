@@ -239,7 +239,8 @@ judge(struct import *im, struct err *err)
 	if (run->failed == 1 && run->imported + run->unchanged == 0)
 		return foreign_refused(im->c, run->first.code, run->first_text, err);
 	if (run->imported + run->unchanged > 0)
-		cli_hint(im->c, GO_ON);
+		cli_hint(im->c,
+		    "mend what failed and repeat the command: what was imported is recognised");
 	return err_set(err,
 	    run->first.code == ERR_INVALID ? ERR_PARSE : (enum err_code)run->first.code,
 	    "%zu failed, the first: %.180s", run->failed, run->first.text);
