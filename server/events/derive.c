@@ -253,6 +253,76 @@ on_state(struct batch *b, const struct record *r, const struct credential_public
 		on_access(b, r);
 }
 
+/* Of the one list what the other has not, but for a key; each server once. */
+static size_t
+exposed_only_in(struct exposures one, struct exposures other, const struct hash *but,
+    const char *names[static LIMIT_EXPOSED], bool *replace)
+{
+	size_t count = 0;
+
+	*replace = false;
+	for (size_t i = 0; i < one.count; i++) {
+		const struct exposure *x = &one.items[i];
+		bool known = but != NULL && hash_equal(&x->key, but);
+
+		for (size_t k = 0; k < other.count && !known; k++)
+			known = id_equal(&other.items[k].node, &x->node) &&
+			    hash_equal(&other.items[k].key, &x->key);
+		if (known)
+			continue;
+		*replace = *replace || x->replace;
+		for (size_t k = 0; k < count && !known; k++)
+			known = str_equal(names[k], x->name);
+		if (!known)
+			names[count++] = x->name;
+	}
+	return count;
+}
+
+static void
+add_exposed(
+    struct batch *b, const struct record *r, enum event_kind kind, struct texts nodes, bool new_key)
+{
+	const char *what = kind == EVENT_CREDENTIAL_PROVEN
+	    ? "nobody serves a key any more that others know"
+	    : "a key of it is known to somebody without access";
+	char text[2 * LIMIT_NAME + 128];
+
+	snprintf(text, sizeof(text), "%s: %s: %s%s", r->name, what,
+	    nodes.items[0][0] != '\0' ? nodes.items[0] : "several servers",
+	    nodes.count > 1 ? " and others" : "");
+	add(b, kind, r, text,
+	    (const struct event_fact[]){EVENT_TEXTS("nodes", nodes), EVENT_FLAG("new_key", new_key),
+		EVENT_TEXT("author", r->author)},
+	    3);
+}
+
+/* A note that ends while its key is in force is of a server that has access again. */
+static void
+on_exposed(struct batch *b, const struct record *r, const struct credential_public *c,
+    const struct version *before)
+{
+	struct exposures old = {NULL, 0};
+	struct generation_facts active = {.there = false};
+	const char *names[LIMIT_EXPOSED];
+	bool replace;
+	size_t count;
+
+	if (before->there)
+		old = before->credential->exposed;
+	if (old.count + c->exposed.count == 0)
+		return;
+	count = exposed_only_in(c->exposed, old, NULL, names, &replace);
+	if (count > 0)
+		add_exposed(b, r, EVENT_CREDENTIAL_EXPOSED, (struct texts){names, count}, replace);
+	if (c->has_active)
+		generation_after(b, &c->active, &active);
+	count =
+	    exposed_only_in(old, c->exposed, active.there ? &active.key : NULL, names, &replace);
+	if (count > 0)
+		add_exposed(b, r, EVENT_CREDENTIAL_PROVEN, (struct texts){names, count}, replace);
+}
+
 static void
 on_credential(struct batch *b, size_t at)
 {
@@ -276,6 +346,7 @@ on_credential(struct batch *b, size_t at)
 			!id_equal(&before.credential->active, &c->active)))
 			on_active(b, r, c, &before);
 		on_state(b, r, c, &before);
+		on_exposed(b, r, c, &before);
 	}
 	version_fini(&before);
 	version_fini(&after);

@@ -4,6 +4,7 @@
 #include "common/json/json.h"
 #include "common/wire/public_wire.h"
 #include "server/events/events.h"
+#include "server/flow/flow_exposed.h"
 #include "server/index/local_events.h"
 #include "tests/support/office.h"
 
@@ -169,6 +170,33 @@ test_access_and_nodes(void **state)
 	OK(nodes_remove(o->nodes, "web1", "x", office_on_nodes, o, &o->err));
 	office_settle(o);
 	assert_non_null(strstr(d->told, "node.removed web1; "));
+}
+
+/* Who knows a key without access, and that nobody serves it any more. */
+static void
+test_exposed(void **state)
+{
+	static const char *const web1[] = {"web1", NULL};
+	struct desk *d = *state;
+	struct office *o = &d->o;
+	struct access_change change = {
+	    .name = "a.test.example", .remove = {web1, 1}, .keep_key = true, .author = "x"};
+	struct hash key;
+
+	(void)office_add_node(o, "web1");
+	assert_int_equal(office_add_credential(o, "a.test.example", web1), 0);
+	key = office_active(o, "a.test.example")->generation->key;
+	d->told[0] = '\0';
+	OK(flow_credential_access(o->flow, &change, office_on_flow, o, &o->err));
+	TOLD("credential.access a.test.example; credential.exposed a.test.example; ");
+	assert_non_null(strstr(d->last, "\"nodes\":[\"web1\"]"));
+	assert_non_null(strstr(d->last, "known to somebody without access: web1"));
+	OK(flow_credential_renew(o->flow, "a.test.example", true, "x", office_on_flow, o, &o->err));
+	TOLD("credential.issued a.test.example; ");
+	OK(flow_proven(o->flow, &office_credential(o, "a.test.example")->id, &key, 1,
+	    office_on_flow, o, &o->err));
+	TOLD("credential.proven a.test.example; ");
+	assert_non_null(strstr(d->last, "nobody serves a key any more"));
 }
 
 static void
@@ -442,6 +470,7 @@ main(void)
 	    cmocka_unit_test(test_words),
 	    WITH_DESK(test_credentials),
 	    WITH_DESK(test_access_and_nodes),
+	    WITH_DESK(test_exposed),
 	    WITH_DESK(test_revoked),
 	    WITH_DESK(test_failed),
 	    WITH_DESK(test_a_change_that_fails_tells_nothing),
