@@ -62,6 +62,28 @@ look_new_access(struct flow_op *op, const struct index_record *c, bool *taken, s
 	return rc;
 }
 
+/* What becomes of the key that somebody knows who has been taken away. */
+static void
+warn_kept(struct flow_op *op, const struct credential_public *c)
+{
+	if (op->in.keep_key)
+		flow_op_warn(op,
+		    "the key stays the same, and who has been taken away may still have it: "
+		    "'certherd cert renew --new-key' replaces it");
+	else if (c->archived)
+		flow_op_warn(op,
+		    "who has been taken away may still have the key, which is replaced when the "
+		    "credential comes back from the archive");
+	else if (c->issuer == ISSUER_IMPORTED)
+		flow_op_warn(op,
+		    "who has been taken away may still have the key: 'certherd cert import "
+		    "--replace' brings another");
+	else
+		flow_op_warn(op,
+		    "who has been taken away may still have the key: a CSR with a new one is made "
+		    "now, 'certherd cert csr' prints it");
+}
+
 static int
 look_access_change(struct flow_op *op, struct err *err)
 {
@@ -87,10 +109,7 @@ look_access_change(struct flow_op *op, struct err *err)
 	    c->credential->issuer == ISSUER_MICRO;
 	if (!op->new_key) {
 		if (taken)
-			flow_op_warn(op,
-			    "the key stays the same, and who has been taken away may still have "
-			    "it: "
-			    "'certherd cert renew --new-key' replaces it");
+			warn_kept(op, c->credential);
 		return 0;
 	}
 	rc = look_ca_of(op, c->credential, &ca, err);

@@ -68,6 +68,21 @@ warn_differences(struct flow_op *op, const struct index_record *c, const struct 
 		flow_op_warn(op, "its certificate is due, so it is renewed soon");
 }
 
+static void
+warn_known(struct flow_op *op, const struct index_record *c, const struct hash *key)
+{
+	struct exposures e = c->credential->exposed;
+
+	for (size_t i = 0; i < e.count; i++) {
+		if (!hash_equal(&e.items[i].key, key))
+			continue;
+		flow_op_warn(op,
+		    "its key is known to somebody without access%s: 'certherd exposed'",
+		    e.items[i].replace ? ", so that a new one follows at once" : "");
+		return;
+	}
+}
+
 static int
 look_activate(struct flow_op *op, struct err *err)
 {
@@ -86,6 +101,7 @@ look_activate(struct flow_op *op, struct err *err)
 	look_access(op, c->access);
 	look_readers(op);
 	warn_differences(op, c, g->generation);
+	warn_known(op, c, &g->generation->key);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 it knows is replaced until nobody serves it."""
 
 import os
+import pathlib
 import pty
 import subprocess
 
@@ -169,7 +170,32 @@ def test_what_needs_an_administrator(three):
     assert three.cli("cert", "csr", WWW).out != first and exposed(three) == []
     # Once more is no error: it is proven.
     three.cli("cert", "rekey", "--exposed-to", "recovery")
-    assert "CSR waits" in three.json("why-not", "web1", WWW)["why"]
+    assert "its CSR waits" in three.json("why-not", "web1", WWW)["why"]
+
+
+def test_a_ca_outside(three, tmp_path):
+    """Access is taken away: the CSR with the new key is made at once, and what is pasted ends it."""
+    example = pathlib.Path(__file__).resolve().parents[2] / "deploy/examples/manual-ca"
+    subprocess.run([example / "make-openssl-ca", tmp_path / "ca"], check=True, capture_output=True)
+
+    def sign(csr):
+        return subprocess.run([example / "sign-with-openssl-ca", tmp_path / "ca"], input=csr,
+                              text=True, check=True, capture_output=True).stdout
+
+    three.cli("cert", "add", WWW, "--issuer", "manual", "--access", "web1,web2")
+    first = three.cli("cert", "csr", WWW).out
+    three.cli("cert", "paste", WWW, stdin=sign(first))
+    before = three.wait_served("web2", WWW)
+    said = three.cli("cert", "access", WWW, "--remove", "web1")
+    assert "CSR with a new one" in said.out + said.err, said
+    wait_for(lambda: show(three)["csr"], 10, "the CSR")
+    assert [x["state"] for x in exposed(three)] == ["csr"]
+    three.restart_server()
+    waits = three.cli("cert", "rekey", "--exposed-to", "web1", "--wait", "20s", status=1)
+    assert "waits for its certificate" in waits.out, waits
+    three.cli("cert", "paste", WWW, stdin=sign(three.cli("cert", "csr", WWW).out))
+    three.wait_served("web2", WWW, other_than=before)
+    wait_for(lambda: exposed(three) == [], 10, "the proof")
 
 
 def answer(domain, text, *argv):
