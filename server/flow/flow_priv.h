@@ -219,6 +219,8 @@ NODISCARD int look_ca_of(struct flow_op *op, const struct credential_public *c,
 void look_access(struct flow_op *op, struct ids ids);
 /* Warns when op->access, groups taken apart, holds no replica: then nobody serves what is made. */
 void look_readers(struct flow_op *op);
+/* What to know of names in normal form that a certificate will have. */
+void look_names(struct flow_op *op, struct texts names);
 /* Begin and end of a certificate of that lifetime, within the CA's; may warn. */
 NODISCARD int look_times(
     struct flow_op *op, const struct index_record *ca, int64_t lifetime, struct err *err);

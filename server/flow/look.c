@@ -7,6 +7,8 @@
 
 /* Certificates begin a little earlier, for clocks that are behind; short ones only a tenth. */
 #define BACKDATE_MOST 300
+/* A certificate has so much beside its names, with which its 8 KiB are full: see look_names. */
+#define NAMES_BYTES_USUAL (7 * 1024)
 
 void
 new_id(struct flow *f, struct id *out)
@@ -161,4 +163,22 @@ look_times(struct flow_op *op, const struct index_record *ca, int64_t lifetime, 
 	    "the certificate is shorter than asked for, because its CA ends before; 'certherd ca "
 	    "renew' makes that last longer");
 	return 0;
+}
+
+void
+look_names(struct flow_op *op, struct texts names)
+{
+	size_t bytes = 0;
+	struct err why;
+
+	for (size_t i = 0; i < names.count; i++) {
+		bytes += strlen(names.items[i]) + 2;
+		if (name_mixes_scripts(names.items[i], &why))
+			flow_op_warn(op, "%s", why.text);
+	}
+	if (bytes > NAMES_BYTES_USUAL)
+		flow_op_warn(op,
+		    "the names alone make the certificate %zu KiB long; some clients and proxies "
+		    "take no more than 8 in a handshake",
+		    bytes / 1024);
 }

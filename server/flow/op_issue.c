@@ -58,16 +58,6 @@ look_add_ca(struct flow_op *op, struct err *err)
 	return rc;
 }
 
-static void
-warn_scripts(struct flow_op *op)
-{
-	struct err why;
-
-	for (size_t i = 0; i < op->in.names.count; i++)
-		if (name_mixes_scripts(op->in.names.items[i], &why))
-			flow_op_warn(op, "%s", why.text);
-}
-
 static int
 look_add(struct flow_op *op, struct err *err)
 {
@@ -84,7 +74,7 @@ look_add(struct flow_op *op, struct err *err)
 	if (rc < 0)
 		return rc;
 	look_readers(op);
-	warn_scripts(op);
+	look_names(op, op->in.names);
 	/* Fresh ids at each look: the last ones may have been committed by a lost attempt. */
 	new_id(op->flow, &op->credential);
 	new_id(op->flow, &op->generation);

@@ -209,11 +209,9 @@ static void
 warn_revised(struct flow_op *op, const struct index_record *c, const struct revised *r)
 {
 	const struct credential_change *change = op->in.change;
-	struct err why;
 
-	for (size_t i = 0; i < change->add.count; i++)
-		if (name_mixes_scripts(change->add.items[i], &why))
-			flow_op_warn(op, "%s", why.text);
+	if (change->add.count > 0)
+		look_names(op, r->wish.names);
 	if (op->waits && r->makes && c->credential->has_active)
 		flow_op_warn(
 		    op, "what is served stays as it is until the CA outside has answered the CSR");

@@ -30,7 +30,8 @@ def test_a_hundred_names(pair):
     assert pair.json("cert", "show", names[0])["names"] == names
     # The longest that can be: a hundred of 253 characters go through every format on the way.
     longest = [f"{LABEL}.{LABEL}.{LABEL}.{'c' * 60}.n{i:02}.org" for i in range(100)]
-    pair.cli("cert", "add", *longest, "--access", "web1", "--name", "longest")
+    said = pair.cli("cert", "add", *longest, "--access", "web1", "--name", "longest").out
+    assert "the names alone make the certificate" in said
     pair.wait_served("web1", longest[99])
     assert len(san(leaf(pair, "web1", longest[99]))) == 100
 
@@ -93,6 +94,8 @@ def test_as_typed(pair):
     # A word of letters of two scripts is shown as it is stored, with the reason.
     mixed = pair.cli("cert", "add", "paypаl.com", "--access", "").out
     assert "xn--paypl-7ve.com" in mixed and "mixes Latin and Cyrillic" in mixed
+    changed = pair.cli("cert", "change", "straße.example", "--add-name", "gооgle.com").out
+    assert "mixes Latin and Cyrillic" in changed and "straße.example" in changed
 
 
 def test_addresses(pair):
