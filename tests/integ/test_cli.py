@@ -13,11 +13,15 @@ COMMANDS = ["init", "node token", "node tokens", "node revoke-token", "node list
             "group list", "group create", "group add", "group remove", "group delete",
             "cert add", "cert import", "cert list", "cert show", "cert submit", "cert csr", "cert paste",
             "cert renew", "cert access", "cert archive",
-            "cert delete", "ca create", "ca list", "ca show", "default-access show", "trust add", "trust list",
+            "cert delete", "cert revoke", "ca create", "ca list", "ca show", "ca change", "ca default",
+            "ca enable", "ca disable", "ca renew", "ca export", "default-access show", "trust add", "trust list",
             "trust show", "trust remove", "trust export", "setting list", "setting get",
             "setting set", "setting reset", "cert chain",
             "default-access set", "status", "watch", "explain", "who-can-read", "why-not",
-            "version"]
+            "version",
+            "cert activate", "cert change", "cert checks", "cert export",
+            "cert generations", "cert rekey", "check", "events",
+            "events test", "exposed"]
 
 
 def run(*argv, **more):
