@@ -173,7 +173,8 @@ static const char *
 why_text(enum why_not why, const struct index_record *credential)
 {
 	if (why == WHY_NOT_NO_GENERATION && credential->credential->has_pending)
-		return "its CSR waits for a certificate: 'certherd cert csr' prints it";
+		return "no certificate has been issued yet: its CSR waits for one ('certherd cert "
+		       "csr')";
 	return why_not_text(why);
 }
 
