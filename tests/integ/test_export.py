@@ -59,8 +59,8 @@ def show(domain, name=NAME):
     return domain.json("cert", "show", name)
 
 
-def export(domain, name, *options, text=PASSWORD, status=0):
-    return domain.cli("cert", "export", name, "--export-password-file", word(domain, text, "told"),
+def export(domain, name, *options, text=PASSWORD, status=0, told="told"):
+    return domain.cli("cert", "export", name, "--export-password-file", word(domain, text, told),
                       *options, status=status)
 
 
@@ -280,6 +280,9 @@ def test_marked(pair):
     assert "--exportable" in " ".join(lapsed["warnings"]) and show(pair)["export"] == "lapsed"
     assert not export_records(pair)
     assert "any more" in export(pair, NAME, "--out", "x", status=2).err
+    told = [e["event"] for e in pair.json("events")["events"]]
+    assert told.count("credential.export_lapsed") == 1
+    assert told.count("credential.exported") == 2
     # What was printed once is nowhere else.
     for log in pair.logs.rglob("*"):
         assert password not in log.read_text(errors="replace")
@@ -443,12 +446,17 @@ def post(domain, path, body):
 def test_wrong_many_times(pair):
     """Five wrong ones in a row, at once or one behind the other; then the right one waits too."""
     add(pair)
-    threads = [threading.Thread(target=lambda: export(pair, NAME, "--out", "x", text=OTHER,
-                                                      status=1)) for _ in range(9)]
+    answers = []
+
+    def guess(n):
+        answers.append(export(pair, NAME, "--out", "x", text=OTHER, status=1, told=f"told{n}").err)
+
+    threads = [threading.Thread(target=guess, args=(n,)) for n in range(9)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
+    assert sorted("too many" in a for a in answers) == [False] * 5 + [True] * 4
     assert not (pair.folder / "x").exists()
     answer = export(pair, NAME, "--out", "x", status=1).err
     assert "too many wrong passwords" in answer and re.search(r"in \d+ s", answer)
