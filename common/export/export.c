@@ -8,20 +8,6 @@
 
 #define PEM_MAX (2 * (LIMIT_CHAIN * LIMIT_CERT + LIMIT_KEY))
 
-static const char *const order_names[] = {
-    [EXPORT_KEY_FIRST] = "key-first",
-    [EXPORT_KEY_LAST] = "key-last",
-    [EXPORT_KEY_ALONE] = "key-alone",
-};
-_Static_assert(ARRAY_LEN(order_names) == EXPORT_ORDER__COUNT, "every order has a name");
-
-const char *
-export_order_name(enum export_order order)
-{
-	CHECK(order < EXPORT_ORDER__COUNT);
-	return order_names[order];
-}
-
 int
 export_check(const struct export_set *set, bool with_key, struct err *err)
 {

@@ -22,9 +22,7 @@ enum export_order {
 	EXPORT_KEY_FIRST, /* key, leaf, issuers: what most programs take as one file */
 	EXPORT_KEY_LAST,  /* leaf, issuers, key: HAProxy's crt */
 	EXPORT_KEY_ALONE, /* nginx's ssl_certificate_key */
-	EXPORT_ORDER__COUNT,
 };
-const char *export_order_name(enum export_order order); /* "key-first", ... */
 /*
  * PEM with the key, in clear when password is NULL, else encrypted (PBES2: PBKDF2 with 600,000
  * rounds, or scrypt; AES-256). ERR_INVALID when the key is not that of the leaf.
