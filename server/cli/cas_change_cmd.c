@@ -179,7 +179,7 @@ run_export(struct cli *c, struct err *err)
 /* --- cert revoke --- */
 
 #define LOOK_MS 20
-#define LOOKS 250
+#define LOOKS 500
 
 /* Until no node says any more that it serves it. */
 static int

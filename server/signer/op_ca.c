@@ -39,8 +39,9 @@ open_parent(struct signer_core *c, const struct signed_bytes *record, struct ca_
 		return r;
 	cert_facts(w->parent->cert, &facts);
 	if (w->parent->public.has_parent || facts.path_len == 0)
-		return err_set(
-		    err, ERR_DENIED, "the CA above is no root that may have another one below it");
+		return err_set(err, ERR_DENIED,
+		    "the CA above is no root that may have another one below it; renewing it makes "
+		    "room for one");
 	p->issuer = w->parent->cert;
 	p->issuer_key = w->parent->key;
 	p->path_len = 0;

@@ -137,6 +137,7 @@ def test_compromised_key(pki):
     """All that was certified for a compromised key goes, and the next renewal has another one."""
     domain = pki.domain
     domain.add(NAME, ["web1"])
+    assert "no revocation list" in domain.cli("ca", "export", "default", "--crl", status=1).err
     domain.cli("cert", "renew", NAME)
     domain.cli("cert", "revoke", NAME, "--reason", "key-compromise")
     generations = pki.cert()["generations"]

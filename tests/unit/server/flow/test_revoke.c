@@ -254,6 +254,24 @@ test_list_later(void **state)
 	assert_true(is_listed(o, &active));
 }
 
+/* The server dies between the two: the next one finds what is missing. */
+static void
+test_list_after_crash(void **state)
+{
+	struct office *o = *state;
+	struct id active;
+
+	assert_int_equal(add(o, WWW, NULL), 0);
+	active = office_active(o, WWW)->id;
+	commit_observe(o->commit, fill_disk, o);
+	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	vfs_fault_heal(o->disk);
+	office_restart(o);
+	office_settle(o);
+	assert_true(is_listed(o, &active));
+	assert_int_equal(index_crl_of(o->index, index_default_ca(o->index))->crl->number, 1);
+}
+
 /* A deletion that comes as soon as a generation is revoked. */
 static void
 on_deleted(void *arg, int status, const struct flow_result *result, const struct err *err)
@@ -424,6 +442,7 @@ main(void)
 	    WITH_OFFICE(test_revoke_key),
 	    WITH_OFFICE(test_revoke_many),
 	    WITH_OFFICE(test_list_later),
+	    WITH_OFFICE(test_list_after_crash),
 	    WITH_OFFICE(test_deleted_at_once),
 	    WITH_OFFICE(test_full_list),
 	    WITH_OFFICE(test_refresh),
