@@ -56,36 +56,41 @@ rows_move(struct rows *to, struct rows *from)
 /* --- on the worker ------------------------------------------------------------------------- */
 
 static int
-put_row(struct store *s, struct row *row, struct err *err)
+put_events(struct store *s, const struct rows *rows, struct err *err)
 {
-	const char *kind = event_kind_name(row->kind);
+	struct local_event *list = mem_array(rows->count + 1, sizeof(*list));
+	size_t count = 0;
 	int rc = 0;
 
-	if (row->has_mark) {
-		const struct local_mark mark = {row->about, kind, row->level};
-
-		rc = local_mark_put(s, &mark, err);
-	}
-	if (rc == 0 && row->has_event) {
-		struct local_event ev = {
-		    .level = event_kind_level(row->kind),
-		    .kind = kind,
-		    .body = span_str(row->body),
-		};
-
-		rc = local_event_put(s, &ev, err);
-		row->number = ev.number;
-	}
+	for (const struct row *row = rows->head; row != NULL; row = row->next)
+		if (row->has_event)
+			list[count++] = (struct local_event){
+			    .level = event_kind_level(row->kind),
+			    .kind = event_kind_name(row->kind),
+			    .body = span_str(row->body),
+			};
+	if (count > 0)
+		rc = local_events_put(s, list, count, err);
+	count = 0;
+	for (struct row *row = rows->head; rc == 0 && row != NULL; row = row->next)
+		if (row->has_event)
+			row->number = list[count++].number;
+	mem_free(list);
 	return rc;
 }
 
 int
 outbox_put(struct store *s, const struct rows *rows, struct err *err)
 {
-	int rc = 0;
+	int rc = put_events(s, rows, err);
 
-	for (struct row *row = rows->head; rc == 0 && row != NULL; row = row->next)
-		rc = put_row(s, row, err);
+	for (const struct row *row = rows->head; rc == 0 && row != NULL; row = row->next)
+		if (row->has_mark) {
+			const struct local_mark mark = {
+			    row->about, event_kind_name(row->kind), row->level};
+
+			rc = local_mark_put(s, &mark, err);
+		}
 	return rc;
 }
 
@@ -104,7 +109,7 @@ put_lost(struct store *s, struct outbox_job *job, struct err *err)
 	int rc = local_event_add_lost(s, kind, job->fetched, job->lost, &found, err);
 
 	if (rc == 0 && !found) {
-		rc = local_event_put(s, &ev, err);
+		rc = local_events_put(s, &ev, 1, err);
 		job->last = ev.number;
 	}
 	return rc;

@@ -4,8 +4,26 @@
 
 #include <string.h>
 
+static int
+put_one(struct local_stmt *st, struct local_event *ev, struct err *err)
+{
+	int rc;
+
+	local_bind_int(st, 1, ev->level);
+	local_bind_text(st, 2, ev->kind);
+	local_bind_bytes(st, 3, ev->body);
+	local_bind_int(st, 4, (int64_t)ev->lost);
+	rc = local_step(st, err);
+	if (rc < 0)
+		return rc;
+	CHECK(rc == 1);
+	ev->number = (uint64_t)local_column_int(st, 0);
+	rc = local_step(st, err);
+	return rc < 0 ? rc : 0;
+}
+
 int
-local_event_put(struct store *s, struct local_event *ev, struct err *err)
+local_events_put(struct store *s, struct local_event *list, size_t count, struct err *err)
 {
 	AUTO(local_stmt_fini)
 	struct local_stmt st;
@@ -13,19 +31,11 @@ local_event_put(struct store *s, struct local_event *ev, struct err *err)
 	    "INSERT INTO event (level, kind, body, lost) VALUES (?1, ?2, ?3, ?4) RETURNING number",
 	    err);
 
-	if (rc < 0)
-		return rc;
-	local_bind_int(&st, 1, ev->level);
-	local_bind_text(&st, 2, ev->kind);
-	local_bind_bytes(&st, 3, ev->body);
-	local_bind_int(&st, 4, (int64_t)ev->lost);
-	rc = local_step(&st, err);
-	if (rc < 0)
-		return rc;
-	CHECK(rc == 1);
-	ev->number = (uint64_t)local_column_int(&st, 0);
-	rc = local_step(&st, err);
-	return rc < 0 ? rc : 0;
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		rc = put_one(&st, &list[i], err);
+		local_stmt_again(&st);
+	}
+	return rc;
 }
 
 /* A statement of numbers; *changed (may be NULL): rows that it changed or deleted. */

@@ -16,14 +16,15 @@
 #define LOCAL_RECEIVER_MAX 64 /* bytes of a name */
 
 struct local_event {
-	uint64_t number; /* given by local_event_put */
+	uint64_t number; /* given by local_events_put */
 	uint32_t level;
 	const char *kind;
 	struct span body; /* JSON */
 	uint64_t lost;    /* of an event that says so: how many were dropped */
 };
 
-NODISCARD int local_event_put(struct store *s, struct local_event *ev, struct err *err);
+NODISCARD int local_events_put(
+    struct store *s, struct local_event *list, size_t count, struct err *err);
 
 /*
  * Drops what is over the bounds: of what all have (up to `taken`) the oldest; of what is pending

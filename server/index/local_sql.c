@@ -52,6 +52,15 @@ local_step(struct local_stmt *s, struct err *err)
 }
 
 void
+local_stmt_again(struct local_stmt *s)
+{
+	/* What the last use came to has been told already. */
+	(void)sqlite3_reset(s->stmt);
+	CHECK(sqlite3_clear_bindings(s->stmt) == SQLITE_OK);
+	s->rc = SQLITE_OK;
+}
+
+void
 local_stmt_fini(struct local_stmt *s)
 {
 	(void)sqlite3_finalize(s->stmt);

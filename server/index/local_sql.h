@@ -22,6 +22,8 @@ void local_bind_text(struct local_stmt *s, int at, const char *text);
 void local_bind_int(struct local_stmt *s, int at, int64_t value);
 /* 1: there is a row. 0: done. Negative: an error, in err. */
 NODISCARD int local_step(struct local_stmt *s, struct err *err);
+/* For the next use of the same statement; all parameters are bound anew. */
+void local_stmt_again(struct local_stmt *s);
 void local_stmt_fini(struct local_stmt *s);
 
 struct span local_column_bytes(struct local_stmt *s, int at);

@@ -5,8 +5,10 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import sqlite3
 import subprocess
+import threading
 import time
 
 import jsonschema
@@ -438,3 +440,68 @@ def test_signer_dies(domain, receiver):
     os.kill(signer, signal.SIGKILL)
     wait_for(lambda: hook.kinds() == ["signer.lost", "signer.back"], 20, "its end and its return")
     fits(hook.events)
+
+
+class MailServer:
+    """Takes mail on loopback, or refuses its recipients."""
+
+    def __init__(self):
+        self.answer, self.mails = b"250 ok", []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+    def _run(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            with peer, peer.makefile("rwb", buffering=0) as wire:
+                self._talk(wire)
+
+    def _talk(self, wire):
+        wire.write(b"220 mail\r\n")
+        while line := wire.readline():
+            verb = line.split()[0].upper() if line.split() else b""
+            if verb == b"DATA":
+                wire.write(b"354 go on\r\n")
+                mail = b""
+                while not mail.endswith(b"\r\n.\r\n"):
+                    mail += wire.readline()
+                self.mails.append(mail.decode())
+                wire.write(b"250 ok\r\n")
+            elif verb == b"QUIT":
+                wire.write(b"221 bye\r\n")
+                return
+            else:
+                wire.write((self.answer if verb == b"RCPT" else b"250 ok") + b"\r\n")
+
+
+def test_mail_example(domain):
+    """deploy/examples/events/mail-event as a receiver; a recipient that is refused for good is left out."""
+    mail = MailServer()
+    example = ROOT / "deploy/examples/events/mail-event"
+    configured(domain, command("mail", example, "admin@test.example", "certherd@test.example",
+                               f"127.0.0.1:{mail.port}", extra='kinds = {"credential.issued"}'))
+    domain.json("cert", "add", "a.test.example", "--no-wait")
+    wait_for(lambda: mail.mails, 20, "the mail")
+    event = [e for e in domain.json("events")["events"] if e["event"] == "credential.issued"][0]
+    assert "To: admin@test.example" in mail.mails[0] and event["text"] in mail.mails[0].replace("\r\n ", " ")
+    assert f"Message-ID: <{event['id']}@certherd.test.example>" in mail.mails[0]
+    mail.answer = b"550 no such user"
+    domain.json("cert", "add", "b.test.example", "--no-wait")
+    wait_for(lambda: domain.json("events")["receivers"][0]["refused"] == 1, 60, "it to be left out")
+    mail.close()
+    domain.json("cert", "add", "c.test.example", "--no-wait")
+
+    def trouble():
+        return domain.json("events")["receivers"][0]["trouble"]
+
+    wait_for(lambda: "exit status 1: 127.0.0.1" in trouble(), 20, "trouble of another kind")

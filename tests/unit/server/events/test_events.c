@@ -3,117 +3,9 @@
 
 #include "common/json/json.h"
 #include "common/wire/public_wire.h"
-#include "server/events/events.h"
 #include "server/flow/flow_exposed.h"
 #include "server/index/local_events.h"
-#include "tests/support/office.h"
-
-#include <setjmp.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-struct desk {
-	struct office o;
-	struct events *events;
-	char told[8192]; /* "kind object; " of each */
-	char last[4096]; /* the newest document */
-	uint64_t number;
-	bool closed;
-};
-
-static const char *const nobody[] = {NULL};
-
-static void
-on_told(void *arg, struct span document)
-{
-	struct desk *d = arg;
-	AUTO(json_freep)
-	struct json *e = NULL;
-	size_t n = strlen(d->told);
-
-	assert_int_equal(json_parse(document, sizeof(d->last), &e, NULL), 0);
-	assert_true((uint64_t)json_number(e, "number") > d->number);
-	d->number = (uint64_t)json_number(e, "number");
-	snprintf(d->told + n, sizeof(d->told) - n, "%s %s; ", json_text(e, "event"),
-	    json_text(json_member(e, "object"), "name"));
-	snprintf(d->last, sizeof(d->last), "%.*s", (int)document.len, (const char *)document.data);
-}
-
-static struct commit_beside
-begin(void *arg)
-{
-	struct desk *d = arg;
-	const struct events_params p = {
-	    .runtime = &d->o.time.rt,
-	    .store = d->o.store,
-	    .index = d->o.index,
-	    .domain_name = "test.example",
-	    .self = d->o.world.manager.id,
-	    .told = on_told,
-	    .arg = d,
-	};
-
-	assert_int_equal(events_new(&p, &d->events, &d->o.err), 0);
-	return events_beside(d->events);
-}
-
-static void
-on_closed(void *arg)
-{
-	((struct desk *)arg)->closed = true;
-}
-
-static bool
-is_closed(void *arg)
-{
-	return ((struct desk *)arg)->closed;
-}
-
-static void
-end(void *arg)
-{
-	struct desk *d = arg;
-
-	/* The office was opened without them. */
-	if (d->events == NULL)
-		return;
-	d->closed = false;
-	events_close(d->events, on_closed, d);
-	assert_true(virtual_until(&d->o.time, is_closed, d, 60000));
-}
-
-static int
-setup(void **state)
-{
-	struct desk *d = mem_zalloc(sizeof(*d));
-
-	office_init(&d->o, 1);
-	d->o.beside = begin;
-	d->o.beside_end = end;
-	d->o.beside_arg = d;
-	office_restart(&d->o);
-	*state = d;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct desk *d = *state;
-
-	office_fini(&d->o);
-	mem_free(d);
-	return 0;
-}
-
-#define TOLD(text)                                                                                 \
-	do {                                                                                       \
-		assert_string_equal(d->told, text);                                                \
-		d->told[0] = '\0';                                                                 \
-	} while (0)
-#define OK(call) assert_int_equal((d->o.called = false, office_wait(&d->o, (call))), 0)
+#include "tests/unit/server/events/desk.h"
 
 /* --- what follows from records ---------------------------------------------------------------- */
 
@@ -461,8 +353,6 @@ test_words(void **state)
 			fail_msg("'%s'", patterns[i].text);
 }
 
-#define WITH_DESK(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int
 main(void)
 {
@@ -480,5 +370,5 @@ main(void)
 	    WITH_DESK(test_texts_and_lists),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL) + run_look_tests();
 }

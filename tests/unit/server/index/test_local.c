@@ -117,7 +117,7 @@ put_event(struct fixture *f, uint32_t level, const char *kind)
 {
 	struct local_event ev = {.level = level, .kind = kind, .body = span_str("{}")};
 
-	assert_int_equal(local_event_put(f->store, &ev, &f->err), 0);
+	assert_int_equal(local_events_put(f->store, &ev, 1, &f->err), 0);
 	return ev.number;
 }
 
