@@ -1,8 +1,10 @@
 """Ports that ask clients for certificates and believe the domain's trusted roots of category client:
 looked at with `openssl s_client` (S004-5)."""
 
+import contextlib
 import re
 import socket
+import sqlite3
 import ssl
 
 import pytest
@@ -113,6 +115,29 @@ def test_handshakes_under_way(door):
     with context.wrap_socket(early, server_hostname=NAME) as tls:
         tls.sendall(GET)
         assert b"200" in tls.recv(100)
+
+
+def test_database_that_was_written_to(door):
+    """A root is believed for its signature: one that somebody has made a client's in the replica's
+    own database lets nobody in, and everything is fetched anew."""
+    guest, other = Guest(door, "guest"), Guest(door, "other")
+    other.trust("--for", "completion")
+    guest.trust("--for", "client")
+    wait_for(guest.gets_in, 10, "the root to count")
+    web1 = door.replicas["web1"]
+    web1.stop()
+    with contextlib.closing(sqlite3.connect(web1.data / "store.db")) as db:
+        body, = [b for b, in db.execute("SELECT body FROM records WHERE kind = 9")
+                 if b.count(b"\x05other\x18\x01") == 1]
+        db.execute("UPDATE records SET body = ? WHERE body = ?",
+                   (body.replace(b"\x05other\x18\x01", b"\x05other\x18\x02"), body))
+        db.commit()
+    web1.start()
+    wait_for(guest.gets_in, 20, "the replica to serve")
+    assert not other.gets_in()
+    assert "passing over the trusted root" in web1.log()
+    wait_for(lambda: "fetching everything anew" in web1.log(), 10, "the fetch")
+    assert guest.gets_in() and not other.gets_in()
 
 
 def test_file_of_roots_stays(domain):
