@@ -113,7 +113,11 @@ ask(struct foreign *f, const char *path, size_t count, struct err *err)
 	char *question =
 	    mem_printf("%sassword of %s%s", f->asked > 0 ? "It does not open it. P" : "P",
 		str_equal(path, "-") ? "it" : path, count > 1 ? " and the files with it" : "");
-	int r = password_ask(question, &f->passwords[f->password_count], err);
+	int r;
+
+	if (f->on_question != NULL)
+		f->on_question(f->arg);
+	r = password_ask(question, &f->passwords[f->password_count], err);
 
 	if (r == ERR_CANCELED)
 		return err_set(err, ERR_CANCELED, "no password was given");

@@ -19,6 +19,9 @@ struct foreign {
 	size_t asked;     /* for a password, until now */
 	struct buf typed; /* standard input, once it was read */
 	struct import_reader *reader;
+	/* Before a question, to clear the line of a terminal; may be NULL. */
+	void (*on_question)(void *arg);
+	void *arg;
 };
 
 #define FOREIGN_OPTIONS                                                                            \

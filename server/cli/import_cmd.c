@@ -246,6 +246,12 @@ judge(struct import *im, struct err *err)
 	    "%zu failed, the first: %.180s", run->failed, run->first.text);
 }
 
+static void
+clear_bar(void *arg)
+{
+	import_bar_clear(&((struct import *)arg)->run.bar);
+}
+
 static int
 prepare(struct import *im, struct err *err)
 {
@@ -280,6 +286,8 @@ run_import(struct cli *c, struct err *err)
 		    .export = &im.export,
 		    .batch = im.sets.batch,
 		    .sets = im.sets.count};
+		im.foreign.on_question = clear_bar;
+		im.foreign.arg = &im;
 		import_run_begin(&im.run);
 		interrupt_begin();
 		interrupt_second_ends();

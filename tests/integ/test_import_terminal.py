@@ -124,6 +124,17 @@ def test_questions(domain, tmp_path):
     assert t.type("\x03").end() == 1 and "no password was given" in t.raw
 
 
+def test_question_below_the_bar(domain, material, tmp_path):
+    """It has a line of its own."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    (tmp_path / "z.pem").write_bytes(
+        key_pem(key, "the right one") + pem(Ca().issue("z.test.example", key)))
+    t = start(domain, material, tmp_path / "z.pem").until("Password of").type("the right one\n")
+    assert t.end() == 0
+    assert [line for line in t.screen.lines if "Password of" in line][0].startswith("Password of")
+    assert f"{COUNT + 1} imported, 0 unchanged, 0 failed" in t.screen.lines
+
+
 def test_typed(domain, tmp_path):
     """Standard input, as others print keys: what it is for is said to whoever types."""
     made = Made(Ca(), tmp_path / "made", "typed.test.example")
