@@ -1,7 +1,7 @@
 /* What is wanted of a credential, changed; and new keys, with their reason. */
 
 #include "common/crypto/subject.h"
-#include "server/api/api_priv.h"
+#include "server/api/export.h"
 
 struct change_body {
 	struct json_texts add, remove, subject;
@@ -101,6 +101,7 @@ handle_cert_change(struct httpd_request *req, void *arg)
 
 struct rekey_body {
 	int reason;
+	struct export_body export;
 };
 
 static const char *const reasons[] = {[REKEY_NEW] = "new",
@@ -114,6 +115,7 @@ static const struct json_field rekey_fields[] = {
 	.kind = JSON_CHOICE,
 	.offset = offsetof(struct rekey_body, reason),
 	.choices = reasons},
+    EXPORT_FIELD(struct rekey_body),
 };
 
 void
@@ -121,16 +123,22 @@ handle_cert_rekey(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
 	struct answer *op = answer_new(a, req);
-	struct rekey_body b = {REKEY_NEW};
+	struct export_wanted export = {.bytes = NULL};
+	struct rekey_body b = {.reason = REKEY_NEW};
 	struct err err;
 	int r = api_decode(req, rekey_fields, ARRAY_LEN(rekey_fields), &b, &err);
 
+	if (r == 0)
+		r = export_decode(&b.export, &export, &err);
 	if (r == 0) {
 		const struct credential_rekey rekey = {.name = httpd_param(req, "name"),
 		    .reason = (enum rekey_reason)b.reason,
+		    .export = export_of(&export),
 		    .author = api_author(req)};
 
 		r = flow_credential_rekey(a->p.flow, &rekey, answer_on_flow, op, &err);
 	}
+	json_release(rekey_fields, ARRAY_LEN(rekey_fields), &b);
+	export_wanted_fini(&export);
 	answer_started(op, r, &err);
 }

@@ -42,6 +42,18 @@ NODISCARD int export_session_begin(struct cli *c, const char *const *avoid, size
  */
 NODISCARD int export_session_put(const struct export_session *s, struct json_writer *w,
     const struct id *credential, struct span certificate, struct err *err);
+/*
+ * The same for a new generation of a credential that there is. Asked for by an option, or when it
+ * is exportable, is going to get a new key, and somebody is at the terminal (--no-export: not
+ * then).
+ */
+enum export_when { EXPORT_IF_NEW_KEY, EXPORT_NEW_KEY };
+NODISCARD int export_session_ask(struct cli *c, const char *name, enum export_when when, bool asked,
+    struct export_session *s, struct json_writer *w, struct err *err);
+/* Before the first request of such a command: its options, and locked memory if it may need some.
+ */
+NODISCARD int export_prepare(const struct cli *c, bool *asked, struct err *err);
+
 /* The password of a key that is to be exported: from the file, or from the terminal, once. */
 NODISCARD int export_password_old(
     struct cli *c, const char *name, struct secret **out, struct err *err);

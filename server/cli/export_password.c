@@ -150,6 +150,61 @@ export_session_put(const struct export_session *s, struct json_writer *w,
 	return 0;
 }
 
+/* --- of a credential that there is --- */
+
+int
+export_prepare(const struct cli *c, bool *asked, struct err *err)
+{
+	int r = export_options(c, asked, err);
+
+	/* Where a password is going to lie, before anything else is asked. */
+	return r == 0 && (*asked || isatty(STDIN_FILENO)) ? import_heap(err) : r;
+}
+
+/* A new key of what is exportable needs a password again, if somebody is there to give it. */
+static bool
+wants_password(const struct cli *c, const struct json *cert, enum export_when when, bool asked)
+{
+	const char *export = json_text(cert, "export");
+	bool new_key = when == EXPORT_NEW_KEY || cli_flag(c, "new-key") ||
+	    json_flag(cert, "new_key") ||
+	    (json_number(cert, "generation") == 0 && !json_flag(cert, "csr"));
+
+	if (asked)
+		return true;
+	return new_key && (str_equal(export, "yes") || str_equal(export, "waiting"));
+}
+
+int
+export_session_ask(struct cli *c, const char *name, enum export_when when, bool asked,
+    struct export_session *s, struct json_writer *w, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s", name, NULL);
+	AUTO(json_freep)
+	struct json *cert = NULL;
+	struct id credential;
+	int r;
+
+	if (!asked && (cli_flag(c, "no-export") || !isatty(STDIN_FILENO)))
+		return 0;
+	r = cli_call(c, "GET", path, NULL, &cert, err);
+	if (r < 0 || !wants_password(c, cert, when, asked))
+		return r;
+	if (!asked)
+		fprintf(stderr,
+		    "certherd: credential %s is exportable, and its new key needs a password; "
+		    "--no-export goes without\n",
+		    name);
+	if (s->password == NULL)
+		r = export_session_begin(c, &name, 1, NULL, s, err);
+	if (r == 0)
+		r = id_parse(json_text(cert, "id"), &credential, err);
+	return r < 0 ? r : export_session_put(s, w, &credential, SPAN(NULL, 0), err);
+}
+
+/* --- one that was made --- */
+
 void
 cli_show_made_password(struct cli *c)
 {

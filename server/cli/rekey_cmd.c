@@ -1,6 +1,7 @@
 /* New keys, and why. */
 
 #include "server/cli/commands.h"
+#include "server/cli/export.h"
 
 #include "common/base/str.h"
 
@@ -27,21 +28,28 @@ rekey_one(struct cli *c, struct err *err)
 	AUTO(mem_freep)
 	char *path = cli_path("/v1/certs/%s/rekey", c->words[0], NULL);
 	const char *reason = cli_option(c, "reason");
-	struct buf body = BUF_INIT(1024);
+	struct export_session export = {.password = NULL};
+	struct buf body = BUF_INIT(LIMIT_HTTP_BODY);
 	struct json_writer w = JSON_WRITER(&body);
 	AUTO(json_freep)
 	struct json *reply = NULL;
+	bool asked = false;
 	int r = cli_wait_check(c, err);
 
+	if (r == 0)
+		r = export_prepare(c, &asked, err);
 	if (r < 0)
 		return r;
 	json_put_object(&w, NULL);
 	cli_put_option(c, &w, "reason", "reason");
+	r = export_session_ask(c, c->words[0], EXPORT_NEW_KEY, asked, &export, &w, err);
 	json_put_end(&w);
-	r = cli_call(c, "POST", path, &body, &reply, err);
+	if (r == 0)
+		r = cli_call(c, "POST", path, &body, &reply, err);
 	buf_fini(&body);
 	if (r == 0)
 		r = cli_wait_served(c, reply, "has a new key", err);
+	export_session_fini(c, &export);
 	if (r == 0)
 		put_revoked(c, reply, reason != NULL ? reason : "new");
 	return r;
@@ -58,6 +66,10 @@ run_rekey(struct cli *c, struct err *err)
 		    "knows");
 	if (node != NULL && cli_flag(c, "reason"))
 		return err_set(err, ERR_INVALID, "--reason is of one credential");
+	if (node != NULL &&
+	    (cli_flag(c, "exportable") || cli_flag(c, "export-password-file") ||
+		cli_flag(c, "generate-password")))
+		return err_set(err, ERR_INVALID, "an export password is of one credential");
 	return node != NULL ? cli_rekey_exposed(c, node, err) : rekey_one(c, err);
 }
 
@@ -67,6 +79,8 @@ static const struct cli_option rekey_options[] = {
     {"reason", "REASON",
 	"new (default); revoke: the old certificate when the new one is served; compromised: at "
 	"once."},
+    CLI_EXPORT_OPTIONS,
+    {"no-export", NULL, "Ask for no export password: the new key cannot be exported."},
     {"wait", "DURATION",
 	"How long to wait until the nodes serve it; 5s if not given, 1m with --exposed-to."},
     {"no-wait", NULL, "Do not wait."},

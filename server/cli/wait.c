@@ -1,9 +1,7 @@
 #include "server/cli/commands.h"
 #include "server/cli/export.h"
 
-#include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #define WAIT_MS 5000
 #define LOOK_MS 10
@@ -146,47 +144,6 @@ cli_wait_served(struct cli *c, const struct json *made, const char *done, struct
 	return cli_flush(c, err);
 }
 
-/* A new key of what is exportable needs a password again, if somebody is there to give it. */
-static int
-wants_password(const struct cli *c, const struct json *cert, bool asked)
-{
-	const char *export = json_text(cert, "export");
-	bool new_key = cli_flag(c, "new-key") || json_flag(cert, "new_key") ||
-	    (json_number(cert, "generation") == 0 && !json_flag(cert, "csr"));
-
-	if (asked)
-		return true;
-	return new_key && (str_equal(export, "yes") || str_equal(export, "waiting"));
-}
-
-static int
-put_export(struct cli *c, const char *name, bool asked, struct export_session *s,
-    struct json_writer *w, struct err *err)
-{
-	AUTO(mem_freep)
-	char *path = cli_path("/v1/certs/%s", name, NULL);
-	AUTO(json_freep)
-	struct json *cert = NULL;
-	struct id credential;
-	int r;
-
-	if (!asked && (cli_flag(c, "no-export") || !isatty(STDIN_FILENO)))
-		return 0;
-	r = cli_call(c, "GET", path, NULL, &cert, err);
-	if (r < 0 || !wants_password(c, cert, asked))
-		return r;
-	if (!asked)
-		fprintf(stderr,
-		    "certherd: credential %s is exportable, and its new key needs a password; "
-		    "--no-export goes without\n",
-		    name);
-	if (s->password == NULL)
-		r = export_session_begin(c, &name, 1, NULL, s, err);
-	if (r == 0)
-		r = id_parse(json_text(cert, "id"), &credential, err);
-	return r < 0 ? r : export_session_put(s, w, &credential, SPAN(NULL, 0), err);
-}
-
 static int
 ask_one(struct cli *c, const char *name, const char *verb, const char *done, bool asked,
     struct err *err)
@@ -203,7 +160,7 @@ ask_one(struct cli *c, const char *name, const char *verb, const char *done, boo
 	json_put_object(&w, NULL);
 	if (cli_flag(c, "new-key"))
 		json_put_bool(&w, "new_key", true);
-	r = put_export(c, name, asked, &export, &w, err);
+	r = export_session_ask(c, name, EXPORT_IF_NEW_KEY, asked, &export, &w, err);
 	json_put_end(&w);
 	if (r == 0)
 		r = cli_call(c, "POST", path, &body, &reply, err);
@@ -221,10 +178,7 @@ cli_certs_each(struct cli *c, const char *verb, const char *done, struct err *er
 	int r = cli_wait_check(c, err);
 
 	if (r == 0)
-		r = export_options(c, &asked, err);
-	/* Where a password is going to lie, before anything else is asked. */
-	if (r == 0 && (asked || isatty(STDIN_FILENO)))
-		r = import_heap(err);
+		r = export_prepare(c, &asked, err);
 	if (r < 0)
 		return r;
 	cli_results_begin(c);

@@ -283,6 +283,12 @@ def test_marked(pair):
     told = [e["event"] for e in pair.json("events")["events"]]
     assert told.count("credential.export_lapsed") == 1
     assert told.count("credential.exported") == 2
+    # A new key by its own command asks for one as well.
+    pair.cli("cert", "rekey", NAME, "--reason", "compromised", "--export-password-file", word(pair))
+    export(pair, NAME, "--out", pair.folder / "c.pem")
+    assert public_pem((pair.folder / "c.pem").read_bytes()) == served_key(pair)
+    pair.cli("cert", "rekey", NAME)
+    assert show(pair)["export"] == "lapsed"
     # What was printed once is nowhere else.
     for log in pair.logs.rglob("*"):
         assert password not in log.read_text(errors="replace")
