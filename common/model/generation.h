@@ -9,7 +9,8 @@
  *                                           \___(a newer one)____/^ \__ACTIVATE back___/
  *
  * Whatever is not in force and does not wait stays until GENERATION_KEPT seconds after its
- * certificate has run out, so that it can be revoked; at most GENERATIONS_KEPT of a credential.
+ * certificate has run out, so that it can be revoked; at most GENERATIONS_KEPT of a credential. Who
+ * removes it makes sure that the clock has gone evenly for a while.
  */
 
 #include "common/model/public.h"

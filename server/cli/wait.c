@@ -123,7 +123,7 @@ cli_wait_served(struct cli *c, const struct json *made, const char *done, struct
 		limit_ms = 0;
 	/* Before anything else can go wrong: it is made, and needed from now on. */
 	cli_show_made_password(c);
-	if (r == 0)
+	if (r == 0 && !c->json)
 		r = cli_flush(c, err);
 	if (r == 0 && has_certificate(made))
 		r = follow(c, made, limit_ms, &p, err);

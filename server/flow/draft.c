@@ -170,6 +170,7 @@ struct superseded {
 	struct mutation *m;
 	const struct credential_public *credential;
 	int64_t now;
+	bool by_age;
 	unsigned newer, keep;
 };
 
@@ -183,7 +184,7 @@ on_generation(void *arg, const struct index_record *r)
 	if (id_equal(&r->id, &s->credential->active) ||
 	    (s->credential->has_pending && id_equal(&r->id, &s->credential->pending)))
 		return true;
-	if (generation_kept_until(&facts) < s->now) {
+	if (s->by_age && generation_kept_until(&facts) < s->now) {
 		draft_removed(s->m, r);
 	} else if (s->newer++ >= s->keep && !index_awaits_list(s->op->flow->index, r, s->now)) {
 		draft_removed(s->m, r);
@@ -200,8 +201,12 @@ void
 draft_superseded(struct flow_op *op, struct mutation *m, const struct index_record *credential)
 {
 	/* The one in force until now is to be one of those that are kept. */
-	struct superseded s = {
-	    op, m, credential->credential, runtime_wall_s(op->flow->rt), 0, GENERATIONS_KEPT - 1};
+	struct superseded s = {.op = op,
+	    .m = m,
+	    .credential = credential->credential,
+	    .now = runtime_wall_s(op->flow->rt),
+	    .by_age = purge_may(op->flow),
+	    .keep = GENERATIONS_KEPT - 1};
 
 	index_generations(op->flow->index, &credential->id, on_generation, &s);
 }

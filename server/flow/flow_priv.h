@@ -180,6 +180,8 @@ struct flow {
 	/* purge.c */
 	struct timer purge_timer;
 	char purge_after[LIMIT_NAME + 1]; /* name of the last credential that was looked at */
+	int64_t purge_clock_ms;           /* wall clock less monotonic */
+	int64_t purge_steady_ms;          /* monotonic: the clock was not set since */
 };
 
 extern const struct flow_op_type flow_op_credential_add, flow_op_credential_renew,
@@ -258,6 +260,8 @@ void retire_stop(struct flow *f); /* nothing new */
 void retire_end(struct flow *f);
 
 /* purge.c */
+/* Whether what has run out long ago, by the clock, may be removed. */
+bool purge_may(struct flow *f);
 void purge_start(struct flow *f);
 void purge_stop(struct flow *f);
 

@@ -10,8 +10,26 @@
 #include <stdio.h>
 
 #define PURGE_EVERY_MS (3600 * 1000)
+/*
+ * The clock has gone evenly for so long: one that was set years ahead by mistake is noticed before
+ * anything is gone because of it.
+ */
+#define STEADY_MS (24 * 3600 * 1000)
+#define CLOCK_STEP_MS 5000
 #define PURGE_FIRST_MS (60 * 1000)
 #define PURGE_PAGE 256
+
+bool
+purge_may(struct flow *f)
+{
+	int64_t mono = (int64_t)runtime_mono_ms(f->rt);
+	int64_t apart = runtime_wall_ms(f->rt) - mono, step = apart - f->purge_clock_ms;
+
+	f->purge_clock_ms = apart;
+	if (step < -CLOCK_STEP_MS || step > CLOCK_STEP_MS)
+		f->purge_steady_ms = mono;
+	return mono - f->purge_steady_ms >= STEADY_MS;
+}
 
 /* --- one credential --- */
 
@@ -112,8 +130,14 @@ on_purge_timer(void *arg)
 	struct flow *f = arg;
 	const struct index_record *page[PURGE_PAGE];
 	bool more = false;
-	size_t n = index_list(f->index, KIND_CREDENTIAL,
-	    f->purge_after[0] != '\0' ? f->purge_after : NULL, page, PURGE_PAGE, &more);
+	size_t n;
+
+	if (!purge_may(f)) {
+		wake(f, PURGE_EVERY_MS);
+		return;
+	}
+	n = index_list(f->index, KIND_CREDENTIAL, f->purge_after[0] != '\0' ? f->purge_after : NULL,
+	    page, PURGE_PAGE, &more);
 
 	for (size_t i = 0; i < n; i++) {
 		snprintf(f->purge_after, sizeof(f->purge_after), "%s", page[i]->name);
@@ -131,6 +155,8 @@ void
 purge_start(struct flow *f)
 {
 	f->purge_timer = (struct timer){.cb = on_purge_timer, .arg = f};
+	f->purge_steady_ms = (int64_t)runtime_mono_ms(f->rt);
+	f->purge_clock_ms = runtime_wall_ms(f->rt) - f->purge_steady_ms;
 	wake(f, PURGE_FIRST_MS);
 }
 

@@ -92,6 +92,27 @@ test_kept_until(void **state)
 	assert_int_equal(count(o), 2);
 }
 
+/* A clock that is set years ahead deletes nothing for a day, in which somebody may notice. */
+static void
+test_clock_set_ahead(void **state)
+{
+	struct office *o = *state;
+
+	assert_int_equal(office_add_credential(o, WWW, NULL), 0);
+	OK(renew(o, false));
+	office_sleep(o, 2 * DAY);
+	o->time.wall_at_zero += 10 * 365 * DAY * 1000;
+	office_sleep(o, 3600);
+	OK(renew(o, false));
+	assert_non_null(numbered(o, 1));
+	/* Nor does a start with such a clock. */
+	office_restart(o);
+	office_sleep(o, DAY / 2);
+	assert_non_null(numbered(o, 1));
+	office_sleep(o, DAY / 2 + 2 * 3600);
+	assert_null(numbered(o, 1));
+}
+
 static void
 test_kept_most(void **state)
 {
@@ -231,6 +252,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    WITH_OFFICE(test_kept_until),
+	    WITH_OFFICE(test_clock_set_ahead),
 	    WITH_OFFICE(test_kept_most),
 	    WITH_OFFICE(test_activate),
 	    WITH_OFFICE(test_access_taken_then_restart),
