@@ -201,7 +201,9 @@ encode_generation_public(struct buf *out, struct err *err)
 	    .withdrawn = true,
 	    .csr = BYTES("csr"),
 	    .revoked_at = 1763731921,
-	    .revocation_reason = 1};
+	    .revocation_reason = 1,
+	    .profile = "both",
+	    .archived = true};
 
 	return wire_generation_public_encode(&p, out, err);
 }
@@ -302,7 +304,9 @@ encode_exposed_credential(struct buf *out, struct err *err)
 	const struct credential_public p = {.names = TEXTS("www.example.org"),
 	    .key_type = "ec-p256",
 	    .state = CREDENTIAL_ISSUED,
-	    .exposed = {exposed, 2}};
+	    .exposed = {exposed, 2},
+	    .retiring = {&id_a, 1},
+	    .compromised = {&id_b, 1}};
 
 	return wire_credential_public_encode(&p, out, err);
 }
