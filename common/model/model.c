@@ -51,6 +51,7 @@ static const char *const state_names[] = {
     [CREDENTIAL_ISSUED] = "issued",
     [CREDENTIAL_FAILED] = "failed",
     [CREDENTIAL_REVOKED] = "revoked",
+    [CREDENTIAL_SUBMITTED] = "submitted",
 };
 _Static_assert(ARRAY_LEN(state_names) == CREDENTIAL__COUNT, "every state has a name");
 

@@ -17,6 +17,7 @@ static const char *const event_names[] = {
     [CREDENTIAL_RESTORE] = "restore",
     [CREDENTIAL_ACTIVATE] = "activate",
     [CREDENTIAL_CHANGE] = "change",
+    [CREDENTIAL_SUBMIT] = "submit",
 };
 _Static_assert(
     ARRAY_LEN(event_names) == CREDENTIAL_EVENT__COUNT, "every event of a credential has a name");
@@ -24,6 +25,7 @@ _Static_assert(
 static const char *const shown_names[] = {
     [SHOWN_DRAFT] = "draft",
     [SHOWN_WAITING] = "waiting",
+    [SHOWN_SUBMITTED] = "submitted",
     [SHOWN_ISSUED] = "issued",
     [SHOWN_RENEWAL_DUE] = "renewal-due",
     [SHOWN_EXPIRED] = "expired",
@@ -64,6 +66,7 @@ struct move {
 #define IS_ARCHIVED "is archived: bring it back with 'certherd cert archive --undo' first"
 #define IS_NOT_ARCHIVED "is not archived: 'certherd cert show' shows its state"
 #define NOTHING_OLDER "has no certificate yet: 'certherd cert submit' makes one"
+#define NO_CSR "has no CSR that waits: 'certherd cert submit' makes one"
 #define NO_CERTIFICATE "has no certificate to be revoked: 'certherd cert submit' makes one"
 
 static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] =
@@ -79,6 +82,7 @@ static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] =
 		[CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
 		[CREDENTIAL_ACTIVATE] = NOT(NOTHING_OLDER),
 		[CREDENTIAL_CHANGE] = TO(CREDENTIAL_DRAFT),
+		[CREDENTIAL_SUBMIT] = NOT(NO_CSR),
 	    },
 	[CREDENTIAL_PENDING] =
 	    {
@@ -93,6 +97,7 @@ static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] =
 		[CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
 		[CREDENTIAL_ACTIVATE] = TO(CREDENTIAL_PENDING),
 		[CREDENTIAL_CHANGE] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_SUBMIT] = TO(CREDENTIAL_SUBMITTED),
 	    },
 	[CREDENTIAL_ISSUED] =
 	    {
@@ -105,6 +110,7 @@ static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] =
 		[CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
 		[CREDENTIAL_ACTIVATE] = TO(CREDENTIAL_ISSUED),
 		[CREDENTIAL_CHANGE] = TO(CREDENTIAL_ISSUED),
+		[CREDENTIAL_SUBMIT] = NOT(NO_CSR),
 	    },
 	[CREDENTIAL_FAILED] =
 	    {
@@ -117,6 +123,7 @@ static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] =
 		[CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
 		[CREDENTIAL_ACTIVATE] = TO(CREDENTIAL_ISSUED),
 		[CREDENTIAL_CHANGE] = TO(CREDENTIAL_FAILED),
+		[CREDENTIAL_SUBMIT] = TO(CREDENTIAL_SUBMITTED),
 	    },
 	[CREDENTIAL_REVOKED] =
 	    {
@@ -132,6 +139,22 @@ static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] =
 		[CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
 		[CREDENTIAL_ACTIVATE] = TO(CREDENTIAL_ISSUED),
 		[CREDENTIAL_CHANGE] = TO(CREDENTIAL_REVOKED),
+		[CREDENTIAL_SUBMIT] = NOT(NO_CSR),
+	    },
+	[CREDENTIAL_SUBMITTED] =
+	    {
+		[CREDENTIAL_REQUEST] =
+		    NOT("waits for its certificate already: 'certherd cert csr' prints its CSR, "
+			"'certherd cert submit --new-key' makes another"),
+		[CREDENTIAL_REPLACE] = TO(CREDENTIAL_PENDING),
+		[CREDENTIAL_ISSUE] = TO(CREDENTIAL_ISSUED),
+		[CREDENTIAL_FAIL] = TO(CREDENTIAL_FAILED),
+		[CREDENTIAL_REVOKE] = TO(CREDENTIAL_REVOKED),
+		[CREDENTIAL_ARCHIVE] = TO(ARCHIVED),
+		[CREDENTIAL_RESTORE] = NOT(IS_NOT_ARCHIVED),
+		[CREDENTIAL_ACTIVATE] = TO(CREDENTIAL_SUBMITTED),
+		[CREDENTIAL_CHANGE] = TO(CREDENTIAL_SUBMITTED),
+		[CREDENTIAL_SUBMIT] = TO(CREDENTIAL_SUBMITTED),
 	    },
 	[ARCHIVED] =
 	    {
@@ -145,6 +168,7 @@ static const struct move moves[FROM__COUNT][CREDENTIAL_EVENT__COUNT] =
 		[CREDENTIAL_RESTORE] = TO(ARCHIVED), /* whatever was stored counts again */
 		[CREDENTIAL_ACTIVATE] = NOT(IS_ARCHIVED),
 		[CREDENTIAL_CHANGE] = NOT(IS_ARCHIVED),
+		[CREDENTIAL_SUBMIT] = NOT(IS_ARCHIVED),
 	    },
 };
 
@@ -214,6 +238,8 @@ shown_of_state(uint32_t state)
 		return SHOWN_FAILED;
 	case CREDENTIAL_REVOKED:
 		return SHOWN_REVOKED;
+	case CREDENTIAL_SUBMITTED:
+		return SHOWN_SUBMITTED;
 	default:
 		return SHOWN_UNKNOWN;
 	}

@@ -7,6 +7,7 @@
  * follow from the clock and are never stored. Pure functions.
  *
  *   draft --REQUEST--> waiting --ISSUE--> issued --REQUEST--> waiting ...
+ *     |                waiting --SUBMIT--> submitted --ISSUE--> issued
  *     \-----------------ISSUE------------/^   |
  *   any of them --FAIL--> failed (and on by REQUEST or ISSUE); --ARCHIVE--> archived --RESTORE-->
  * back
@@ -24,6 +25,7 @@ enum credential_event {
 	CREDENTIAL_RESTORE,  /* from the archive */
 	CREDENTIAL_ACTIVATE, /* an older certificate comes into force again */
 	CREDENTIAL_CHANGE,   /* of what is wanted, for which nothing has to be made */
+	CREDENTIAL_SUBMIT,   /* the CSR that waits is with its CA now */
 	CREDENTIAL_EVENT__COUNT,
 };
 
@@ -47,6 +49,7 @@ NODISCARD int credential_move(
 enum credential_shown {
 	SHOWN_DRAFT,
 	SHOWN_WAITING,
+	SHOWN_SUBMITTED,
 	SHOWN_ISSUED,
 	SHOWN_RENEWAL_DUE,
 	SHOWN_EXPIRED,

@@ -18,6 +18,7 @@ static const struct httpd_route routes[] = {
     {"POST", "/v1/certs/{name}/chain", handle_cert_complete, API_LOCAL},
     {"POST", "/v1/certs/{name}/renew", handle_cert_renew, API_LOCAL},
     {"POST", "/v1/certs/{name}/submit", handle_cert_submit, API_LOCAL},
+    {"POST", "/v1/certs/{name}/submitted", handle_cert_submitted, API_LOCAL},
     {"GET", "/v1/certs/{name}/csr", handle_cert_csr, API_LOCAL},
     {"POST", "/v1/certs/{name}/paste", handle_cert_paste, API_LOCAL},
     {"PUT", "/v1/certs/{name}/preferred-root", handle_cert_prefer_root, API_LOCAL},

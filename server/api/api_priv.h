@@ -150,7 +150,8 @@ httpd_handler handle_certs, handle_cert, handle_cert_chain, handle_cert_add, han
 httpd_handler handle_cert_access, handle_cert_archive, handle_cert_delete;
 httpd_handler handle_cert_change, handle_cert_rekey;
 httpd_handler handle_generations, handle_generation_activate, handle_generation_archive;
-httpd_handler handle_cert_submit, handle_cert_csr, handle_cert_paste, handle_cert_export;
+httpd_handler handle_cert_submit, handle_cert_submitted, handle_cert_csr, handle_cert_paste,
+    handle_cert_export;
 httpd_handler handle_trust, handle_trust_one, handle_trust_add, handle_trust_remove;
 httpd_handler handle_cert_complete, handle_cert_prefer_root;
 httpd_handler handle_cert_check, handle_cert_checks;

@@ -44,6 +44,19 @@ handle_cert_csr(struct httpd_request *req, void *arg)
 	api_fail(req, &err);
 }
 
+void
+handle_cert_submitted(struct httpd_request *req, void *arg)
+{
+	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
+	struct answer *op = answer_new(a, req);
+	struct err err;
+
+	answer_started(op,
+	    flow_credential_submitted(
+		a->p.flow, httpd_param(req, "name"), api_author(req), answer_on_flow, op, &err),
+	    &err);
+}
+
 struct paste_body {
 	struct json_texts certificates;
 };

@@ -55,7 +55,8 @@ take_rows(void *arg, const struct json *page)
 		cli_table_name(t, json_text(cert, "name"));
 		/* A CSR may wait for a certificate that is in force still. */
 		cli_table_printf(t, "%s%s", json_text(cert, "state"),
-		    json_flag(cert, "csr") && !str_equal(json_text(cert, "state"), "waiting")
+		    json_flag(cert, "csr") && !str_equal(json_text(cert, "state"), "waiting") &&
+			    !str_equal(json_text(cert, "state"), "submitted")
 			? ", csr"
 			: "");
 		cli_table_text(t, json_text(json_member(cert, "health"), "grade"));

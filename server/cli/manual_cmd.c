@@ -12,6 +12,17 @@ run_submit(struct cli *c, struct err *err)
 }
 
 static int
+note_submitted(struct cli *c, struct err *err)
+{
+	AUTO(mem_freep)
+	char *path = cli_path("/v1/certs/%s/submitted", c->words[0], NULL);
+	AUTO(json_freep)
+	struct json *reply = NULL;
+
+	return cli_call(c, "POST", path, NULL, &reply, err);
+}
+
+static int
 run_csr(struct cli *c, struct err *err)
 {
 	AUTO(mem_freep)
@@ -20,6 +31,10 @@ run_csr(struct cli *c, struct err *err)
 	struct json *reply = NULL;
 	int r = cli_call(c, "GET", path, NULL, &reply, err);
 
+	/* First what is kept, so that a CSR that was printed is one that is known to be on its way.
+	 */
+	if (r == 0 && cli_flag(c, "submitted"))
+		r = note_submitted(c, err);
 	if (r == 0 && !cli_json(c, reply))
 		cli_printf(c, "%s", json_text(reply, "csr"));
 	return r;
@@ -99,14 +114,21 @@ const struct cli_command command_cert_submit = {
     .run = run_submit,
 };
 
+static const struct cli_option csr_options[] = {
+    {"submitted", NULL, "Note that it goes to the CA now: its state is submitted from then on."},
+};
+
 const struct cli_command command_cert_csr = {
     .noun = "cert",
     .verb = "csr",
     .args = "NAME",
     .summary = "Print the CSR that waits for its certificate, PEM.",
-    .examples = "  certherd cert csr mail.example.org > mail.csr\n",
+    .examples = "  certherd cert csr mail.example.org > mail.csr\n"
+		"  certherd cert csr mail.example.org --submitted | mail -s CSR ca@example.org\n",
     .least = 1,
     .most = 1,
+    .options = csr_options,
+    .option_count = ARRAY_LEN(csr_options),
     .run = run_csr,
 };
 

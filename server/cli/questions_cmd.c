@@ -121,6 +121,7 @@ put_states(struct cli *c, const struct json *certs)
 	    {"issued", "issued"},
 	    {"renewal_due", "due for renewal"},
 	    {"waiting", "waiting for a certificate"},
+	    {"submitted", "with their CA"},
 	    {"draft", "in draft"},
 	    {"failed", "failed"},
 	    {"expired", "expired"},

@@ -97,6 +97,10 @@ NODISCARD int flow_credential_add(struct flow *f, const struct credential_spec *
 NODISCARD int flow_credential_submit(struct flow *f, const char *name, bool new_key,
     const char *author, flow_done_cb *done, void *arg, struct err *err);
 
+/* The CSR that waits has been handed to its CA: SUBMITTED, until the certificate comes. */
+NODISCARD int flow_credential_submitted(struct flow *f, const char *name, const char *author,
+    flow_done_cb *done, void *arg, struct err *err);
+
 /*
  * What a CA outside has answered: certificates in DER, in any order, one of them for the key of the
  * CSR (or of a generation there is already). Each is foreign. Sorted, completed by what is known,

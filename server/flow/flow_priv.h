@@ -188,12 +188,12 @@ extern const struct flow_op_type flow_op_credential_add, flow_op_credential_rene
     flow_op_credential_submit, flow_op_credential_due, flow_op_credential_failed,
     flow_op_credential_paste, flow_op_credential_import, flow_op_credential_access,
     flow_op_credential_archive, flow_op_credential_delete, flow_op_credential_complete,
-    flow_op_credential_export, flow_op_credential_prefer_root, flow_op_credential_change,
-    flow_op_credential_rekey, flow_op_retire, flow_op_generation_activate,
-    flow_op_generation_archive, flow_op_purge, flow_op_credential_revoke, flow_op_crl,
-    flow_op_ca_create, flow_op_ca_change, flow_op_ca_renew, flow_op_ca_rekey, flow_op_trust_add,
-    flow_op_trust_remove, flow_op_setting_set, flow_op_setting_reset, flow_op_reseal,
-    flow_op_expose, flow_op_proven;
+    flow_op_credential_export, flow_op_credential_prefer_root, flow_op_credential_submitted,
+    flow_op_credential_change, flow_op_credential_rekey, flow_op_retire,
+    flow_op_generation_activate, flow_op_generation_archive, flow_op_purge,
+    flow_op_credential_revoke, flow_op_crl, flow_op_ca_create, flow_op_ca_change, flow_op_ca_renew,
+    flow_op_ca_rekey, flow_op_trust_add, flow_op_trust_remove, flow_op_setting_set,
+    flow_op_setting_reset, flow_op_reseal, flow_op_expose, flow_op_proven;
 
 /* op.c. The input is filled in by the caller; texts lie in op->memory. */
 struct flow_op *flow_op_new(

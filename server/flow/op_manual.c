@@ -88,3 +88,52 @@ mutation_csr(struct flow_op *op, struct mutation *m, const struct index_record *
 		draft_removed(m, old);
 	return rc;
 }
+
+/* --- with the CA --- */
+
+/* The CSR, which anybody may read, has been handed on: who looks knows whom it waits for. */
+static int
+look_submitted(struct flow_op *op, struct err *err)
+{
+	const struct index_record *c;
+	int rc = look_credential(op, &c, err);
+
+	if (rc == 0)
+		rc = credential_may(c->credential, c->name, CREDENTIAL_SUBMIT, err);
+	if (rc == 0 && !c->credential->has_pending)
+		rc = err_set(err, ERR_CONFLICT,
+		    "credential '%.120s' has no CSR that waits: 'certherd cert submit' makes one",
+		    c->name);
+	if (rc < 0)
+		return rc;
+	look_access(op, c->access);
+	op->unchanged = c->credential->state == CREDENTIAL_SUBMITTED;
+	return 0;
+}
+
+static int
+mutation_submitted(struct flow_op *op, struct mutation *m, struct err *err)
+{
+	const struct index_record *c;
+	struct credential_public p;
+	int rc = draft_current(op, &c, err);
+
+	if (rc < 0)
+		return rc;
+	p = *c->credential;
+	rc = credential_move(&p, c->name, CREDENTIAL_SUBMIT, err);
+	return rc < 0 ? rc : draft_credential(op, m, c->name, &p, err);
+}
+
+const struct flow_op_type flow_op_credential_submitted = {
+    "cert.submitted", look_submitted, NULL, mutation_submitted};
+
+int
+flow_credential_submitted(struct flow *f, const char *name, const char *author, flow_done_cb *done,
+    void *arg, struct err *err)
+{
+	struct flow_op *op;
+
+	return flow_start_named(
+	    f, &flow_op_credential_submitted, name, author, done, arg, &op, err);
+}

@@ -68,7 +68,7 @@ def test_by_hand(pair, ca):
     assert names.get_values_for_type(x509.DNSName) == [NAME, "www.test.example"]
     assert [str(a) for a in names.get_values_for_type(x509.IPAddress)] == ["192.0.2.1"]
     assert not pair.fetch("web1", NAME).ok
-    assert "no certificate has been issued yet" in pair.json("why-not", "web1", NAME)["why"]
+    assert "its CSR waits for a certificate" in pair.json("why-not", "web1", NAME)["why"]
     result = pair.cli("cert", "paste", NAME, stdin=ca.sign(csr_of(pair)))
     assert "warning" not in result.out, result
     fetched = pair.fetch("web1", NAME, "-CAfile", str(ca.folder / "ca.pem"), "-verify_hostname", NAME)
@@ -271,8 +271,16 @@ def test_watch_reports_each_state(pair, ca):
         assert state() == (NAME, "manual", "draft", False)
         pair.cli("cert", "submit", NAME)
         assert state() == (NAME, "manual", "waiting", True)
-        pair.cli("cert", "paste", NAME, stdin=ca.sign(csr_of(pair)))
+        csr = pair.cli("cert", "csr", NAME, "--submitted").out
+        assert csr == csr_of(pair)
+        assert state() == (NAME, "manual", "submitted", True)
+        assert "1 with their CA" in pair.cli("status").out
+        seq = pair.json("status")["seq"]
+        pair.cli("cert", "csr", NAME, "--submitted")
+        assert pair.json("status")["seq"] == seq, "it is noted once"
+        pair.cli("cert", "paste", NAME, stdin=ca.sign(csr))
         assert state() == (NAME, "manual", "issued", False)
+        assert "no CSR" in pair.cli("cert", "csr", NAME, "--submitted", status=1).err
         pair.cli("cert", "renew", NAME)
         assert state() == (NAME, "manual", "waiting", True)
         pair.cli("cert", "archive", NAME)

@@ -50,6 +50,7 @@ CALLS = [
     ("GET", "/v1/certs/{name}", "/v1/certs/" + CERT, None),
     ("PUT", "/v1/certs/{name}/preferred-root", f"/v1/certs/{CERT}/preferred-root", {"root": "CN"}),
     ("GET", "/v1/certs/{name}/csr", "/v1/certs/m.example/csr", None),
+    ("POST", "/v1/certs/{name}/submitted", "/v1/certs/m.example/submitted", None),
     ("POST", "/v1/certs/{name}/submit", "/v1/certs/m.example/submit", {"new_key": True}),
     ("POST", "/v1/certs/{name}/renew", f"/v1/certs/{CERT}/renew", {}),
     ("POST", "/v1/certs/{name}/change", f"/v1/certs/{CERT}/change", {"add_names": ["w.example"]}),

@@ -16,24 +16,26 @@ static const struct {
 	const char *follows; /* in the order of enum credential_event */
 	const char *says;    /* of the first refusal, what to do */
 } table[] = {
-    {CREDENTIAL_DRAFT, false, "wwif-a--d", "no certificate"},
-    {CREDENTIAL_PENDING, false, "-wifra-ww", "cert csr"},
-    {CREDENTIAL_ISSUED, false, "wwifra-ii", "not archived"},
-    {CREDENTIAL_FAILED, false, "wwifra-if", "not archived"},
-    {CREDENTIAL_REVOKED, false, "wwi--a-ir", "not renewed by itself"},
-    {CREDENTIAL_DRAFT, true, "------d--", "cert archive --undo"},
-    {CREDENTIAL_PENDING, true, "------w--", "cert archive --undo"},
-    {CREDENTIAL_ISSUED, true, "------i--", "cert archive --undo"},
-    {CREDENTIAL_FAILED, true, "------f--", "cert archive --undo"},
-    {CREDENTIAL_REVOKED, true, "------r--", "cert archive --undo"},
-    {CREDENTIAL__COUNT, false, "---------", "newer"},
-    {4711, false, "---------", "newer"},
+    {CREDENTIAL_DRAFT, false, "wwif-a--d-", "no certificate"},
+    {CREDENTIAL_PENDING, false, "-wifra-wws", "cert csr"},
+    {CREDENTIAL_ISSUED, false, "wwifra-ii-", "not archived"},
+    {CREDENTIAL_FAILED, false, "wwifra-ifs", "not archived"},
+    {CREDENTIAL_REVOKED, false, "wwi--a-ir-", "not renewed by itself"},
+    {CREDENTIAL_SUBMITTED, false, "-wifra-sss", "cert csr"},
+    {CREDENTIAL_DRAFT, true, "------d---", "cert archive --undo"},
+    {CREDENTIAL_PENDING, true, "------w---", "cert archive --undo"},
+    {CREDENTIAL_ISSUED, true, "------i---", "cert archive --undo"},
+    {CREDENTIAL_FAILED, true, "------f---", "cert archive --undo"},
+    {CREDENTIAL_REVOKED, true, "------r---", "cert archive --undo"},
+    {CREDENTIAL_SUBMITTED, true, "------s---", "cert archive --undo"},
+    {CREDENTIAL__COUNT, false, "----------", "newer"},
+    {4711, false, "----------", "newer"},
 };
 
 static char
 letter_of(const struct credential_public *c)
 {
-	return c->archived ? 'a' : "dwifr"[c->state];
+	return c->archived ? 'a' : "dwifrs"[c->state];
 }
 
 static void
@@ -117,6 +119,8 @@ test_shown(void **state)
 	    {CREDENTIAL_DRAFT, false, NULL, 1, "draft"},
 	    {CREDENTIAL_PENDING, false, NULL, 1, "waiting"},
 	    {CREDENTIAL_PENDING, false, &good, 1, "waiting"},
+	    {CREDENTIAL_SUBMITTED, false, NULL, 1, "submitted"},
+	    {CREDENTIAL_SUBMITTED, false, &good, 70, "renewal-due"},
 	    {CREDENTIAL_PENDING, false, &good, 70, "renewal-due"},
 	    {CREDENTIAL_PENDING, false, &good, 100, "expired"},
 	    {CREDENTIAL_ISSUED, false, &good, 1, "issued"},

@@ -302,6 +302,7 @@ test_changes(void **state)
 		"\"profile\":\"both\",\"draft\":true}",
 		"add a.org issuer=manual subject=O=A, B,C=DE profile=both draft=1", done},
 	    {"POST", "/v1/certs/x/submit", "", "submit x new=0", done},
+	    {"POST", "/v1/certs/x/submitted", "", "submitted x", done},
 	    {"POST", "/v1/certs/x/submit", "{\"new_key\":true}", "submit x new=1", done},
 	    {"POST", "/v1/certs/x/paste", "{\"certificates\":[\"bGVhZg==\",\"Y2E=\"]}",
 		"paste x 2 leaf", done},
