@@ -282,9 +282,8 @@ void flow_chain_of(struct flow *f, struct certs list, enum leaf_profile purpose,
 /* Puts that best chain into the generation in force. ERR_INVALID when it is there already. */
 NODISCARD int flow_credential_complete(struct flow *f, const char *name, const char *author,
     flow_done_cb *done, void *arg, struct err *err);
-/*
- * The root in which chains of the credential are to end when they can (struct chain_params); "":
- * none. The chain in force stays as it is until it is completed or renewed.
+/* The root (struct chain_params; "": none) in which chains that are made from now on end if they
+ * can.
  */
 NODISCARD int flow_credential_prefer_root(struct flow *f, const char *name, const char *root,
     const char *author, flow_done_cb *done, void *arg, struct err *err);
