@@ -9,11 +9,11 @@
 #define SHOWN_MOST 100
 
 static void
-put_receiver(struct json_writer *w, const struct event_sink_stats *s, uint64_t last)
+put_receiver(struct json_writer *w, const struct event_receiver_stats *s, uint64_t last)
 {
 	json_put_object(w, NULL);
-	json_put_text(w, "name", s->sink->name);
-	json_put_text(w, "kind", s->sink->webhook != NULL ? "webhook" : "command");
+	json_put_text(w, "name", s->receiver->name);
+	json_put_text(w, "kind", s->receiver->webhook != NULL ? "webhook" : "command");
 	json_put_uint(w, "done", s->done);
 	json_put_uint(w, "behind", last > s->done ? last - s->done : 0);
 	json_put_uint(w, "taken", s->taken);
@@ -28,7 +28,7 @@ static void
 on_read(void *arg, int status, const struct span *documents, size_t count, const struct err *err)
 {
 	const struct api *a = OBJ_CAST(struct answer, arg, OP_MAGIC)->api;
-	struct event_sink_stats receivers[EVENT_SINKS_MOST];
+	struct event_receiver_stats receivers[EVENT_RECEIVERS_MOST];
 	struct api_reply r;
 	struct httpd_request *req = answer_begin(arg, status, err, &r);
 	size_t n;
@@ -41,7 +41,7 @@ on_read(void *arg, int status, const struct span *documents, size_t count, const
 		json_put_raw(&r.w, NULL, documents[i]);
 	json_put_end(&r.w);
 	json_put_array(&r.w, "receivers");
-	n = events_sinks(a->p.events, receivers);
+	n = events_receivers(a->p.events, receivers);
 	for (size_t i = 0; i < n; i++)
 		put_receiver(&r.w, &receivers[i], events_last(a->p.events));
 	json_put_end(&r.w);

@@ -129,15 +129,15 @@ put_work(const struct api *a, struct json_writer *w)
 static void
 put_receivers(const struct api *a, struct json_writer *w)
 {
-	struct event_sink_stats receivers[EVENT_SINKS_MOST];
-	size_t n = events_sinks(a->p.events, receivers);
+	struct event_receiver_stats receivers[EVENT_RECEIVERS_MOST];
+	size_t n = events_receivers(a->p.events, receivers);
 	char since[TIME_TEXT_MAX];
 
 	for (size_t i = 0; i < n; i++)
 		if (receivers[i].trouble != NULL)
 			json_put_textf(w, NULL, "events do not reach '%s' since %s: %s",
-			    receivers[i].sink->name, time_text(receivers[i].since_ms / 1000, since),
-			    receivers[i].trouble);
+			    receivers[i].receiver->name,
+			    time_text(receivers[i].since_ms / 1000, since), receivers[i].trouble);
 }
 
 /* What an operator should look at now; empty when all is well. */

@@ -4,7 +4,7 @@
 #include "common/loop/loop.h"
 #include "common/sys/file.h"
 #include "common/sys/process.h"
-#include "server/events/sink_priv.h"
+#include "server/events/receiver_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 struct command {
 	struct loop *loop;
 	struct runtime *rt;
-	const struct event_sink *sink;
+	const struct event_receiver *receiver;
 	const char **argv;
 	pid_t pid;
 	struct loop_child *child; /* NULL: nothing runs */
@@ -35,18 +35,18 @@ struct command {
 };
 
 struct command *
-command_new(struct loop *loop, const struct event_sink *sink)
+command_new(struct loop *loop, const struct event_receiver *receiver)
 {
 	struct command *c = mem_zalloc(sizeof(*c));
 
 	c->loop = loop;
 	c->rt = loop_runtime(loop);
-	c->sink = sink;
+	c->receiver = receiver;
 	c->output = -1;
 	c->kept = BUF_INIT(OUTPUT_KEPT);
-	c->argv = mem_array(sink->command.count + 1, sizeof(*c->argv));
-	for (size_t i = 0; i < sink->command.count; i++)
-		c->argv[i] = sink->command.items[i];
+	c->argv = mem_array(receiver->command.count + 1, sizeof(*c->argv));
+	for (size_t i = 0; i < receiver->command.count; i++)
+		c->argv[i] = receiver->command.items[i];
 	return c;
 }
 
@@ -103,7 +103,8 @@ put_end(const struct command *c, int status, struct buf *text)
 	char room[64];
 
 	if (c->late)
-		buf_putf(text, "ended after %lld s without an answer", (long long)c->sink->timeout);
+		buf_putf(
+		    text, "ended after %lld s without an answer", (long long)c->receiver->timeout);
 	else
 		buf_put_str(text, process_end_text(&end, room));
 	while (line < c->kept.len && c->kept.data[line] != '\n')
@@ -264,6 +265,6 @@ command_start(struct command *c, const struct attempt *attempt, attempt_done_cb 
 		return r;
 	}
 	c->timer = (struct timer){.cb = on_late, .arg = c};
-	runtime_timer_start(c->rt, &c->timer, (uint64_t)c->sink->timeout * 1000);
+	runtime_timer_start(c->rt, &c->timer, (uint64_t)c->receiver->timeout * 1000);
 	return 0;
 }

@@ -180,7 +180,7 @@ on_mark(void *arg, const struct local_mark *mark)
 static void
 events_free(struct events *e)
 {
-	sinks_free(e);
+	receivers_free(e);
 	rows_clear(&e->waiting);
 	rows_clear(&e->batch);
 	map_free(e->marks);
@@ -212,7 +212,7 @@ events_new(const struct events_params *params, struct events **out, struct err *
 	if (r == 0)
 		r = local_events_last(params->store, &e->last, err);
 	if (r == 0)
-		r = sinks_open(e, err);
+		r = receivers_open(e, err);
 	if (r < 0) {
 		events_free(e);
 		return err_wrap(err, "events");
@@ -233,7 +233,7 @@ events_start(struct events *e, struct commit *commit, const struct publish *publ
 	e->publish = publish;
 	e->health = health;
 	events_raise(e, &started);
-	sinks_wake(e);
+	receivers_wake(e);
 	look_start(e);
 }
 
@@ -251,7 +251,7 @@ events_ended(struct events *e)
 	void (*closed)(void *arg) = e->closed;
 	void *arg = e->closed_arg;
 
-	if (!e->closing || e->write.runs || e->readers > 0 || !sinks_are_quiet(e))
+	if (!e->closing || e->write.runs || e->readers > 0 || !receivers_are_quiet(e))
 		return;
 	events_free(e);
 	closed(arg);
@@ -273,7 +273,7 @@ events_close(struct events *e, void (*closed)(void *arg), void *arg)
 	runtime_timer_stop(e->rt, &e->retry);
 	outbox_write(e);
 	e->closing = true;
-	sinks_stop(e);
+	receivers_stop(e);
 	e->soon.cb = on_close;
 	runtime_timer_start(e->rt, &e->soon, 0);
 }

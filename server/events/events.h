@@ -4,7 +4,7 @@
 /*
  * What an administrator should hear of, told once each to commands and webhooks. An event is raised
  * by whoever knows of it, gets a row in the outbox (a table of this server, see
- * server/index/local_events.h) and goes to each sink in order, until that has taken it: across
+ * server/index/local_events.h) and goes to each receiver in order, until that has taken it: across
  * restarts, and with waits that grow. What follows from records alone is derived here, and written
  * in the transaction of the commit that it follows from; so is what follows from the clock and from
  * silence. docs/events.md has the kinds and the JSON. Loop thread only.
@@ -126,7 +126,7 @@ bool events_settle(struct events *e, enum event_kind kind, const struct id *abou
 /* --- for server/main ------------------------------------------------------------------------- */
 
 /* A receiver of events: a command or a webhook. */
-struct event_sink {
+struct event_receiver {
 	const char *name;        /* for people, and how it is known across restarts */
 	struct texts command;    /* a program with its arguments; none: a webhook */
 	const char *webhook;     /* https:// or http:// */
@@ -134,13 +134,13 @@ struct event_sink {
 	struct texts kinds;      /* "credential.expiring", "node.*"; none: all */
 	int64_t timeout;         /* seconds for one event */
 };
-#define EVENT_SINKS_MOST 8
-#define EVENT_SINK_TIMEOUT 30
+#define EVENT_RECEIVERS_MOST 8
 #define EVENT_ARGUMENTS_MOST 32
 /* Whether a text can be one of kinds: of a kind that there is, or "noun.*" or "*". */
 NODISCARD int event_pattern_check(const char *text, struct err *err);
 /* ERR_INVALID; whole: also whether its files are there, and can be used. */
-NODISCARD int event_sink_check(const struct event_sink *sink, bool whole, struct err *err);
+NODISCARD int event_receiver_check(
+    const struct event_receiver *receiver, bool whole, struct err *err);
 
 #define EVENTS_STALE_AFTER 45 /* seconds of silence of a node */
 
@@ -151,9 +151,9 @@ struct events_params {
 	struct index *index;
 	const char *domain_name;
 	struct id self;
-	int64_t stale_after;            /* seconds; 0: as above */
-	const struct event_sink *sinks; /* live as long as events */
-	size_t sink_count;
+	int64_t stale_after;                    /* seconds; 0: as above */
+	const struct event_receiver *receivers; /* live as long as events */
+	size_t receiver_count;
 	/* An event is durable: its JSON, borrowed. May be NULL. */
 	void (*told)(void *arg, struct span document);
 	void *arg;
@@ -180,14 +180,15 @@ void events_read(struct events *e, uint64_t above, size_t max, events_read_cb *d
 uint64_t events_last(const struct events *e);
 
 /* How a receiver is. Texts are borrowed until the next turn of the loop. */
-struct event_sink_stats {
-	const struct event_sink *sink;
+struct event_receiver_stats {
+	const struct event_receiver *receiver;
 	uint64_t done;           /* it has everything up to that number, or did not want it */
 	uint64_t taken, refused; /* since our start */
 	const char *trouble;     /* NULL: none */
 	int64_t since_ms, next_try_ms;
 };
-size_t events_sinks(const struct events *e, struct event_sink_stats out[static EVENT_SINKS_MOST]);
+size_t events_receivers(
+    const struct events *e, struct event_receiver_stats out[static EVENT_RECEIVERS_MOST]);
 
 /* What is raised from now on is in memory only, and lost. closed comes when the last job has ended.
  */

@@ -49,7 +49,7 @@ struct outbox_job {
 	struct err err;
 };
 
-struct sink;
+struct receiver;
 
 struct events {
 	struct events_params p;
@@ -61,10 +61,10 @@ struct events {
 	struct outbox_job write;
 	struct timer retry;
 	struct backoff backoff;
-	uint64_t lost;          /* in memory, for want of room */
-	uint64_t last, bounded; /* numbers: of the newest event, and when it was last bounded */
-	struct sink *sinks;     /* as many as in p */
-	size_t readers;         /* jobs for lists */
+	uint64_t lost;              /* in memory, for want of room */
+	uint64_t last, bounded;     /* numbers: of the newest event, and when it was last bounded */
+	struct receiver *receivers; /* as many as in p */
+	size_t readers;             /* jobs for lists */
 	bool started;
 	/* looking: look.c */
 	struct commit *commit;
@@ -111,16 +111,16 @@ void look_stop(struct events *e);
 /* What was told of a thing is looked at again: it may be over. */
 void conditions_review(struct events *e, enum event_kind kind, const struct id *about);
 
-/* --- sinks.c --- */
+/* --- receivers.c --- */
 /* Blocking, at start. */
-NODISCARD int sinks_open(struct events *e, struct err *err);
-void sinks_stop(struct events *e);
-bool sinks_are_quiet(const struct events *e);
-void sinks_free(struct events *e); /* quiet ones */
-void sinks_wake(struct events *e);
-/* Up to which number all have taken, and all have fetched; UINT64_MAX, 0: no sinks. */
-uint64_t sinks_taken(const struct events *e);
-uint64_t sinks_fetched(const struct events *e);
+NODISCARD int receivers_open(struct events *e, struct err *err);
+void receivers_stop(struct events *e);
+bool receivers_are_quiet(const struct events *e);
+void receivers_free(struct events *e); /* quiet ones */
+void receivers_wake(struct events *e);
+/* Up to which number all have taken, and all have fetched; UINT64_MAX, 0: no receivers. */
+uint64_t receivers_taken(const struct events *e);
+uint64_t receivers_fetched(const struct events *e);
 
 /* --- derive.c: what follows from records, as rows of the batch --- */
 void derive_events(struct events *e, const struct committed *records, size_t count);

@@ -212,8 +212,8 @@ outbox_write(struct events *e)
 	    .events = e,
 	    .store = e->p.store,
 	    .runs = true,
-	    .taken = sinks_taken(e),
-	    .fetched = sinks_fetched(e),
+	    .taken = receivers_taken(e),
+	    .fetched = receivers_fetched(e),
 	    .lost_before = e->lost,
 	    .notice = notice_body(e)};
 	rows_init(&job->rows);
@@ -257,5 +257,5 @@ outbox_written(struct events *e, struct rows *rows)
 		if (row->has_event)
 			tell_row(e, row);
 	rows_clear(rows);
-	sinks_wake(e);
+	receivers_wake(e);
 }

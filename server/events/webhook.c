@@ -5,7 +5,7 @@
 #include "common/http/http.h"
 #include "common/loop/loop.h"
 #include "common/sys/file.h"
-#include "server/events/sink_priv.h"
+#include "server/events/receiver_priv.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@
 struct webhook {
 	struct loop *loop, *own;
 	struct loop_thread *thread;
-	const struct event_sink *sink;
+	const struct event_receiver *receiver;
 	struct posted go, back;
 	atomic_bool stop;
 	bool runs;
@@ -62,7 +62,7 @@ put_signature(const struct webhook *h, struct buf *header, struct err *err)
 	struct buf *signed_text = buf_new(LOCAL_EVENT_MAX + 1024);
 	uint8_t mac[MAC_LEN];
 	char hex[2 * MAC_LEN + 1];
-	int r = read_secret(h->sink->secret_file, &secret, err);
+	int r = read_secret(h->receiver->secret_file, &secret, err);
 
 	if (r < 0)
 		return r;
@@ -97,13 +97,13 @@ post_event(struct webhook *h, struct err *err)
 	const char *headers[4] = {id, kind, NULL, NULL};
 	AUTO_HTTP_REPLY struct http_reply reply = {0};
 	const struct http_params p = {
-	    .url = h->sink->webhook,
+	    .url = h->receiver->webhook,
 	    .headers = headers,
 	    .body = buf_span(&h->document),
 	    .trust = HTTP_TRUST_SYSTEM,
 	    .more_roots = buf_span(&h->roots),
 	    .connect_ms = CONNECT_MS,
-	    .total_ms = (uint32_t)h->sink->timeout * 1000,
+	    .total_ms = (uint32_t)h->receiver->timeout * 1000,
 	    .max_reply = REPLY_MOST,
 	    .status_only = true,
 	    .stop = &h->stop,
@@ -112,7 +112,7 @@ post_event(struct webhook *h, struct err *err)
 
 	snprintf(id, sizeof(id), "Certherd-Event-Id: %s", h->id);
 	snprintf(kind, sizeof(kind), "Certherd-Event: %s", h->kind);
-	if (h->sink->secret_file != NULL) {
+	if (h->receiver->secret_file != NULL) {
 		r = put_signature(h, &signature, err);
 		headers[2] = buf_str(&signature);
 	}
@@ -150,13 +150,14 @@ on_go(struct posted *p)
 /* --- on the loop ----------------------------------------------------------------------------- */
 
 int
-webhook_new(struct loop *loop, const struct event_sink *sink, struct webhook **out, struct err *err)
+webhook_new(
+    struct loop *loop, const struct event_receiver *receiver, struct webhook **out, struct err *err)
 {
 	struct webhook *h = mem_zalloc(sizeof(*h));
 	int r;
 
 	h->loop = loop;
-	h->sink = sink;
+	h->receiver = receiver;
 	h->document = BUF_INIT(LOCAL_EVENT_MAX + 256);
 	h->roots = BUF_INIT(ROOTS_MOST);
 	h->go.cb = on_go;

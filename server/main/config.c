@@ -153,7 +153,7 @@ static const struct conf_key keys[] = {
     {.name = "events",
 	.type = CONF_SECTION,
 	.offset = AT(events),
-	.max = EVENT_SINKS_MOST,
+	.max = EVENT_RECEIVERS_MOST,
 	.keys = events_keys,
 	.key_count = ARRAY_LEN(events_keys),
 	.item_size = sizeof(struct events_config),
@@ -164,10 +164,10 @@ static const struct conf_key keys[] = {
 		"comes then."},
 };
 
-struct event_sink
-config_sink(const struct events_config *c)
+struct event_receiver
+config_receiver(const struct events_config *c)
 {
-	return (struct event_sink){
+	return (struct event_receiver){
 	    .name = c->name,
 	    .command = {(const char *const *)c->command.items, c->command.count},
 	    .webhook = c->webhook,
@@ -184,9 +184,9 @@ check_events(const struct conf_sections *s, bool whole, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->count; i++) {
-		struct event_sink sink = config_sink(&items[i]);
+		struct event_receiver receiver = config_receiver(&items[i]);
 
-		r = event_sink_check(&sink, whole, err);
+		r = event_receiver_check(&receiver, whole, err);
 	}
 	return r;
 }

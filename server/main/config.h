@@ -34,7 +34,7 @@ struct events_config {
 };
 
 /* As events wants it; what it points to is the config's. */
-struct event_sink config_sink(const struct events_config *c);
+struct event_receiver config_receiver(const struct events_config *c);
 
 extern const struct conf_schema server_schema;
 

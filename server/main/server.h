@@ -42,7 +42,7 @@ struct server {
 	struct runtime *runtime;
 	struct loop_signal *signals[3];
 	struct index *index;
-	struct event_sink sinks[EVENT_SINKS_MOST];
+	struct event_receiver receivers[EVENT_RECEIVERS_MOST];
 	struct events *events;
 	struct signer *signer;
 	char signer_trouble[ERR_TEXT_MAX]; /* "": it works */

@@ -357,15 +357,15 @@ open_events(struct server *s, struct err *err)
 	    .domain_name = s->member.domain_name,
 	    .self = s->member.node,
 	    .stale_after = s->config->node_stale_after,
-	    .sinks = s->sinks,
-	    .sink_count = s->config->events.count,
+	    .receivers = s->receivers,
+	    .receiver_count = s->config->events.count,
 	    .told = server_on_event,
 	    .arg = s,
 	};
 	const struct events_config *items = s->config->events.items;
 
-	for (size_t i = 0; i < p.sink_count; i++)
-		s->sinks[i] = config_sink(&items[i]);
+	for (size_t i = 0; i < p.receiver_count; i++)
+		s->receivers[i] = config_receiver(&items[i]);
 	return events_new(&p, &s->events, err);
 }
 

@@ -164,6 +164,26 @@ def test_manager_killed_with_events_pending(domain, receiver):
     fits(hook.events + back.events)
 
 
+def test_manager_killed_while_a_command_runs(domain):
+    """What was under way comes a second time, with the same id; nothing else does, and all in order."""
+    taken = domain.folder / "taken"
+    slow = script(domain, "slow", TAKE.replace("event = sys.stdin.read()",
+                                               "event = sys.stdin.read()\nimport time\ntime.sleep(0.4)"))
+    configured(domain, command("slow", slow, taken, extra='kinds = {"credential.issued"}'))
+    for name in "abcdef":
+        domain.json("cert", "add", f"{name}.test.example", "--no-wait")
+    for count in (1, 2, 3):
+        wait_for(lambda: len(lines(taken)) >= count, 20, "some to be taken")
+        domain.server.kill()
+        domain.server.start()
+    wait_for(lambda: [x for x in lines(taken) if x["event"]["object"]["name"][0] == "f"], 40, "the last")
+    ids = [x["event"]["id"] for x in lines(taken)]
+    once = list(dict.fromkeys(ids))
+    assert [x["event"]["object"]["name"][0] for x in sorted(
+        {x["event"]["id"]: x for x in lines(taken)}.values(), key=lambda x: x["event"]["number"])] == list("abcdef")
+    assert len(once) == 6 and len(ids) <= 6 + 3, "one double for each kill at the most"
+
+
 @pytest.mark.parametrize("mode", ["endless", "redirect", "slow", "deaf", "garbage", "cut"])
 def test_hostile_receiver(domain, receiver, mode):
     """It holds up nobody: not the API, not another receiver, not the end of the manager."""

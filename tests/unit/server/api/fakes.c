@@ -161,13 +161,16 @@ events_last(const struct events *e)
 }
 
 size_t
-events_sinks(const struct events *e, struct event_sink_stats out[static EVENT_SINKS_MOST])
+events_receivers(
+    const struct events *e, struct event_receiver_stats out[static EVENT_RECEIVERS_MOST])
 {
-	static const struct event_sink sink = {.name = "mail"};
+	static const struct event_receiver receiver = {.name = "mail"};
 
 	(void)e;
-	out[0] = (struct event_sink_stats){
-	    .sink = &sink, .done = 198, .trouble = "exit status 1", .since_ms = 1700000000000};
+	out[0] = (struct event_receiver_stats){.receiver = &receiver,
+	    .done = 198,
+	    .trouble = "exit status 1",
+	    .since_ms = 1700000000000};
 	return 1;
 }
 

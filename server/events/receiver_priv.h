@@ -1,5 +1,5 @@
-#ifndef SERVER_EVENTS_SINK_PRIV_H
-#define SERVER_EVENTS_SINK_PRIV_H
+#ifndef SERVER_EVENTS_RECEIVER_PRIV_H
+#define SERVER_EVENTS_RECEIVER_PRIV_H
 
 /*
  * Inside: one receiver of events, and the two ways to reach one. An attempt is started with the
@@ -32,7 +32,7 @@ struct attempt {
 /* --- command.c: a child process, the JSON on its standard input ------------------------------ */
 
 struct command;
-struct command *command_new(struct loop *loop, const struct event_sink *sink);
+struct command *command_new(struct loop *loop, const struct event_receiver *receiver);
 NODISCARD int command_start(struct command *c, const struct attempt *attempt, attempt_done_cb *done,
     void *arg, struct err *err);
 /* Ends the child; done comes still. */
@@ -43,8 +43,8 @@ void command_free(struct command *c);
 /* --- webhook.c: a POST, on a thread of its own ------------------------------------------------ */
 
 struct webhook;
-NODISCARD int webhook_new(
-    struct loop *loop, const struct event_sink *sink, struct webhook **out, struct err *err);
+NODISCARD int webhook_new(struct loop *loop, const struct event_receiver *receiver,
+    struct webhook **out, struct err *err);
 /* roots: PEM of what is trusted beside the authorities of the host; copied. */
 NODISCARD int webhook_start(struct webhook *h, const struct attempt *attempt, struct span roots,
     attempt_done_cb *done, void *arg, struct err *err);

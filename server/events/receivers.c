@@ -4,7 +4,7 @@
 #include "common/http/http.h"
 #include "common/json/json.h"
 #include "common/log/log.h"
-#include "server/events/sink_priv.h"
+#include "server/events/receiver_priv.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,21 +21,22 @@
  *            TURN --> IDLE                  there is nothing
  *            TURN, SENDING --> WAITING --> TURN, SENDING
  */
-enum sink_state {
-	SINK_IDLE,
-	SINK_TURN,
-	SINK_SENDING,
-	SINK_WAITING,
-	SINK__COUNT,
+enum receiver_state {
+	RECEIVER_IDLE,
+	RECEIVER_TURN,
+	RECEIVER_SENDING,
+	RECEIVER_WAITING,
+	RECEIVER__COUNT,
 };
 
 static const struct sm_state states[] = {
-    [SINK_IDLE] = {"idle", SM_TO(SINK_TURN)},
-    [SINK_TURN] = {"turn", SM_TO(SINK_IDLE) | SM_TO(SINK_SENDING) | SM_TO(SINK_WAITING)},
-    [SINK_SENDING] = {"sending", SM_TO(SINK_IDLE) | SM_TO(SINK_WAITING)},
-    [SINK_WAITING] = {"waiting", SM_TO(SINK_IDLE) | SM_TO(SINK_SENDING)},
+    [RECEIVER_IDLE] = {"idle", SM_TO(RECEIVER_TURN)},
+    [RECEIVER_TURN] = {"turn",
+	SM_TO(RECEIVER_IDLE) | SM_TO(RECEIVER_SENDING) | SM_TO(RECEIVER_WAITING)},
+    [RECEIVER_SENDING] = {"sending", SM_TO(RECEIVER_IDLE) | SM_TO(RECEIVER_WAITING)},
+    [RECEIVER_WAITING] = {"waiting", SM_TO(RECEIVER_IDLE) | SM_TO(RECEIVER_SENDING)},
 };
-_Static_assert(ARRAY_LEN(states) == SINK__COUNT, "every state has its row");
+_Static_assert(ARRAY_LEN(states) == RECEIVER__COUNT, "every state has its row");
 
 struct pending {
 	struct pending *next;
@@ -45,9 +46,9 @@ struct pending {
 	struct buf document;
 };
 
-struct sink {
+struct receiver {
 	struct events *e;
-	const struct event_sink *p;
+	const struct event_receiver *p;
 	struct command *command;
 	struct webhook *webhook;
 	struct sm state;
@@ -70,13 +71,13 @@ struct sink {
 	int64_t since_ms, next_try_ms;
 };
 
-static void send_next(struct sink *s);
-static void start_turn(struct sink *s);
+static void send_next(struct receiver *s);
+static void start_turn(struct receiver *s);
 
 /* --- the turn, on the worker ----------------------------------------------------------------- */
 
 static bool
-wants(const struct sink *s, const char *kind)
+wants(const struct receiver *s, const char *kind)
 {
 	for (size_t i = 0; i < s->p->kinds.count; i++)
 		if (event_pattern_fits(s->p->kinds.items[i], kind))
@@ -96,7 +97,7 @@ pending_free(struct pending *p)
 static int
 take_event(void *arg, const struct local_event *ev, struct err *err)
 {
-	struct sink *s = arg;
+	struct receiver *s = arg;
 	AUTO(json_freep)
 	struct json *body = NULL;
 	struct pending *p;
@@ -121,7 +122,7 @@ take_event(void *arg, const struct local_event *ev, struct err *err)
 static void
 run_turn(struct job *job)
 {
-	struct sink *s = CONTAINER_OF(job, struct sink, job);
+	struct receiver *s = CONTAINER_OF(job, struct receiver, job);
 
 	s->status = 0;
 	s->rows = 0;
@@ -138,19 +139,19 @@ run_turn(struct job *job)
 static void
 on_timer(void *arg)
 {
-	struct sink *s = arg;
+	struct receiver *s = arg;
 
 	s->next_try_ms = 0;
 	if (s->head != NULL) {
 		send_next(s);
 		return;
 	}
-	sm_move(&s->state, SINK_IDLE);
+	sm_move(&s->state, RECEIVER_IDLE);
 	start_turn(s);
 }
 
 static void
-wait_after(struct sink *s, const char *why)
+wait_after(struct receiver *s, const char *why)
 {
 	uint64_t ms = backoff_next(&s->backoff, s->e->rt);
 
@@ -164,13 +165,13 @@ wait_after(struct sink *s, const char *why)
 		log_debug("events", "receiver=%s tries=%u: %s", s->p->name, s->backoff.tries, why);
 	}
 	s->next_try_ms = runtime_wall_ms(s->e->rt) + (int64_t)ms;
-	sm_move(&s->state, SINK_WAITING);
+	sm_move(&s->state, RECEIVER_WAITING);
 	s->timer = (struct timer){.cb = on_timer, .arg = s};
 	runtime_timer_start(s->e->rt, &s->timer, ms);
 }
 
 static void
-works_again(struct sink *s)
+works_again(struct receiver *s)
 {
 	if (s->since_ms != 0)
 		log_notice("events", "receiver=%s takes events again after %u tries", s->p->name,
@@ -183,10 +184,10 @@ works_again(struct sink *s)
 static void
 turn_done(struct job *job)
 {
-	struct sink *s = CONTAINER_OF(job, struct sink, job);
+	struct receiver *s = CONTAINER_OF(job, struct receiver, job);
 
 	if (s->e->closing) {
-		sm_move(&s->state, SINK_IDLE);
+		sm_move(&s->state, RECEIVER_IDLE);
 		events_ended(s->e);
 		return;
 	}
@@ -201,28 +202,28 @@ turn_done(struct job *job)
 	}
 	/* What it did not want counts as taken; that is written with the next that it gets. */
 	s->done = s->stored = s->seen;
-	sm_move(&s->state, SINK_IDLE);
+	sm_move(&s->state, RECEIVER_IDLE);
 	if (s->rows == PAGE_MOST || s->again)
 		start_turn(s);
 }
 
 static void
-start_turn(struct sink *s)
+start_turn(struct receiver *s)
 {
-	if (!s->e->started || s->state.state != SINK_IDLE)
+	if (!s->e->started || s->state.state != RECEIVER_IDLE)
 		return;
 	/* What was taken last is written still. */
 	if (s->e->closing && s->done == s->stored)
 		return;
 	s->again = false;
-	sm_move(&s->state, SINK_TURN);
+	sm_move(&s->state, RECEIVER_TURN);
 	s->job = (struct job){.run = run_turn, .done = turn_done};
 	runtime_work(s->e->rt, &s->job);
 }
 
 /* The first is done with. */
 static void
-drop_head(struct sink *s)
+drop_head(struct receiver *s)
 {
 	struct pending *p = s->head;
 
@@ -237,7 +238,7 @@ drop_head(struct sink *s)
 static void
 on_attempt(void *arg, enum attempt_end end, const char *text)
 {
-	struct sink *s = arg;
+	struct receiver *s = arg;
 
 	if (end == ATTEMPT_TAKEN) {
 		s->taken++;
@@ -254,13 +255,13 @@ on_attempt(void *arg, enum attempt_end end, const char *text)
 		wait_after(s, text);
 		return;
 	}
-	sm_move(&s->state, SINK_IDLE);
+	sm_move(&s->state, RECEIVER_IDLE);
 	start_turn(s);
 	events_ended(s->e);
 }
 
 static void
-send_next(struct sink *s)
+send_next(struct receiver *s)
 {
 	const struct pending *p = s->head;
 	const struct attempt attempt = {
@@ -269,7 +270,7 @@ send_next(struct sink *s)
 	struct err err;
 	int r;
 
-	sm_move(&s->state, SINK_SENDING);
+	sm_move(&s->state, RECEIVER_SENDING);
 	if (s->command != NULL) {
 		r = command_start(s->command, &attempt, on_attempt, s, &err);
 	} else {
@@ -284,8 +285,8 @@ send_next(struct sink *s)
 /* --- all of them ----------------------------------------------------------------------------- */
 
 static int
-open_sink(
-    struct sink *s, struct events *e, const struct event_sink *p, uint64_t done, struct err *err)
+open_receiver(struct receiver *s, struct events *e, const struct event_receiver *p, uint64_t done,
+    struct err *err)
 {
 	s->e = e;
 	s->p = p;
@@ -293,7 +294,7 @@ open_sink(
 	s->tail = &s->head;
 	s->done = s->stored = s->seen = done;
 	s->backoff = (struct backoff){.first_ms = RETRY_FIRST_MS, .most_ms = RETRY_MOST_MS};
-	sm_init(&s->state, states, SINK__COUNT, SINK_IDLE);
+	sm_init(&s->state, states, RECEIVER__COUNT, RECEIVER_IDLE);
 	if (p->webhook != NULL)
 		return webhook_new(e->p.loop, p, &s->webhook, err);
 	s->command = command_new(e->p.loop, p);
@@ -301,31 +302,31 @@ open_sink(
 }
 
 int
-sinks_open(struct events *e, struct err *err)
+receivers_open(struct events *e, struct err *err)
 {
-	const char *names[EVENT_SINKS_MOST];
-	uint64_t done[EVENT_SINKS_MOST];
+	const char *names[EVENT_RECEIVERS_MOST];
+	uint64_t done[EVENT_RECEIVERS_MOST];
 	int r;
 
-	CHECK(e->p.sink_count <= EVENT_SINKS_MOST);
-	for (size_t i = 0; i < e->p.sink_count; i++)
-		names[i] = e->p.sinks[i].name;
-	r = local_receivers_open(e->p.store, names, e->p.sink_count, done, err);
+	CHECK(e->p.receiver_count <= EVENT_RECEIVERS_MOST);
+	for (size_t i = 0; i < e->p.receiver_count; i++)
+		names[i] = e->p.receivers[i].name;
+	r = local_receivers_open(e->p.store, names, e->p.receiver_count, done, err);
 	if (r == 0)
 		r = http_init(err);
 	if (r < 0)
 		return r;
-	e->sinks = mem_array(e->p.sink_count + 1, sizeof(*e->sinks));
-	for (size_t i = 0; r == 0 && i < e->p.sink_count; i++)
-		r = open_sink(&e->sinks[i], e, &e->p.sinks[i], done[i], err);
+	e->receivers = mem_array(e->p.receiver_count + 1, sizeof(*e->receivers));
+	for (size_t i = 0; r == 0 && i < e->p.receiver_count; i++)
+		r = open_receiver(&e->receivers[i], e, &e->p.receivers[i], done[i], err);
 	return r;
 }
 
 void
-sinks_free(struct events *e)
+receivers_free(struct events *e)
 {
-	for (size_t i = 0; e->sinks != NULL && i < e->p.sink_count; i++) {
-		struct sink *s = &e->sinks[i];
+	for (size_t i = 0; e->receivers != NULL && i < e->p.receiver_count; i++) {
+		struct receiver *s = &e->receivers[i];
 
 		while (s->head != NULL) {
 			struct pending *p = s->head;
@@ -336,21 +337,21 @@ sinks_free(struct events *e)
 		command_free(s->command);
 		webhook_free(s->webhook);
 	}
-	if (e->sinks != NULL)
+	if (e->receivers != NULL)
 		http_fini();
-	mem_free(e->sinks);
-	e->sinks = NULL;
+	mem_free(e->receivers);
+	e->receivers = NULL;
 }
 
 void
-sinks_stop(struct events *e)
+receivers_stop(struct events *e)
 {
-	for (size_t i = 0; i < e->p.sink_count; i++) {
-		struct sink *s = &e->sinks[i];
+	for (size_t i = 0; i < e->p.receiver_count; i++) {
+		struct receiver *s = &e->receivers[i];
 
-		if (s->state.state == SINK_WAITING) {
+		if (s->state.state == RECEIVER_WAITING) {
 			runtime_timer_stop(e->rt, &s->timer);
-			sm_move(&s->state, SINK_IDLE);
+			sm_move(&s->state, RECEIVER_IDLE);
 		}
 		if (s->command != NULL)
 			command_stop(s->command);
@@ -360,53 +361,54 @@ sinks_stop(struct events *e)
 }
 
 bool
-sinks_are_quiet(const struct events *e)
+receivers_are_quiet(const struct events *e)
 {
-	for (size_t i = 0; i < e->p.sink_count; i++)
-		if (e->sinks[i].state.state != SINK_IDLE)
+	for (size_t i = 0; i < e->p.receiver_count; i++)
+		if (e->receivers[i].state.state != RECEIVER_IDLE)
 			return false;
 	return true;
 }
 
 void
-sinks_wake(struct events *e)
+receivers_wake(struct events *e)
 {
-	for (size_t i = 0; i < e->p.sink_count; i++) {
-		e->sinks[i].again = true;
-		start_turn(&e->sinks[i]);
+	for (size_t i = 0; i < e->p.receiver_count; i++) {
+		e->receivers[i].again = true;
+		start_turn(&e->receivers[i]);
 	}
 }
 
 uint64_t
-sinks_taken(const struct events *e)
+receivers_taken(const struct events *e)
 {
 	uint64_t least = UINT64_MAX;
 
-	for (size_t i = 0; i < e->p.sink_count; i++)
-		if (e->sinks[i].done < least)
-			least = e->sinks[i].done;
+	for (size_t i = 0; i < e->p.receiver_count; i++)
+		if (e->receivers[i].done < least)
+			least = e->receivers[i].done;
 	return least;
 }
 
 uint64_t
-sinks_fetched(const struct events *e)
+receivers_fetched(const struct events *e)
 {
 	uint64_t least = UINT64_MAX;
 
-	for (size_t i = 0; i < e->p.sink_count; i++)
-		if (e->sinks[i].seen < least)
-			least = e->sinks[i].seen;
-	return e->p.sink_count > 0 ? least : 0;
+	for (size_t i = 0; i < e->p.receiver_count; i++)
+		if (e->receivers[i].seen < least)
+			least = e->receivers[i].seen;
+	return e->p.receiver_count > 0 ? least : 0;
 }
 
 size_t
-events_sinks(const struct events *e, struct event_sink_stats out[static EVENT_SINKS_MOST])
+events_receivers(
+    const struct events *e, struct event_receiver_stats out[static EVENT_RECEIVERS_MOST])
 {
-	for (size_t i = 0; i < e->p.sink_count; i++) {
-		const struct sink *s = &e->sinks[i];
+	for (size_t i = 0; i < e->p.receiver_count; i++) {
+		const struct receiver *s = &e->receivers[i];
 
-		out[i] = (struct event_sink_stats){
-		    .sink = s->p,
+		out[i] = (struct event_receiver_stats){
+		    .receiver = s->p,
 		    .done = s->done,
 		    .taken = s->taken,
 		    .refused = s->refused,
@@ -415,5 +417,5 @@ events_sinks(const struct events *e, struct event_sink_stats out[static EVENT_SI
 		    .next_try_ms = s->next_try_ms,
 		};
 	}
-	return e->p.sink_count;
+	return e->p.receiver_count;
 }

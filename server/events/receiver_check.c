@@ -2,7 +2,7 @@
 
 #include "common/base/str.h"
 #include "common/sys/file.h"
-#include "server/events/sink_priv.h"
+#include "server/events/receiver_priv.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -32,7 +32,7 @@ event_pattern_check(const char *text, struct err *err)
 }
 
 static int
-check_files(const struct event_sink *s, struct err *err)
+check_files(const struct event_receiver *s, struct err *err)
 {
 	AUTO(fd_closep)
 	int fd = -1;
@@ -45,7 +45,7 @@ check_files(const struct event_sink *s, struct err *err)
 }
 
 static int
-check_one(const struct event_sink *s, bool whole, struct err *err)
+check_one(const struct event_receiver *s, bool whole, struct err *err)
 {
 	if ((s->command.count > 0) == (s->webhook != NULL))
 		return err_set(err, ERR_INVALID, "give either command or webhook");
@@ -67,13 +67,13 @@ check_one(const struct event_sink *s, bool whole, struct err *err)
 }
 
 int
-event_sink_check(const struct event_sink *sink, bool whole, struct err *err)
+event_receiver_check(const struct event_receiver *receiver, bool whole, struct err *err)
 {
 	int r = 0;
 
-	if (sink->name[0] == '\0' || strlen(sink->name) > LOCAL_RECEIVER_MAX)
+	if (receiver->name[0] == '\0' || strlen(receiver->name) > LOCAL_RECEIVER_MAX)
 		r = err_set(err, ERR_INVALID, "its name has 1 to %d bytes", LOCAL_RECEIVER_MAX);
 	if (r == 0)
-		r = check_one(sink, whole, err);
-	return r < 0 ? err_wrap(err, "events \"%.64s\"", sink->name) : 0;
+		r = check_one(receiver, whole, err);
+	return r < 0 ? err_wrap(err, "events \"%.64s\"", receiver->name) : 0;
 }
