@@ -321,18 +321,44 @@ waiter_end(struct crl_waiter *w, const char *trouble)
 	flow_check_closed(f);
 }
 
-/* Whether the list has it, or never will: nothing of this domain's. */
+/* Whether nothing has to be waited for: the list has it, or never will. */
+static bool
+is_listed(const struct flow *f, const struct index_record *g)
+{
+	return g->generation->serial.len == 0 ||
+	    !index_awaits_list(f->index, g, runtime_wall_s(f->rt));
+}
+
+struct unsettled {
+	const struct flow *flow;
+	const struct index_record *first;
+	bool found;
+};
+
+/* What has the same compromised key, and is on its way. */
+static bool
+on_same_key(void *arg, const struct index_record *g)
+{
+	struct unsettled *u = arg;
+	bool counts = !g->generation->waits &&
+	    g->generation->not_after >= runtime_wall_s(u->flow->rt) &&
+	    hash_equal(&g->generation->key, &u->first->generation->key);
+
+	u->found = counts && (!g->generation->revoked || !is_listed(u->flow, g));
+	return !u->found;
+}
+
 static bool
 is_settled(const struct flow *f, const struct id *generation)
 {
-	const struct index_record *g = index_of_kind(f->index, KIND_GENERATION, generation), *ca;
+	const struct index_record *g = index_of_kind(f->index, KIND_GENERATION, generation);
+	struct unsettled u = {f, g, false};
 
-	if (g == NULL || g->generation->serial.len == 0)
+	if (g == NULL)
 		return true;
-	ca = index_ca_of(f->index, g);
-	if (ca == NULL || !index_wants_crl(f->index, ca, runtime_wall_s(f->rt)))
-		return true;
-	return index_is_listed(index_crl_of(f->index, ca), g);
+	if (g->generation->withdrawn)
+		index_generations(f->index, &g->generation->credential, on_same_key, &u);
+	return !u.found && is_listed(f, g);
 }
 
 static void
@@ -396,7 +422,7 @@ observe(void *arg, const struct committed *records, size_t count, const struct h
 		if (r->kind == KIND_CA)
 			item_of(j, &r->id)->look_at = 0;
 		if (r->kind == KIND_GENERATION && now != NULL && now->generation->revoked)
-			looks = true;
+			looks = lists = true;
 	}
 	if (lists)
 		tell_waiters(j);

@@ -105,6 +105,20 @@ is_active(const struct flow_op *op, const struct index_record *c)
 	return c->credential->has_active && id_equal(&c->credential->active, &op->generation);
 }
 
+/* Of a compromised key the generation in force goes first; the others follow from the record. */
+static const struct index_record *
+first_of_key(
+    const struct flow_op *op, const struct index_record *c, const struct index_record *generation)
+{
+	const struct index_record *active = index_active(op->flow->index, c);
+
+	if (op->in.reason == REVOKED_KEY_COMPROMISE && active != NULL &&
+	    !active->generation->revoked &&
+	    hash_equal(&active->generation->key, &generation->generation->key))
+		return active;
+	return generation;
+}
+
 static void
 warn_pending(
     struct flow_op *op, const struct index_record *c, const struct index_record *generation)
@@ -130,6 +144,7 @@ look_revoke(struct flow_op *op, struct err *err)
 		rc = find_generation(op, c, &g, err);
 	if (rc < 0)
 		return rc;
+	g = first_of_key(op, c, g);
 	op->generation = g->id;
 	op->number = g->generation->number;
 	op->not_after = g->generation->not_after;
@@ -153,21 +168,71 @@ request_revoke(struct flow_op *op, unsigned call, struct buf *out, struct err *e
 	return request_revocation(op, call, op->in.reason, out, err);
 }
 
+/* Whatever else was certified for the key, as a list for retire.c. */
+struct same_key {
+	const struct flow_op *op;
+	struct hash key;
+	int64_t now;
+	struct id ids[LIMIT_RETIRING];
+	size_t count;
+};
+
+static void
+put_id(struct same_key *s, const struct id *id)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (id_equal(&s->ids[i], id))
+			return;
+	if (s->count < LIMIT_RETIRING && !id_equal(id, &s->op->generation))
+		s->ids[s->count++] = *id;
+}
+
+static bool
+on_generation(void *arg, const struct index_record *g)
+{
+	struct same_key *s = arg;
+
+	if (!g->generation->waits && !g->generation->revoked &&
+	    g->generation->not_after >= s->now && hash_equal(&g->generation->key, &s->key))
+		put_id(s, &g->id);
+	return true;
+}
+
+static void
+find_same_key(const struct flow_op *op, const struct index_record *c, struct same_key *out)
+{
+	const struct index *ix = op->flow->index;
+	const struct index_record *g = index_of_kind(ix, KIND_GENERATION, &op->generation);
+
+	*out = (struct same_key){.op = op, .now = runtime_wall_s(op->flow->rt)};
+	if (g == NULL || op->in.reason != REVOKED_KEY_COMPROMISE)
+		return;
+	out->key = g->generation->key;
+	for (size_t i = 0; i < c->credential->compromised.count; i++)
+		put_id(out, &c->credential->compromised.items[i]);
+	index_generations(ix, &c->id, on_generation, out);
+}
+
 static int
 mutation_revoke(struct flow_op *op, struct mutation *m, struct err *err)
 {
 	const struct index_record *c;
 	struct credential_public p;
+	struct same_key same;
 	int rc = draft_current(op, &c, err);
 
 	if (rc < 0)
 		return rc;
-	if (!is_active(op, c)) {
+	find_same_key(op, c, &same);
+	if (!is_active(op, c) && same.count == 0) {
 		mutation_expect(m, &c->id, c->version);
 		return draft_revocation(op, m, 0, err);
 	}
 	p = *c->credential;
-	rc = credential_move(&p, c->name, CREDENTIAL_REVOKE, err);
+	if (same.count > 0)
+		p.compromised = (struct ids){same.ids, same.count};
+	if (is_active(op, c))
+		rc = credential_move(&p, c->name, CREDENTIAL_REVOKE, err);
 	if (rc == 0)
 		rc = draft_credential(op, m, c->name, &p, err);
 	return rc < 0 ? rc : draft_revocation(op, m, 0, err);
@@ -176,19 +241,16 @@ mutation_revoke(struct flow_op *op, struct mutation *m, struct err *err)
 const struct flow_op_type flow_op_credential_revoke = {
     "cert.revoke", look_revoke, request_revoke, mutation_revoke};
 
-/* --- the whole of it: other generations of a compromised key, then the list --- */
+/* --- the whole of it: then the list --- */
 
-/* Copies of what the first operation has said. */
+/* Copies of what the operation has said, until the list has it. */
 struct revoking {
 	struct flow *flow;
-	char *name, *author;
-	uint32_t reason;
+	char *name;
 	flow_done_cb *done;
 	void *arg;
 	struct flow_result result;
 	char *warnings[OP_WARNINGS_MAX + 1];
-	struct id last; /* GENERATION that was revoked last */
-	struct hash key;
 };
 
 static void
@@ -199,7 +261,6 @@ revoking_end(struct revoking *r, int status, const struct err *err)
 	for (size_t i = 0; i < r->result.warnings.count; i++)
 		mem_free(r->warnings[i]);
 	mem_free(r->name);
-	mem_free(r->author);
 	mem_free(r);
 }
 
@@ -220,90 +281,22 @@ on_listed(void *arg, const char *trouble)
 	revoking_end(r, 0, NULL);
 }
 
-struct same_key {
-	const struct revoking *r;
-	int64_t now;
-	uint64_t number; /* 0: there is none left */
-};
-
-static bool
-on_generation(void *arg, const struct index_record *g)
-{
-	struct same_key *s = arg;
-
-	if (g->generation->waits || g->generation->revoked || g->generation->not_after < s->now ||
-	    !hash_equal(&g->generation->key, &s->r->key))
-		return true;
-	s->number = g->generation->number;
-	return false;
-}
-
-static int revoke_one(struct revoking *r, uint64_t number, struct err *err);
-
-/* A compromised key takes along whatever else was certified for it. */
-static uint64_t
-next_of_key(const struct revoking *r)
-{
-	struct same_key s = {r, runtime_wall_s(r->flow->rt), 0};
-
-	if (r->reason == REVOKED_KEY_COMPROMISE)
-		index_generations(r->flow->index, &r->result.id, on_generation, &s);
-	return s.number;
-}
-
-static void
-keep_result(struct revoking *r, const struct flow_result *result)
-{
-	if (r->result.name != NULL) {
-		r->result.commit = result->commit;
-		return;
-	}
-	r->result = *result;
-	r->result.name = r->name;
-	r->result.warnings = (struct texts){NULL, 0};
-	for (size_t i = 0; i < result->warnings.count && i < OP_WARNINGS_MAX; i++)
-		revoking_warn(r, result->warnings.items[i]);
-}
-
 static void
 on_revoked(void *arg, int status, const struct flow_result *result, const struct err *err)
 {
 	struct revoking *r = arg;
-	const struct index_record *g;
-	uint64_t number;
-	struct err why;
 
 	if (status < 0) {
 		revoking_end(r, status, err);
 		return;
 	}
-	keep_result(r, result);
-	r->last = result->generation_id;
-	g = index_of_kind(r->flow->index, KIND_GENERATION, &r->last);
-	if (g != NULL)
-		r->key = g->generation->key;
-	number = g != NULL ? next_of_key(r) : 0;
-	if (number == 0) {
-		crl_when_listed(r->flow, &r->last, on_listed, r);
-		return;
-	}
-	status = revoke_one(r, number, &why);
-	if (status < 0)
-		revoking_end(r, status, &why);
-}
-
-static int
-revoke_one(struct revoking *r, uint64_t number, struct err *err)
-{
-	struct flow_op *op;
-	int rc = flow_start_named(
-	    r->flow, &flow_op_credential_revoke, r->name, r->author, on_revoked, r, &op, err);
-
-	if (rc < 0)
-		return rc;
-	op->in.number = number;
-	op->in.reason = r->reason;
-	return 0;
+	r->name = mem_strdup(result->name);
+	r->result = *result;
+	r->result.name = r->name;
+	r->result.warnings = (struct texts){NULL, 0};
+	for (size_t i = 0; i < result->warnings.count && i < OP_WARNINGS_MAX; i++)
+		revoking_warn(r, result->warnings.items[i]);
+	crl_when_listed(r->flow, &result->generation_id, on_listed, r);
 }
 
 int
@@ -311,23 +304,20 @@ flow_credential_revoke(struct flow *f, const char *name, uint64_t number, const 
     const char *author, flow_done_cb *done, void *arg, struct err *err)
 {
 	struct revoking *r;
+	struct flow_op *op;
 	uint32_t code;
 	int rc = revocation_reason_parse(reason != NULL ? reason : "", &code, err);
 
 	if (rc < 0)
 		return rc;
 	r = mem_zalloc(sizeof(*r));
-	r->flow = f;
-	r->name = mem_strdup(name);
-	r->author = mem_strdup(author);
-	r->reason = code;
-	r->done = done;
-	r->arg = arg;
-	rc = revoke_one(r, number, err);
+	*r = (struct revoking){.flow = f, .done = done, .arg = arg};
+	rc = flow_start_named(f, &flow_op_credential_revoke, name, author, on_revoked, r, &op, err);
 	if (rc < 0) {
-		mem_free(r->name);
-		mem_free(r->author);
 		mem_free(r);
+		return rc;
 	}
-	return rc;
+	op->in.number = number;
+	op->in.reason = code;
+	return 0;
 }
