@@ -29,5 +29,6 @@ void ask_all(const struct change_case *cases, size_t count);
 int refusals_run(void);
 int rollover_run(void);
 int cas_run(void);
+int events_run(void);
 
 #endif

@@ -3,7 +3,6 @@
 #include "common/base/runtime.h"
 #include "common/base/str.h"
 #include "common/crypto/sign.h"
-#include "server/events/events.h"
 #include "server/flow/flow_exposed.h"
 #include "server/publish/publish.h"
 #include "server/sched/sched.h"
@@ -18,7 +17,6 @@ static flow_done_cb *flow_done;
 static nodes_done_cb *nodes_done;
 static nodes_token_cb *token_done;
 static nodes_join_cb *join_done;
-static events_read_cb *events_done;
 static void *done_arg;
 
 static const struct commit_result committed = {
@@ -57,12 +55,6 @@ fakes_answer(void)
 
 		CHECK(secret_take(plain, strlen(plain), &text, NULL) == 0);
 		cb(arg, fakes.status, text, &id, 1800000000, &err);
-	} else if (events_done != NULL) {
-		static const char document[] = "{\"number\":199}";
-		const struct span documents[] = {SPAN(document, sizeof(document) - 1)};
-		events_read_cb *cb = MOVE(events_done);
-
-		cb(arg, fakes.status, documents, fakes.status == 0, &err);
 	} else if (join_done != NULL) {
 		static const char *const endpoints[] = {"127.0.0.1:7443"};
 		struct join_answer a = {.node = id,
@@ -133,51 +125,6 @@ joined(struct texts t, char out[static 256])
 		snprintf(out + n, 256 - n, "%s%s", i > 0 ? "," : "", t.items[i]);
 	}
 	return out;
-}
-
-/* ------------------------------------------------------------------------- events */
-
-void
-events_raise(struct events *e, const struct event *event)
-{
-	(void)e;
-	note("raise %s", event_kind_name(event->kind));
-}
-
-void
-events_read(struct events *e, uint64_t above, size_t max, events_read_cb *done, void *arg)
-{
-	(void)e;
-	note("events above=%llu max=%zu", (unsigned long long)above, max);
-	events_done = done;
-	CHECK(started(arg, NULL) == 0);
-}
-
-uint64_t
-events_last(const struct events *e)
-{
-	(void)e;
-	return 200;
-}
-
-size_t
-events_receivers(
-    const struct events *e, struct event_receiver_stats out[static EVENT_RECEIVERS_MOST])
-{
-	static const struct event_receiver receiver = {.name = "mail"};
-
-	(void)e;
-	out[0] = (struct event_receiver_stats){.receiver = &receiver,
-	    .done = 198,
-	    .trouble = "exit status 1",
-	    .since_ms = 1700000000000};
-	return 1;
-}
-
-const char *
-event_kind_name(enum event_kind kind)
-{
-	return kind == EVENT_EVENTS_TEST ? "events.test" : "other";
 }
 
 /* ------------------------------------------------------------------------- flow */

@@ -583,5 +583,5 @@ main(void)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) + refusals_run() + rollover_run() +
-	    cas_run();
+	    cas_run() + events_run();
 }
