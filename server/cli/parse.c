@@ -109,6 +109,39 @@ unknown_verb(struct cli *c, const char *noun, const char *verb, struct err *err)
 	return err_set(err, ERR_INVALID, "there is no command '%s %.60s'", noun, verb);
 }
 
+/*
+ * A copy of the command line in which the words of the command stand first: options that every
+ * command takes may stand before and between them. Which options a command has of its own is not
+ * known yet.
+ */
+static char **
+words_first(int argc, char **argv)
+{
+	char **line = mem_array((size_t)argc + 1, sizeof(*line));
+
+	memcpy(line, argv, (size_t)argc * sizeof(*line));
+	for (int at = 1, front = 1; at < argc && front <= 2; at++) {
+		char *word = line[at];
+		const char *name = word + 2;
+		const struct cli_option *o;
+
+		if (!is_option(word)) {
+			memmove(
+			    line + front + 1, line + front, (size_t)(at - front) * sizeof(*line));
+			line[front++] = word;
+			continue;
+		}
+		o = str_starts(word, "--")
+		    ? find_in(common_options, ARRAY_LEN(common_options), name, strcspn(name, "="))
+		    : NULL;
+		if (o == NULL)
+			break;
+		if (o->argument != NULL && strchr(name, '=') == NULL)
+			at++;
+	}
+	return line;
+}
+
 /* The command of the first one or two words that are no options. */
 static int
 find_command(struct cli *c, int argc, char **argv, bool help, int *used, struct err *err)
@@ -137,8 +170,9 @@ find_command(struct cli *c, int argc, char **argv, bool help, int *used, struct 
 	if (!has_noun(noun))
 		return unknown_noun(c, noun, err);
 	/* "certherd cert --help" lists what there is of cert. */
-	if (verb == NULL &&
-	    (help || (argc > 2 && (str_equal(argv[2], "--help") || str_equal(argv[2], "-h"))))) {
+	for (int at = 2; at < argc && !help; at++)
+		help = str_equal(argv[at], "--help") || str_equal(argv[at], "-h");
+	if (verb == NULL && help) {
 		c->noun = noun;
 		return 0;
 	}
@@ -159,6 +193,9 @@ take_option(struct cli *c, int argc, char **argv, int *at, struct err *err)
 			cli_hint(c, "'certherd %s%s%s --help' lists the options", c->command->noun,
 			    c->command->verb != NULL ? " " : "",
 			    c->command->verb != NULL ? c->command->verb : "");
+		else
+			cli_hint(c,
+			    "'certherd help' lists the commands; their own options stand behind");
 		return err_set(err, ERR_INVALID, "unknown option '%.60s'", word);
 	}
 	if (o->argument == NULL && value != NULL)
@@ -195,8 +232,8 @@ check_words(struct cli *c, struct err *err)
 	return err_set(err, ERR_INVALID, "'%.60s' is one word too many", c->words[cmd->most]);
 }
 
-int
-cli_parse(struct cli *c, int argc, char **argv, struct err *err)
+static int
+parse_line(struct cli *c, int argc, char **argv, struct err *err)
 {
 	bool only_words = false, help = argc > 2 && str_equal(argv[1], "help");
 	int at, r;
@@ -206,7 +243,6 @@ cli_parse(struct cli *c, int argc, char **argv, struct err *err)
 		argv++;
 		argc--;
 	}
-	c->words = mem_array((size_t)argc + 1, sizeof(*c->words));
 	r = find_command(c, argc, argv, help, &at, err);
 	for (; r == 0 && at < argc; at++) {
 		if (!only_words && str_equal(argv[at], "--")) {
@@ -219,9 +255,26 @@ cli_parse(struct cli *c, int argc, char **argv, struct err *err)
 	}
 	if (r < 0)
 		return r;
+	if (c->command == NULL && c->noun == NULL && !help && !cli_flag(c, "help") &&
+	    c->value_count > 0) {
+		cli_hint(c, "'certherd help' lists the commands");
+		return err_set(err, ERR_INVALID, "say what to do");
+	}
 	c->json = cli_flag(c, "json");
 	c->help = help || cli_flag(c, "help") || c->command == NULL;
 	return c->help ? 0 : check_words(c, err);
+}
+
+int
+cli_parse(struct cli *c, int argc, char **argv, struct err *err)
+{
+	char **line = words_first(argc, argv);
+	int r;
+
+	c->words = mem_array((size_t)argc + 1, sizeof(*c->words));
+	r = parse_line(c, argc, line, err);
+	mem_free(line);
+	return r;
 }
 
 const char *

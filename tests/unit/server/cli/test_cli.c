@@ -34,6 +34,10 @@ test_usage_errors(void **state)
 	    {"cert add a -x", "unknown option '-x'", "--help"},
 	    {"cert add a --access", "option --access needs its NODE,@GROUP,...", ""},
 	    {"cert add a --json=yes", "option --json takes no value", ""},
+	    {"--data /d --json cert lst", "there is no command 'cert lst'",
+		"'certherd cert list'?"},
+	    {"--access x cert add a", "unknown option '--access'", "'certherd help' lists"},
+	    {"--data /d", "say what to do", "'certherd help' lists"},
 	    {"node remove", "something is missing", "usage: certherd node remove NAME"},
 	};
 
@@ -82,6 +86,42 @@ test_words_and_options(void **state)
 	cli_fini(&c);
 }
 
+/* Also before and between the words of the command, for those that every command takes. */
+static void
+test_options_stand_anywhere(void **state)
+{
+	static const char *const lines[] = {
+	    "--data cert cert --json show a --socket=s",
+	    "cert --data cert show --socket s --json a",
+	    "--json --data=cert --socket s cert show a",
+	    "cert show --socket s -- a --json --data cert",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct cli c = cli_make();
+		struct args a;
+		struct err err = {0, ""};
+		int r;
+
+		args_make(&a, lines[i], NULL);
+		r = cli_parse(&c, a.argc, a.argv, &err);
+		if (i == ARRAY_LEN(lines) - 1) {
+			assert_int_equal(r, ERR_INVALID); /* all words, and too many */
+		} else {
+			assert_int_equal(r, 0);
+			assert_string_equal(c.command->verb, "show");
+			assert_int_equal(c.word_count, 1);
+			assert_string_equal(c.words[0], "a");
+			assert_string_equal(cli_option(&c, "data"), "cert");
+			assert_string_equal(cli_option(&c, "socket"), "s");
+			assert_true(c.json);
+		}
+		args_fini(&a);
+		cli_fini(&c);
+	}
+}
+
 static void
 test_every_command_has_help(void **state)
 {
@@ -113,7 +153,8 @@ test_every_command_has_help(void **state)
 static void
 test_help_of_all(void **state)
 {
-	static const char *const lines[] = {"", "help", "--help", "-h", "cert --help"};
+	static const char *const lines[] = {
+	    "", "help", "--help", "-h", "cert --help", "--data /d --help", "--json cert --help"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
@@ -529,6 +570,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_usage_errors),
 	    cmocka_unit_test(test_words_and_options),
+	    cmocka_unit_test(test_options_stand_anywhere),
 	    cmocka_unit_test(test_every_command_has_help),
 	    cmocka_unit_test(test_help_of_all),
 	    cmocka_unit_test(test_help_behind_help),
