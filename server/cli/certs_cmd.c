@@ -159,7 +159,7 @@ put_names(struct cli *c, const char *label, const struct json *array)
 
 /* In their own script, and as they stand in the certificate where that is not the same. */
 static void
-put_dns_names(struct cli *c, const struct json *array)
+put_dns_names(struct cli *c, const char *label, const struct json *array)
 {
 	struct buf text = BUF_INIT(128 * 1024);
 	char shown[NAME_SHOWN_MAX];
@@ -172,8 +172,35 @@ put_dns_names(struct cli *c, const struct json *array)
 		if (!str_equal(shown, name))
 			buf_putf(&text, " (%s)", name);
 	}
-	put_line(c, "names", buf_str(&text));
+	put_line(c, label, buf_str(&text));
 	buf_fini(&text);
+}
+
+static bool
+same_texts(const struct json *a, const struct json *b)
+{
+	bool same = json_count(a) == json_count(b);
+
+	for (size_t i = 0; same && i < json_count(a); i++)
+		same =
+		    str_equal(json_value_text(json_item(a, i)), json_value_text(json_item(b, i)));
+	return same;
+}
+
+/* What is served has its own names while a change waits for its certificate. */
+static void
+put_all_names(struct cli *c, const struct json *cert)
+{
+	const struct json *list = json_member(cert, "generations");
+
+	put_dns_names(c, "names", json_member(cert, "names"));
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *names = json_member(json_item(list, i), "names");
+
+		if (json_flag(json_item(list, i), "active") &&
+		    !same_texts(names, json_member(cert, "names")))
+			put_dns_names(c, "in force", names);
+	}
 }
 
 static void
@@ -285,7 +312,7 @@ run_show(struct cli *c, struct err *err)
 	if (r < 0 || cli_json(c, cert))
 		return r;
 	put_line(c, "name", json_text(cert, "name"));
-	put_dns_names(c, json_member(cert, "names"));
+	put_all_names(c, cert);
 	put_line(c, "state", json_text(cert, "state"));
 	if (*json_text(cert, "error") != '\0') {
 		put_line(c, "error", json_text(cert, "error"));

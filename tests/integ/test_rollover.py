@@ -129,6 +129,9 @@ def test_change_that_waits(pair, sign):
         assert not pair.fetch("web1", NEW).ok
         assert pair.json("explain", NAME)["candidates"][0]["serves"]
         assert "has not this name" in pair.json("explain", NEW)["candidates"][0]["why"]
+        lines = dict(line.split(None, 1) for line in pair.cli("cert", "show", NAME).out.splitlines()
+                     if line.startswith(("names ", "in force ")))
+        assert lines == {"names": NEW, "in": f"force      {NAME}"}
 
     unmoved()
     pair.restart_server()
