@@ -201,11 +201,11 @@ static int
 follow(struct cli *c, const char *node, uint64_t limit_ms, struct count *n,
     unsigned long long *most, struct err *err)
 {
-	const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
 	uint64_t begun = now_ms();
 	struct count last = {0};
 
 	for (bool first = true;; first = false) {
+		uint64_t asked = now_ms(), pause;
 		int r;
 
 		*n = (struct count){0};
@@ -219,7 +219,11 @@ follow(struct cli *c, const char *node, uint64_t limit_ms, struct count *n,
 		if (r < 0 || n->driven + n->replaced == 0 || now_ms() - begun >= limit_ms)
 			return r;
 		last = *n;
-		nanosleep(&pause, NULL);
+		/* A long list costs the server something, too. */
+		pause = 5 * (now_ms() - asked) + LOOK_MS;
+		nanosleep(&(const struct timespec){.tv_sec = (time_t)(pause / 1000),
+			      .tv_nsec = (long)(pause % 1000) * 1000000L},
+		    NULL);
 	}
 }
 

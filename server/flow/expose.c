@@ -302,12 +302,31 @@ flow_expose(
 /* A node leaves its groups within this time, or its removal from them has failed. */
 #define LEAVING_S 300
 
+/* By its own name: whatever group it has left, it has been given access otherwise. */
+static bool
+is_named(const struct index_record *credential, const struct id *node)
+{
+	for (size_t i = 0; i < credential->access.count; i++)
+		if (id_equal(&credential->access.items[i], node))
+			return true;
+	return false;
+}
+
+/* It was to leave a group, and may be about to. */
+static bool
+may_leave(const struct index_record *credential, const struct exposure *e, int64_t now)
+{
+	return e->why == EXPOSED_GROUP && e->since + LEAVING_S >= now &&
+	    !is_named(credential, &e->node);
+}
+
 bool
 flow_is_moot(const struct index *ix, const struct index_record *credential,
     const struct exposure *e, int64_t now)
 {
 	bool taken = e->why == EXPOSED_ACCESS && !e->replace;
-	bool left = e->why == EXPOSED_GROUP && e->since + LEAVING_S < now;
+	bool left = e->why == EXPOSED_GROUP && !may_leave(credential, e, now) &&
+	    (!e->replace || !is_named(credential, &e->node));
 
 	return (taken || left) && index_of_kind(ix, KIND_NODE, &e->node) != NULL &&
 	    index_reads(ix, credential->access, &e->node, NULL);
@@ -318,9 +337,9 @@ flow_is_leaving(const struct index *ix, const struct index_record *credential,
     const struct exposure *e, int64_t now)
 {
 	bool gone = e->why == EXPOSED_REMOVED && index_of_kind(ix, KIND_NODE, &e->node) == NULL;
-	bool leaves = e->why == EXPOSED_GROUP && e->since + LEAVING_S >= now;
 
-	return (gone || leaves) && index_reads(ix, credential->access, &e->node, NULL);
+	return (gone || may_leave(credential, e, now)) &&
+	    index_reads(ix, credential->access, &e->node, NULL);
 }
 
 struct ending {

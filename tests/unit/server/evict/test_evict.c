@@ -388,6 +388,51 @@ test_trouble(void **state)
 	assert_int_equal(office_active(o, WWW)->generation->number, 2);
 }
 
+/* Out of a group and back by its own name: what it knows is proven all the same. */
+static void
+test_back_by_name(void **state)
+{
+	struct stage *s = *state;
+	struct office *o = &s->o;
+	const struct access_change back = {
+	    .name = WWW, .add = office_texts(web1), .author = "test"};
+
+	OK(nodes_group_create(
+	    o->nodes, "mail", office_texts(all), "test", office_on_nodes, o, &o->err));
+	assert_int_equal(office_add_credential(o, WWW, mail), 0);
+	OK(nodes_group_remove(
+	    o->nodes, "mail", "web1", false, "test", office_on_nodes, o, &o->err));
+	virtual_pass(&o->time, 1000);
+	OK(flow_credential_access(o->flow, &back, office_on_flow, o, &o->err));
+	virtual_pass(&o->time, 1000);
+	check_state(s, WWW, EVICT_REPLACED, "web1? web2? web3? ");
+	for (size_t i = 0; i < NODES; i++)
+		tells(s, i);
+	virtual_pass(&o->time, 1000);
+	assert_int_equal(exposed(s, WWW).count, 0);
+	assert_int_equal(office_active(o, WWW)->generation->number, 2);
+}
+
+/* A removal from a group that never came: the note goes after a while. */
+static void
+test_never_left(void **state)
+{
+	struct stage *s = *state;
+	struct office *o = &s->o;
+	const struct expose_spec x = {
+	    .node = "web1", .why = EXPOSED_GROUP, .keep_keys = true, .author = "test"};
+
+	OK(nodes_group_create(
+	    o->nodes, "mail", office_texts(all), "test", office_on_nodes, o, &o->err));
+	assert_int_equal(office_add_credential(o, WWW, mail), 0);
+	OK(flow_expose(o->flow, &x, office_on_flow, o, &o->err));
+	office_settle(o);
+	check_state(s, WWW, EVICT_LEAVING, "");
+	office_sleep(o, 600);
+	assert_int_equal(exposed(s, WWW).count, 0);
+	assert_int_equal(office_active(o, WWW)->generation->number, 1);
+}
+
 /* Keys that were in force before count as well, and end as soon as nobody shows them. */
 static void
 test_older_keys(void **state)
@@ -456,6 +501,8 @@ main(void)
 	    WITH_STAGE(test_given_back),
 	    WITH_STAGE(test_manual),
 	    WITH_STAGE(test_trouble),
+	    WITH_STAGE(test_back_by_name),
+	    WITH_STAGE(test_never_left),
 	    WITH_STAGE(test_older_keys),
 	    WITH_STAGE(test_archived),
 	};
