@@ -106,7 +106,8 @@ def test_command_and_webhook(domain, receiver):
              "the command to get all")
     fits(hook.events)
     fits([x["event"] for x in lines(taken)])
-    assert [e["id"] for e in hook.events] == [x["event"]["id"] for x in lines(taken)]
+    wait_for(lambda: [e["id"] for e in hook.events] == [x["event"]["id"] for x in lines(taken)], 10,
+             "both to have the same")
     issued = hook.of("credential.issued")[0]
     assert issued["object"]["name"] == "www.test.example" and issued["data"]["generation"] == 1
     assert issued["domain"] == "test.example" and issued["data"]["new_key"] is True
@@ -120,9 +121,9 @@ def test_command_and_webhook(domain, receiver):
         assert "www.test.example" not in " ".join(one["env"].values())
         assert "correct horse" not in json.dumps(one)
     # The same in the list, and nothing is behind.
-    listed = domain.json("events")
-    assert [e["id"] for e in hook.events] == [e["id"] for e in listed["events"]][-len(hook.events):]
-    assert {r["name"]: r["behind"] for r in listed["receivers"]} == {"script": 0, "hook": 0}
+    wait_for(lambda: [r["behind"] for r in domain.json("events")["receivers"]] == [0, 0], 10, "both to be done")
+    listed = domain.json("events")["events"]
+    assert [e["id"] for e in hook.events] == [e["id"] for e in listed][-len(hook.events):]
 
 
 def test_receiver_down_and_back(domain, receiver):
@@ -201,7 +202,7 @@ def test_hostile_receiver(domain, receiver, mode):
     bad.mode = "plain"
     wait_for(lambda: len(bad.of("credential.issued")) == 3, 60, "the bad one to get all")
     fits(bad.events)
-    assert [e["id"] for e in good.events] == [e["id"] for e in bad.events]
+    wait_for(lambda: [e["id"] for e in good.events] == [e["id"] for e in bad.events], 10, "both to have the same")
 
 
 def test_commands_that_misbehave(domain):
