@@ -58,10 +58,6 @@ expose_lost(const struct flow_op *op, const struct index_record *now, struct exp
 
 /* --- everything that a node could open --- */
 
-/* Of one mutation; several that change meanwhile make it smaller. */
-#define BATCH_RECORDS ((size_t)256)
-#define BATCH_BYTES (1024 * 1024)
-
 /* One batch after the other, until each credential has been looked at. */
 struct exposing {
 	struct flow *flow;
@@ -73,22 +69,12 @@ struct exposing {
 	 * is none of those that were meant.
 	 */
 	struct map *noted;
-	struct id batch[BATCH_RECORDS];
+	struct id batch[EXPOSED_BATCH_MOST];
 	size_t batch_count;
 	uint64_t total;
 	struct commit_result commit;
 	flow_done_cb *done;
 	void *arg;
-};
-
-struct batch {
-	struct flow_op *op;
-	struct exposure_list *list;
-	struct mutation *m; /* NULL: only ask whether there is anything */
-	size_t bytes;
-	bool found;
-	int status;
-	struct err *err;
 };
 
 static const struct id *
@@ -98,48 +84,22 @@ node_of(const struct flow_op *op)
 }
 
 static bool
-note(const struct flow_op *op, const struct index_record *c, struct exposure_list *list)
+note(void *arg, const struct index_record *c, struct exposure_list *list)
 {
+	struct flow_op *op = arg;
 	const struct exposure who = {.node = op->in.record,
 	    .name = op->in.name,
 	    .why = op->in.why,
 	    .replace = !op->in.keep_key};
+	struct exposing *x = op->in.exposing;
 
-	exposure_list_init(list, c->credential->exposed);
+	if (map_get(x->noted, c->id.bytes, ID_LEN) != NULL)
+		return false;
 	if (node_of(op) != NULL)
 		index_expose_reader(op->flow->index, c, &who, list);
 	if (!op->in.keep_key)
 		exposure_want(list, node_of(op), op->in.name);
 	return list->changed;
-}
-
-static bool
-on_credential(void *arg, const struct index_record *c)
-{
-	struct batch *b = arg;
-
-	struct exposing *x = b->op->in.exposing;
-
-	if (map_get(x->noted, c->id.bytes, ID_LEN) != NULL || !note(b->op, c, b->list))
-		return true;
-	b->found = true;
-	if (b->m == NULL)
-		return false;
-	x->batch[x->batch_count++] = c->id;
-	b->status = index_draft_exposed(c, b->list, b->m, b->err);
-	if (b->status < 0)
-		return false;
-	b->bytes += b->m->drafts[b->m->count - 1].public_part->len;
-	return b->m->count < (BATCH_RECORDS >> b->op->attempts) && b->bytes < BATCH_BYTES;
-}
-
-static void
-walk(struct batch *b)
-{
-	b->list = mem_zalloc(sizeof(*b->list));
-	index_each(b->op->flow->index, KIND_CREDENTIAL, on_credential, b);
-	mem_free(b->list);
-	b->list = NULL;
 }
 
 static bool
@@ -165,14 +125,19 @@ warn_reader(struct flow_op *op)
 		    op->in.name, count, op->in.name);
 }
 
+static struct exposed_batch
+batch_of(struct flow_op *op)
+{
+	return (struct exposed_batch){.note = note, .arg = op, .attempts = op->attempts};
+}
+
 static int
 look_expose(struct flow_op *op, struct err *err)
 {
-	struct batch b = {.op = op};
+	const struct exposed_batch b = batch_of(op);
 
 	(void)err;
-	walk(&b);
-	op->unchanged = !b.found;
+	op->unchanged = !index_exposed_due(op->flow->index, &b);
 	op->number = 0;
 	warn_reader(op);
 	return 0;
@@ -181,14 +146,15 @@ look_expose(struct flow_op *op, struct err *err)
 static int
 mutation_expose(struct flow_op *op, struct mutation *m, struct err *err)
 {
-	struct batch b = {.op = op, .m = m, .err = err};
+	const struct exposed_batch b = batch_of(op);
+	struct exposing *x = op->in.exposing;
+	int rc = index_draft_exposed_batch(op->flow->index, &b, m, err);
 
-	op->in.exposing->batch_count = 0;
-	walk(&b);
 	op->number = m->count;
-	if (b.status == 0 && m->count == 0)
-		return err_set(err, ERR_CONFLICT, "all of them have been noted meanwhile");
-	return b.status;
+	x->batch_count = m->count;
+	for (size_t i = 0; i < m->count; i++)
+		x->batch[i] = m->drafts[i].id;
+	return rc;
 }
 
 const struct flow_op_type flow_op_expose = {"cert.exposed", look_expose, NULL, mutation_expose};

@@ -189,6 +189,22 @@ void index_readable_by(const struct index *ix, const struct id *node, index_each
 const char *index_gone_name(const struct index *ix, const struct id *id);
 /* Whether a NODE that is gone was called so, as far as its tombstone is there. */
 bool index_was_node(const struct index *ix, const char *name);
+/*
+ * Notes in many credentials, a mutation at a time: those that via can open (NULL: all there are)
+ * and for which note makes another list of what they say (false: it is as it was).
+ */
+#define EXPOSED_BATCH_MOST ((size_t)256)
+struct exposed_batch {
+	const struct id *via;
+	bool (*note)(void *arg, const struct index_record *credential, struct exposure_list *list);
+	void *arg;
+	unsigned attempts; /* that met a change: the batch is smaller then */
+};
+/* Whether any of them is to be changed. */
+bool index_exposed_due(const struct index *ix, const struct exposed_batch *b);
+/* The next of them, ERR_CONFLICT when there is none any more. */
+NODISCARD int index_draft_exposed_batch(
+    const struct index *ix, const struct exposed_batch *b, struct mutation *m, struct err *err);
 /* The next version of a CREDENTIAL, with another list and else as it is. */
 NODISCARD int index_draft_exposed(const struct index_record *credential,
     const struct exposure_list *list, struct mutation *m, struct err *err);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BATCH_BYTES (1024 * 1024)
+
 /* Keys of superseded generations that count as well: those that can be served again. */
 #define OTHERS_COUNTED 3
 
@@ -252,4 +254,66 @@ index_draft_exposed(const struct index_record *credential, const struct exposure
 		d->access[d->access_count++] = credential->access.items[i];
 	p.exposed = exposure_list_items(list);
 	return wire_credential_public_encode(&p, d->public_part, err);
+}
+
+/* --- many of them --- */
+
+struct batch_walk {
+	const struct exposed_batch *batch;
+	struct exposure_list *list;
+	struct mutation *m; /* NULL: only ask whether there is anything */
+	size_t bytes;
+	bool found;
+	int status;
+	struct err *err;
+};
+
+static bool
+on_batch(void *arg, const struct index_record *c)
+{
+	struct batch_walk *w = arg;
+
+	exposure_list_init(w->list, c->credential->exposed);
+	if (!w->batch->note(w->batch->arg, c, w->list))
+		return true;
+	w->found = true;
+	if (w->m == NULL)
+		return false;
+	w->status = index_draft_exposed(c, w->list, w->m, w->err);
+	if (w->status < 0)
+		return false;
+	w->bytes += w->m->drafts[w->m->count - 1].public_part->len;
+	return w->m->count < (EXPOSED_BATCH_MOST >> w->batch->attempts) && w->bytes < BATCH_BYTES;
+}
+
+static void
+walk_batch(const struct index *ix, struct batch_walk *w)
+{
+	w->list = mem_zalloc(sizeof(*w->list));
+	if (w->batch->via != NULL)
+		index_readable_via(ix, w->batch->via, on_batch, w);
+	else
+		index_each(ix, KIND_CREDENTIAL, on_batch, w);
+	mem_free(w->list);
+}
+
+bool
+index_exposed_due(const struct index *ix, const struct exposed_batch *b)
+{
+	struct batch_walk w = {.batch = b};
+
+	walk_batch(ix, &w);
+	return w.found;
+}
+
+int
+index_draft_exposed_batch(
+    const struct index *ix, const struct exposed_batch *b, struct mutation *m, struct err *err)
+{
+	struct batch_walk w = {.batch = b, .m = m, .err = err};
+
+	walk_batch(ix, &w);
+	if (w.status == 0 && m->count == 0)
+		return err_set(err, ERR_CONFLICT, "all of them have been noted meanwhile");
+	return w.status;
 }
