@@ -193,7 +193,7 @@ bool index_was_node(const struct index *ix, const char *name);
  * Notes in many credentials, a mutation at a time: those that via can open (NULL: all there are)
  * and for which note makes another list of what they say (false: it is as it was).
  */
-#define EXPOSED_BATCH_MOST ((size_t)256)
+#define EXPOSED_BATCH_MOST ((size_t)1024)
 struct exposed_batch {
 	const struct id *via;
 	bool (*note)(void *arg, const struct index_record *credential, struct exposure_list *list);

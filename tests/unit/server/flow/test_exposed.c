@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #define WWW "www.example.org"
-#define MANY 600 /* more than one mutation notes */
+#define MANY 1200 /* more than one mutation notes */
 
 static const char *const web1[] = {"web1", NULL};
 static const char *const both[] = {"web1", "web2", NULL};
