@@ -9,6 +9,7 @@ struct change_body {
 	bool has_issuer, has_subject, has_profile, has_new_key, new_key, has_stale_after;
 	int issuer, profile;
 	int64_t lifetime, renew_percent, stale_after;
+	struct export_body export;
 };
 
 static const char *const issuers[] = {"micro", "manual", NULL};
@@ -48,6 +49,7 @@ static const struct json_field fields[] = {
 	.min = 0,
 	.max = FLOW_LIFETIME_MOST,
 	GIVEN(has_stale_after)},
+    EXPORT_FIELD(struct change_body),
 };
 
 static int
@@ -68,12 +70,15 @@ handle_cert_change(struct httpd_request *req, void *arg)
 {
 	struct api *a = OBJ_CAST(struct api, arg, API_MAGIC);
 	struct answer *op = answer_new(a, req);
+	struct export_wanted export = {.bytes = NULL};
 	struct change_body b = {.issuer = 0};
 	struct err err;
 	int r = api_decode(req, fields, ARRAY_LEN(fields), &b, &err);
 
 	if (r == 0)
 		r = check_body(&b, &err);
+	if (r == 0)
+		r = export_decode(&b.export, &export, &err);
 	if (r == 0) {
 		const struct credential_change change = {.name = httpd_param(req, "name"),
 		    .add = api_texts(&b.add),
@@ -91,11 +96,13 @@ handle_cert_change(struct httpd_request *req, void *arg)
 		    .new_key = b.new_key,
 		    .has_stale_after = b.has_stale_after,
 		    .stale_after = b.stale_after,
+		    .export = export_of(&export),
 		    .author = api_author(req)};
 
 		r = flow_credential_change(a->p.flow, &change, answer_on_flow, op, &err);
 	}
 	json_release(fields, ARRAY_LEN(fields), &b);
+	export_wanted_fini(&export);
 	answer_started(op, r, &err);
 }
 

@@ -1,6 +1,7 @@
 /* What is wanted of a credential, changed. */
 
 #include "server/cli/commands.h"
+#include "server/cli/export.h"
 
 #include "common/base/str.h"
 
@@ -35,7 +36,6 @@ put_body(const struct cli *c, struct json_writer *w)
 		cli_put_option(c, w, "renew_percent", "renew-percent");
 	if (cli_flag(c, "new-key") || cli_flag(c, "keep-key"))
 		json_put_bool(w, "new_key", cli_flag(c, "new-key"));
-	json_put_end(w);
 }
 
 static int
@@ -54,22 +54,32 @@ run_change(struct cli *c, struct err *err)
 {
 	AUTO(mem_freep)
 	char *path = cli_path("/v1/certs/%s/change", c->words[0], NULL);
+	struct export_session export = {.password = NULL};
 	struct buf body = BUF_INIT(256 * 1024);
 	struct json_writer w = JSON_WRITER(&body);
 	AUTO(json_freep)
 	struct json *reply = NULL;
+	bool asked = false;
 	int r = check_options(c, err);
 
+	if (r == 0)
+		r = export_prepare(c, &asked, err);
 	if (r < 0)
 		return r;
 	put_body(c, &w);
-	r = cli_call(c, "POST", path, &body, &reply, err);
+	/* Another key type is what takes a new key. */
+	r = export_session_ask(c, c->words[0],
+	    cli_flag(c, "key-type") ? EXPORT_NEW_KEY : EXPORT_IF_ASKED, asked, &export, &w, err);
+	json_put_end(&w);
+	if (r == 0)
+		r = cli_call(c, "POST", path, &body, &reply, err);
 	buf_fini(&body);
-	if (r < 0 || !json_flag(reply, "unchanged"))
-		return r < 0 ? r : cli_wait_served(c, reply, "is changed", err);
-	if (!cli_json(c, reply))
+	if (r == 0 && !json_flag(reply, "unchanged"))
+		r = cli_wait_served(c, reply, "is changed", err);
+	else if (r == 0 && !cli_json(c, reply))
 		cli_printf(c, "credential %s is like that already\n", json_text(reply, "name"));
-	return 0;
+	export_session_fini(c, &export);
+	return r;
 }
 
 static const struct cli_option change_options[] = {
@@ -85,6 +95,8 @@ static const struct cli_option change_options[] = {
     {"renew-percent", "NUMBER", "Renew when so much of the lifetime is left."},
     {"new-key", NULL, "From now on a new key at each renewal."},
     {"keep-key", NULL, "From now on the same key at renewals."},
+    CLI_EXPORT_OPTIONS,
+    {"no-export", NULL, "Ask for no export password: the new key cannot be exported."},
     {"stale-after", "DURATION", "A node without news for so long stops serving it; 0s: never."},
     CLI_WAIT_OPTIONS,
 };

@@ -47,7 +47,7 @@ NODISCARD int export_session_put(const struct export_session *s, struct json_wri
  * is exportable, is going to get a new key, and somebody is at the terminal (--no-export: not
  * then).
  */
-enum export_when { EXPORT_IF_NEW_KEY, EXPORT_NEW_KEY };
+enum export_when { EXPORT_IF_ASKED, EXPORT_IF_NEW_KEY, EXPORT_NEW_KEY };
 NODISCARD int export_session_ask(struct cli *c, const char *name, enum export_when when, bool asked,
     struct export_session *s, struct json_writer *w, struct err *err);
 /* Before the first request of such a command: its options, and locked memory if it may need some.

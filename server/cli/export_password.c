@@ -170,8 +170,8 @@ wants_password(const struct cli *c, const struct json *cert, enum export_when wh
 	    json_flag(cert, "new_key") ||
 	    (json_number(cert, "generation") == 0 && !json_flag(cert, "csr"));
 
-	if (asked)
-		return true;
+	if (asked || when == EXPORT_IF_ASKED)
+		return asked;
 	return new_key && (str_equal(export, "yes") || str_equal(export, "waiting"));
 }
 
@@ -186,7 +186,8 @@ export_session_ask(struct cli *c, const char *name, enum export_when when, bool 
 	struct id credential;
 	int r;
 
-	if (!asked && (cli_flag(c, "no-export") || !isatty(STDIN_FILENO)))
+	if (!asked &&
+	    (when == EXPORT_IF_ASKED || cli_flag(c, "no-export") || !isatty(STDIN_FILENO)))
 		return 0;
 	r = cli_call(c, "GET", path, NULL, &cert, err);
 	if (r < 0 || !wants_password(c, cert, when, asked))

@@ -192,6 +192,7 @@ struct credential_change {
 	bool has_new_key, new_key; /* at each renewal */
 	bool has_stale_after;
 	int64_t stale_after;
+	const struct flow_export *export; /* NULL: none; else with a new key */
 	const char *author;
 };
 NODISCARD int flow_credential_change(struct flow *f, const struct credential_change *change,
@@ -248,7 +249,6 @@ struct export_spec {
 };
 NODISCARD int flow_credential_export(
     struct flow *f, const struct export_spec *spec, flow_done_cb *done, void *arg, struct err *err);
-
 /* The credential and all its generations. */
 NODISCARD int flow_credential_delete(struct flow *f, const char *name, const char *author,
     flow_done_cb *done, void *arg, struct err *err);

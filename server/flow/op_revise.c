@@ -8,6 +8,7 @@
 #include "common/model/names.h"
 #include "common/model/state.h"
 #include "server/flow/answer.h"
+#include "server/flow/export.h"
 #include "server/flow/flow_priv.h"
 
 #include <string.h>
@@ -243,6 +244,11 @@ look_change(struct flow_op *op, struct err *err)
 	active = index_active(op->flow->index, c);
 	op->not_after = active != NULL ? active->generation->not_after : 0;
 	look_access(op, c->access);
+	if (op->in.has_export && (!r->makes || is_draft))
+		return err_set(err, ERR_INVALID,
+		    "this change makes no new key, which an export password would be for: "
+		    "'certherd cert renew %.100s --exportable'",
+		    c->name);
 	if (!r->makes || is_draft) {
 		/* What is there goes on: the one in force, and the one that waits. */
 		op->number = active != NULL ? active->generation->number : 0;
@@ -324,7 +330,11 @@ take_change(struct flow_op *op, const struct credential_change *given, struct er
 		rc = flow_check_fraction(given->fraction_percent, err);
 	if (rc < 0)
 		return rc;
+	rc = export_take(op, given->export, err);
+	if (rc < 0)
+		return rc;
 	*change = *given;
+	change->export = NULL; /* the caller's; op->in has it */
 	change->add = flow_op_texts(op, given->add);
 	change->remove = flow_op_texts(op, given->remove);
 	change->key_type = flow_op_text(op, given->key_type);

@@ -289,6 +289,13 @@ def test_marked(pair):
     assert public_pem((pair.folder / "c.pem").read_bytes()) == served_key(pair)
     pair.cli("cert", "rekey", NAME)
     assert show(pair)["export"] == "lapsed"
+    # Another key type is a new key as well.
+    pair.cli("cert", "change", NAME, "--key-type", "ec-p384", "--export-password-file", word(pair))
+    export(pair, NAME, "--out", pair.folder / "d.pem")
+    assert public_pem((pair.folder / "d.pem").read_bytes()) == served_key(pair)
+    refused = pair.cli("cert", "change", NAME, "--lifetime", "30d", "--export-password-file",
+                       word(pair), status=None)
+    assert refused.status != 0 and "--exportable" in refused.err, refused
     # What was printed once is nowhere else.
     for log in pair.logs.rglob("*"):
         assert password not in log.read_text(errors="replace")
