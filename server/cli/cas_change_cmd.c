@@ -12,6 +12,7 @@
 
 #include <string.h>
 #include <time.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* --- change, enable, disable, default --- */
@@ -135,12 +136,16 @@ put_out(struct cli *c, struct span bytes, bool der, struct err *err)
 {
 	const char *file = cli_option(c, "out");
 
-	if (file != NULL)
+	if (file != NULL && !str_equal(file, "-"))
 		return file_write_atomic(file, 0644, bytes, err);
 	if (der && isatty(STDOUT_FILENO))
 		return err_set(err, ERR_INVALID,
 		    "DER is nothing for a terminal: --out FILE writes it to a file");
-	buf_put_span(&c->out, bytes);
+	/* What is printed for people loses its control characters. */
+	if (der && (fwrite(bytes.data, 1, bytes.len, stdout) != bytes.len || fflush(stdout) != 0))
+		return err_set(err, ERR_IO, "cannot write to standard output");
+	if (!der)
+		buf_put_span(&c->out, bytes);
 	return buf_error(&c->out, "output", err);
 }
 
@@ -265,7 +270,7 @@ static const struct cli_option export_options[] = {
     {"format", "FORMAT", "pem (default) or der."},
     {"chain", NULL, "The certificates above it, too."},
     {"crl", NULL, "Its revocation list instead."},
-    {"out", "FILE", "Into a file."},
+    {"out", "FILE", "Into a file; - is standard output, as without it."},
 };
 
 static const struct cli_option revoke_options[] = {

@@ -3,12 +3,13 @@ the http ports of replicas, under the addresses that stand in the leaves."""
 
 import re
 import ssl
+import subprocess
 import urllib.error
 import urllib.request
 
 import pytest
 from domain import free_port
-from process import wait_for
+from process import program, wait_for
 from records import openssl
 
 NAME = "www.test.example"
@@ -148,6 +149,10 @@ def test_compromised_key(pki):
     listed = domain.json("ca", "show", "default")["crl"]
     assert listed["entries"] == 2
     reasons = domain.cli("ca", "export", "default", "--crl").out
+    assert domain.cli("ca", "export", "default", "--crl", "--out", "-").out == reasons
+    assert subprocess.run([program("certherd"), "ca", "export", "default", "--crl", "--format", "der",
+                           "--data", domain.data], capture_output=True, check=True).stdout == \
+        ssl.PEM_cert_to_DER_cert(reasons.replace("X509 CRL", "CERTIFICATE")), "also through a pipe"
     shown = openssl("crl", "-noout", "-text", stdin=reasons.encode()).stdout.decode()
     assert shown.count("Key Compromise") == 2
     refused = domain.cli("cert", "activate", NAME, "1", status=1).err
