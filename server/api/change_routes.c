@@ -58,7 +58,9 @@ check_body(const struct change_body *b, struct err *err)
 	if (b->add.count + b->remove.count == 0 && b->key_type == NULL && b->ca == NULL &&
 	    !b->has_issuer && !b->has_subject && !b->has_profile && b->lifetime == 0 &&
 	    b->renew_percent == 0 && !b->has_new_key && !b->has_stale_after)
-		return err_set(err, ERR_INVALID, "nothing is said of what is to be changed");
+		return err_set(err, ERR_INVALID,
+		    "nothing is said of what is to be changed: 'certherd cert change --help' lists "
+		    "what can be");
 	if (b->stale_after > 0 && b->stale_after < 60)
 		return err_set(err, ERR_LIMIT,
 		    "the member 'stale_after' is a minute at least, or 0s for never");

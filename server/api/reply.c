@@ -76,6 +76,11 @@ api_fail(struct httpd_request *req, const struct err *err)
 	const char *hint =
 	    strstr(err->text, "'certherd ") == NULL ? hint_of(err->code, httpd_path(req)) : NULL;
 
+	/* Most conflicts are refusals for good: only what has moved meanwhile can be tried again.
+	 */
+	if (err->code == ERR_CONFLICT && strstr(err->text, "meanwhile") == NULL)
+		hint = NULL;
+
 	json_put_object(&w, NULL);
 	json_put_object(&w, "error");
 	json_put_text(&w, "code", err_name(err->code));

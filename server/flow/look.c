@@ -87,7 +87,11 @@ look_ca_of(struct flow_op *op, const struct credential_public *c, const struct i
 		return look_ca(op, NULL, out, err);
 	if (c->issuer != ISSUER_MICRO)
 		return err_set(err, ERR_INVALID,
-		    "its certificates come from '%s', which this server does not ask by itself",
+		    "its certificates come from '%s', which this server does not ask by itself: "
+		    "'certherd cert "
+		    "change --issuer' has them made here or by a CSR, 'certherd cert import "
+		    "--replace' takes in "
+		    "another",
 		    issuer_type_name(c->issuer));
 	ca = index_of_kind(op->flow->index, KIND_CA, &c->issuer_record);
 	if (ca == NULL)

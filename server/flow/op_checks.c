@@ -29,7 +29,9 @@ look_change(const struct flow_op *op, struct texts old, struct new_checks *out, 
 	out->count = 0;
 	for (size_t i = 0; i < op->in.remove.count; i++)
 		if (!has_text(old, op->in.remove.items[i], &at))
-			return err_set(err, ERR_NOTFOUND, "'%.150s' is not checked at '%.250s'",
+			return err_set(err, ERR_NOTFOUND,
+			    "'%.150s' is not checked at '%.250s'; 'certherd cert checks' shows "
+			    "where",
 			    op->in.name, op->in.remove.items[i]);
 	for (size_t i = 0; i < old.count && out->count < LIMIT_CHECKS; i++)
 		if (!has_text(op->in.remove, old.items[i], &at))
