@@ -80,6 +80,7 @@ put_cert(const struct api *a, struct json_writer *w, const struct index_record *
 		json_put_text(w, "preferred_root", c->preferred_root);
 	json_put_text(w, "state", api_state(a, r));
 	json_put_bool(w, "csr", c->has_pending);
+	json_put_bool(w, "submitted", c->has_pending && c->state == CREDENTIAL_SUBMITTED);
 	json_put_text(w, "export", export_state_name(index_export_state(a->p.index, r)));
 	if (c->error != NULL && c->error[0] != '\0') {
 		json_put_text(w, "error", c->error);

@@ -55,10 +55,11 @@ take_rows(void *arg, const struct json *page)
 		cli_table_name(t, json_text(cert, "name"));
 		/* A CSR may wait for a certificate that is in force still. */
 		cli_table_printf(t, "%s%s", json_text(cert, "state"),
-		    json_flag(cert, "csr") && !str_equal(json_text(cert, "state"), "waiting") &&
-			    !str_equal(json_text(cert, "state"), "submitted")
-			? ", csr"
-			: "");
+		    !json_flag(cert, "csr") || str_equal(json_text(cert, "state"), "waiting") ||
+			    str_equal(json_text(cert, "state"), "submitted")
+			? ""
+			: json_flag(cert, "submitted") ? ", submitted"
+						       : ", csr");
 		cli_table_text(t, json_text(json_member(cert, "health"), "grade"));
 		if (json_number(cert, "generation") > 0)
 			cli_table_printf(t, "%lld", (long long)json_number(cert, "generation"));
@@ -320,9 +321,10 @@ run_show(struct cli *c, struct err *err)
 	}
 	if (json_flag(cert, "csr"))
 		cli_printf(c,
-		    "%-14swaits for its certificate: 'certherd cert csr' prints it, 'certherd cert "
-		    "paste' takes the answer\n",
-		    "csr");
+		    "%-14s%s: 'certherd cert csr' prints it, 'certherd cert paste' takes the "
+		    "answer\n",
+		    "csr",
+		    json_flag(cert, "submitted") ? "is with its CA" : "waits for its certificate");
 	put_line(c, "key", json_text(cert, "key_type"));
 	put_line(c, "profile", json_text(cert, "profile"));
 	if (json_count(json_member(cert, "subject")) > 0)
