@@ -121,6 +121,11 @@ take_error(struct cli *c, int status, const struct json *root, struct err *err)
 
 	if (*json_text(error, "hint") != '\0')
 		cli_hint(c, "%s", plain(hint, sizeof(hint), json_text(error, "hint")));
+	else if (status == 404 &&
+	    str_equal(json_text(error, "text"), "there is nothing at this address"))
+		cli_hint(c,
+		    "the server does not know what this command asks for: it is older. Start "
+		    "the new certherd-server; 'certherd status' shows which one runs");
 	if (*json_text(error, "text") == '\0')
 		return err_set(err, ERR_PROTO, "the server answers with status %d", status);
 	code = err_set(err, (enum err_code)(code != 0 ? code : ERR_PROTO), "%s",

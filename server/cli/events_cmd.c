@@ -2,10 +2,13 @@
 
 #include "server/cli/commands.h"
 
+#include "common/base/num.h"
+
 #include <time.h>
 
 #define TEST_WAIT_MS 10000
 #define TEST_LOOK_MS 50
+#define SHOWN_MAX 1000
 
 static void
 put_receivers(struct cli *c, const struct json *reply)
@@ -15,8 +18,9 @@ put_receivers(struct cli *c, const struct json *reply)
 
 	if (json_count(list) == 0)
 		cli_printf(c,
-		    "\nNobody is told: no section events is in the server's "
-		    "configuration, see certherd-server.conf(5).\n");
+		    "%sNobody is told: no section events is in the server's "
+		    "configuration, see certherd-server.conf(5).\n",
+		    c->out.len > 0 ? "\n" : "");
 	for (size_t i = 0; i < json_count(list); i++) {
 		const struct json *s = json_item(list, i);
 
@@ -48,6 +52,18 @@ list_path(const struct cli *c)
 
 	return limit != NULL ? cli_path("/v1/events?limit=%s", limit, NULL)
 			     : mem_strdup("/v1/events");
+}
+
+static int
+check_limit(const struct cli *c, struct err *err)
+{
+	const char *limit = cli_option(c, "limit");
+	uint64_t number;
+
+	if (limit == NULL || (num_parse_u64(limit, 1, SHOWN_MAX, &number, err) == 0))
+		return 0;
+	(void)!err_wrap(err, "option --limit");
+	return err->code = ERR_INVALID;
 }
 
 static int
@@ -137,10 +153,10 @@ static int
 run_events(struct cli *c, struct err *err)
 {
 	struct follow f = {.c = c, .shown = -1};
-	int r;
+	int r = check_limit(c, err);
 
-	if (!cli_flag(c, "follow"))
-		return run_list(c, err);
+	if (r < 0 || !cli_flag(c, "follow"))
+		return r < 0 ? r : run_list(c, err);
 	r = cli_stream(c, "/v1/watch?events=1", on_line, &f, err);
 	if (f.failed) {
 		*err = f.err;

@@ -129,12 +129,19 @@ take_json(void *arg, const struct json *x)
 static int
 put_table(struct cli *c, const char *node, struct err *err)
 {
+	AUTO(mem_freep)
+	char *none = NULL;
 	struct cli_table t;
 	int r;
 
 	cli_table_begin(&t, headings);
 	r = each_exposure(c, node, take_row, &t, err);
-	cli_table_end(c, &t, "Nobody knows a key without having access to it.");
+	if (*node != '\0')
+		none = mem_printf("Of '%s' it is not known that it knows a key without having "
+				  "access to it.",
+		    node);
+	cli_table_end(
+	    c, &t, none != NULL ? none : "Nobody knows a key without having access to it.");
 	return r;
 }
 

@@ -3,7 +3,7 @@
 #include "server/cli/commands.h"
 
 static void
-put_rows(struct cli_table *t, const struct json *list)
+put_rows(struct cli_table *t, const struct json *list, bool with_names)
 {
 	char time[CLI_TIME_MAX];
 
@@ -15,29 +15,54 @@ put_rows(struct cli_table *t, const struct json *list)
 		    *json_text(g, "retires") != '\0' ? ", to be revoked" : "");
 		cli_table_text(t, cli_time(g, "not_before", time));
 		cli_table_text(t, cli_time(g, "not_after", time));
-		cli_table_text(t, cli_time(g, "kept_until", time));
-		cli_table_printf(t, "%s %.16s", json_text(g, "key_type"), json_text(g, "key"));
+		cli_table_printf(t, "%.10s", cli_time(g, "kept_until", time));
+		cli_table_printf(t, "%s %.8s", json_text(g, "key_type"), json_text(g, "key"));
 		cli_table_printf(t, "%.16s", json_text(g, "fingerprint"));
-		cli_table_names(t, json_member(g, "names"));
+		if (with_names)
+			cli_table_names(t, json_member(g, "names"));
 	}
+}
+
+/* Names of all generations are worth a wide column only where they differ. */
+static bool
+names_differ(const struct json *list)
+{
+	const struct json *first = json_member(json_item(list, 0), "names");
+
+	for (size_t i = 1; i < json_count(list); i++) {
+		const struct json *names = json_member(json_item(list, i), "names");
+
+		if (json_count(names) != json_count(first))
+			return true;
+		for (size_t k = 0; k < json_count(names); k++)
+			if (!str_equal(json_value_text(json_item(names, k)),
+				json_value_text(json_item(first, k))))
+				return true;
+	}
+	return false;
 }
 
 static int
 run_generations(struct cli *c, struct err *err)
 {
-	static const char *const headings[] = {"GENERATION", "STATE", "FROM", "UNTIL", "KEPT UNTIL",
-	    "KEY", "FINGERPRINT", "NAMES", NULL};
+	const char *headings[] = {
+	    "GENERATION", "STATE", "FROM", "UNTIL", "KEPT UNTIL", "KEY", "FINGERPRINT", NULL, NULL};
 	AUTO(mem_freep)
 	char *path = cli_path("/v1/certs/%s/generations", c->words[0], NULL);
 	AUTO(json_freep)
 	struct json *reply = NULL;
+	const struct json *list;
 	struct cli_table t;
+	bool with_names;
 	int r = cli_call(c, "GET", path, NULL, &reply, err);
 
 	if (r < 0 || cli_json(c, reply))
 		return r;
+	list = json_member(reply, "generations");
+	with_names = names_differ(list);
+	headings[ARRAY_LEN(headings) - 2] = with_names ? "NAMES" : NULL;
 	cli_table_begin(&t, headings);
-	put_rows(&t, json_member(reply, "generations"));
+	put_rows(&t, list, with_names);
 	cli_table_end(c, &t, "There is no certificate yet, nor a CSR for one.");
 	return 0;
 }

@@ -52,7 +52,8 @@ cli_put_checks(struct cli *c, const struct json *cert)
 
 	if (json_count(list) == 0)
 		return;
-	cli_printf(c, "\n");
+	if (c->out.len > 0)
+		cli_printf(c, "\n");
 	cli_table_begin(&t, headings);
 	for (size_t i = 0; i < json_count(list); i++)
 		put_result(&t, json_item(list, i));

@@ -243,7 +243,8 @@ judge(struct import *im, struct err *err)
 		    "mend what failed and repeat the command: what was imported is recognised");
 	return err_set(err,
 	    run->first.code == ERR_INVALID ? ERR_PARSE : (enum err_code)run->first.code,
-	    "%zu failed, the first: %.180s", run->failed, run->first.text);
+	    "%zu of %zu are not imported; each says above why", run->failed,
+	    run->failed + run->imported + run->unchanged);
 }
 
 static void

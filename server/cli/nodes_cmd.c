@@ -67,11 +67,15 @@ run_revoke_token(struct cli *c, struct err *err)
 	AUTO(json_freep)
 	struct json *reply = NULL;
 	int r = cli_call(c, "DELETE", path, NULL, &reply, err);
+	long long n;
 
 	if (r < 0 || cli_json(c, reply))
 		return r;
-	cli_printf(c, "%lld of the tokens are void: nobody can join with them any more\n",
-	    (long long)json_number(reply, "revoked"));
+	n = (long long)json_number(reply, "revoked");
+	if (n == 1)
+		cli_printf(c, "the token is void: nobody can join with it any more\n");
+	else
+		cli_printf(c, "%lld tokens are void: nobody can join with them any more\n", n);
 	return 0;
 }
 

@@ -179,6 +179,24 @@ find_command(struct cli *c, int argc, char **argv, bool help, int *used, struct 
 	return unknown_verb(c, noun, verb, err);
 }
 
+/* The option that was meant: misspelt, or with a word too few in front or behind. */
+static const char *
+near_option(const struct cli *c, const char *name, size_t len)
+{
+	AUTO(mem_freep)
+	char *typed = mem_printf("%.*s", (int)(len < 64 ? len : 64), name);
+
+	for (size_t i = 0; c->command != NULL && i < c->command->option_count; i++) {
+		const char *there = c->command->options[i].name;
+		const char *part = strlen(typed) >= 4 ? strstr(there, typed) : NULL;
+
+		if (is_near(typed, there) ||
+		    (part != NULL && (part == there || part[strlen(typed)] == '\0')))
+			return there;
+	}
+	return NULL;
+}
+
 static int
 take_option(struct cli *c, int argc, char **argv, int *at, struct err *err)
 {
@@ -189,7 +207,11 @@ take_option(struct cli *c, int argc, char **argv, int *at, struct err *err)
 	const char *value = equal != NULL ? equal + 1 : NULL;
 
 	if (o == NULL) {
-		if (c->command != NULL)
+		const char *near = str_starts(word, "--") ? near_option(c, name, len) : NULL;
+
+		if (near != NULL)
+			cli_hint(c, "did you mean --%s?", near);
+		else if (c->command != NULL)
 			cli_hint(c, "'certherd %s%s%s --help' lists the options", c->command->noun,
 			    c->command->verb != NULL ? " " : "",
 			    c->command->verb != NULL ? c->command->verb : "");

@@ -107,7 +107,7 @@ cli_table_end(struct cli *c, struct cli_table *t, const char *empty)
 		if (n > widths[i % t->columns])
 			widths[i % t->columns] = n;
 	}
-	if (!has_rows)
+	if (!has_rows && *empty != '\0')
 		cli_printf(c, "%s\n", empty);
 	for (size_t i = 0; i < t->count; i++) {
 		bool last = i % t->columns == t->columns - 1;

@@ -58,6 +58,8 @@ USAGE = {
     "too few words": ["cert", "show"],
     "too many words": ["cert", "show", "a", "b"],
     "flag with a value": ["cert", "list", "--json=yes"],
+    "an option alone": ["--data", "/nonexistent"],
+    "an option of nothing": ["--filter", "x", "cert", "list"],
 }
 
 
