@@ -3,6 +3,7 @@
  * straight into a new one: key bytes never lie on the common heap.
  */
 
+#include "common/crypto/sign.h"
 #include "common/wire/fields.h"
 #include "common/wire/public_wire.h"
 
@@ -250,4 +251,18 @@ export_purpose(const struct id *record, const struct hash *key)
 	memcpy(p.bytes, record->bytes, ID_LEN);
 	memcpy(p.bytes + ID_LEN, key->bytes, HASH_LEN);
 	return p;
+}
+
+int
+imported_key_purpose(
+    struct span certificate, struct span export_password, struct buf *out, struct err *err)
+{
+	struct hash hash;
+
+	buf_put_span(out, certificate);
+	if (export_password.len > 0) {
+		hash_of(export_password, &hash);
+		buf_put_span(out, SPAN(hash.bytes, HASH_LEN));
+	}
+	return buf_error(out, "what an imported key is for", err);
 }

@@ -100,7 +100,7 @@ NODISCARD int wire_export_key_decode(
  * What the command and the signer seal for each other: in the binding a nonce in place of the
  * record id, version 0, and one of these in place of a kind of records (docs/protocol/seals.md).
  */
-#define SEAL_IMPORTED_KEY 0x10001u /* PrivateKey; public part: the certificate, DER */
+#define SEAL_IMPORTED_KEY 0x10001u /* PrivateKey; public part: imported_key_purpose */
 /*
  * SealedPassword of a key to be; nonce: the id of its GENERATION; public part: the id of its
  * CREDENTIAL, or the certificate of a key that is taken in.
@@ -116,6 +116,14 @@ struct export_purpose {
 	uint8_t bytes[ID_LEN + HASH_LEN];
 };
 struct export_purpose export_purpose(const struct id *record, const struct hash *key);
+
+/*
+ * What an imported key is for: its certificate, DER, and, when it is to be exportable, SHA-256 of
+ * the sealed password behind it (empty: it is not). Anybody can seal a password to the managers;
+ * only whoever has the key says by this that it goes with the key.
+ */
+NODISCARD int imported_key_purpose(
+    struct span certificate, struct span export_password, struct buf *out, struct err *err);
 
 /* SealedPassword. reply_key (SPKI) may be empty; decoded it is borrowed from the payload. */
 NODISCARD int wire_password_encode(

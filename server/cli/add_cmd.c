@@ -33,7 +33,7 @@ put_export(struct cli *c, const struct export_session *s, struct json_writer *w,
 	if (cli_flag(c, "exportable") || s->password != NULL)
 		json_put_bool(w, "exportable", true);
 	id_random(&credential);
-	return export_session_put(s, w, &credential, SPAN(NULL, 0), err);
+	return export_session_put(s, w, &credential, err);
 }
 
 static int

@@ -37,11 +37,18 @@ NODISCARD int export_options(const struct cli *c, bool *asked, struct err *err);
 NODISCARD int export_session_begin(struct cli *c, const char *const *avoid, size_t avoid_count,
     const struct managers *managers, struct export_session *out, struct err *err);
 /*
- * Puts the member "export": the password sealed for a new generation of this credential, or of
- * (credential NULL) the one of this certificate. Nothing when nothing is asked for.
+ * Seals the password for a new generation of what it is bound to: the id of a credential, or the
+ * certificate of a key that is taken in. out stays empty when nothing is asked for.
  */
+NODISCARD int export_session_seal(const struct export_session *s, struct span bound,
+    struct id *generation, struct buf *out, struct err *err);
+/* Puts the member "export" (credential NULL: of a key that is taken in); nothing for an empty one.
+ */
+void export_session_write(struct json_writer *w, const struct id *credential,
+    const struct id *generation, struct span sealed);
+/* Both, for a new generation of this credential. */
 NODISCARD int export_session_put(const struct export_session *s, struct json_writer *w,
-    const struct id *credential, struct span certificate, struct err *err);
+    const struct id *credential, struct err *err);
 /*
  * The same for a new generation of a credential that there is. Asked for by an option, or when it
  * is exportable, is going to get a new key, and somebody is at the terminal (--no-export: not

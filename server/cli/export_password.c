@@ -121,33 +121,49 @@ export_session_begin(struct cli *c, const char *const *avoid, size_t avoid_count
 }
 
 int
-export_session_put(const struct export_session *s, struct json_writer *w,
-    const struct id *credential, struct span certificate, struct err *err)
+export_session_seal(const struct export_session *s, struct span bound, struct id *generation,
+    struct buf *out, struct err *err)
 {
-	struct span bound = credential != NULL ? SPAN(credential->bytes, ID_LEN) : certificate;
 	AUTO(secret_freep)
 	struct secret *payload = NULL;
-	AUTO(buf_freep)
-	struct buf *sealed = buf_new(LIMIT_SEALED);
-	char hex[ID_HEX_MAX];
-	struct id generation;
 	int r;
 
 	if (s->password == NULL)
 		return 0;
 	r = wire_password_encode(s->password, SPAN(NULL, 0), &payload, err);
-	if (r == 0)
-		r = managers_seal(
-		    &s->managers, SEAL_MAKE_EXPORT, bound, payload, &generation, sealed, err);
-	if (r < 0)
-		return r;
+	return r < 0
+	    ? r
+	    : managers_seal(&s->managers, SEAL_MAKE_EXPORT, bound, payload, generation, out, err);
+}
+
+void
+export_session_write(struct json_writer *w, const struct id *credential,
+    const struct id *generation, struct span sealed)
+{
+	char hex[ID_HEX_MAX];
+
+	if (sealed.len == 0)
+		return;
 	json_put_object(w, "export");
 	if (credential != NULL)
 		json_put_text(w, "credential", id_hex(credential, hex));
-	json_put_text(w, "generation", id_hex(&generation, hex));
-	json_put_base64(w, "password", buf_span(sealed));
+	json_put_text(w, "generation", id_hex(generation, hex));
+	json_put_base64(w, "password", sealed);
 	json_put_end(w);
-	return 0;
+}
+
+int
+export_session_put(const struct export_session *s, struct json_writer *w,
+    const struct id *credential, struct err *err)
+{
+	AUTO(buf_freep)
+	struct buf *sealed = buf_new(LIMIT_SEALED);
+	struct id generation;
+	int r = export_session_seal(s, SPAN(credential->bytes, ID_LEN), &generation, sealed, err);
+
+	if (r == 0)
+		export_session_write(w, credential, &generation, buf_span(sealed));
+	return r;
 }
 
 /* --- of a credential that there is --- */
@@ -201,7 +217,7 @@ export_session_ask(struct cli *c, const char *name, enum export_when when, bool 
 		r = export_session_begin(c, &name, 1, NULL, s, err);
 	if (r == 0)
 		r = id_parse(json_text(cert, "id"), &credential, err);
-	return r < 0 ? r : export_session_put(s, w, &credential, SPAN(NULL, 0), err);
+	return r < 0 ? r : export_session_put(s, w, &credential, err);
 }
 
 /* --- one that was made --- */

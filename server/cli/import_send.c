@@ -126,17 +126,30 @@ import_run_send(struct import_run *r, struct err *err)
 	return rc < 0 ? rc : collect(r, err);
 }
 
+/* A key as it goes to the server, and the password under which it may leave it again. */
+struct sealed_unit {
+	struct buf key, password;
+	struct id nonce, generation;
+};
+
 static int
-seal_unit(const struct import_run *r, const struct import_unit *u, struct id *nonce,
-    struct buf *out, struct err *err)
+seal_unit(const struct import_run *r, const struct import_unit *u, struct sealed_unit *out,
+    struct err *err)
 {
 	AUTO(secret_freep)
 	struct secret *payload = NULL;
-	int rc = wire_private_key_encode(u->key, &payload, err);
+	AUTO(buf_freep)
+	struct buf *purpose = buf_new(LIMIT_PUBLIC);
+	int rc = export_session_seal(r->export, u->certs[0], &out->generation, &out->password, err);
 
-	return rc < 0
-	    ? rc
-	    : managers_seal(r->managers, SEAL_IMPORTED_KEY, u->certs[0], payload, nonce, out, err);
+	/* The key says which password goes with it, so that nobody on the way adds his own. */
+	if (rc == 0)
+		rc = imported_key_purpose(u->certs[0], buf_span(&out->password), purpose, err);
+	if (rc == 0)
+		rc = wire_private_key_encode(u->key, &payload, err);
+	return rc < 0 ? rc
+		      : managers_seal(r->managers, SEAL_IMPORTED_KEY, buf_span(purpose), payload,
+			    &out->nonce, &out->key, err);
 }
 
 /* One import as an object of JSON. */
@@ -145,10 +158,10 @@ put_unit(const struct import_run *r, const struct import_unit *u, const char *na
     struct err *err)
 {
 	struct json_writer w = JSON_WRITER(out);
-	struct buf sealed = BUF_INIT(LIMIT_SEALED);
+	struct sealed_unit sealed = {
+	    .key = BUF_INIT(LIMIT_SEALED), .password = BUF_INIT(LIMIT_SEALED)};
 	char hex[ID_HEX_MAX];
-	struct id nonce;
-	int rc = seal_unit(r, u, &nonce, &sealed, err);
+	int rc = seal_unit(r, u, &sealed, err);
 
 	if (rc == 0) {
 		json_put_object(&w, NULL);
@@ -158,14 +171,15 @@ put_unit(const struct import_run *r, const struct import_unit *u, const char *na
 		for (size_t i = 0; i < u->cert_count; i++)
 			json_put_base64(&w, NULL, u->certs[i]);
 		json_put_end(&w);
-		json_put_text(&w, "nonce", id_hex(&nonce, hex));
-		json_put_base64(&w, "sealed", buf_span(&sealed));
+		json_put_text(&w, "nonce", id_hex(&sealed.nonce, hex));
+		json_put_base64(&w, "sealed", buf_span(&sealed.key));
 		if (cli_flag(r->c, "replace"))
 			json_put_bool(&w, "replace", true);
-		rc = export_session_put(r->export, &w, NULL, u->certs[0], err);
+		export_session_write(&w, NULL, &sealed.generation, buf_span(&sealed.password));
 		json_put_end(&w);
 	}
-	buf_fini(&sealed);
+	buf_fini(&sealed.key);
+	buf_fini(&sealed.password);
 	return rc;
 }
 

@@ -29,17 +29,26 @@ read_key(const struct secret *payload, struct pkey **out, struct err *err)
 	return 0;
 }
 
-/* The seal is bound to the certificate, so that main cannot put a key under another one. */
+/*
+ * The seal is bound to the certificate, so that main cannot put a key under another one, and to the
+ * export password or to there being none: main, which can seal one of its own, would else get the
+ * key by it.
+ */
 static int
 open_imported(struct signer_core *c, const struct signer_take_key *s, struct span leaf,
     struct pkey **out, struct err *err)
 {
-	const struct sealed_part part = {
-	    .ref = {s->nonce, 0}, .kind = SEAL_IMPORTED_KEY, .public_part = leaf, .sealed = s->key};
+	AUTO(buf_freep)
+	struct buf *purpose = buf_new(LIMIT_PUBLIC);
+	struct sealed_part part = {
+	    .ref = {s->nonce, 0}, .kind = SEAL_IMPORTED_KEY, .sealed = s->key};
 	AUTO(secret_freep)
 	struct secret *payload = NULL;
-	int r = core_open(c, &part, &payload, err);
+	int r = imported_key_purpose(leaf, s->export.password, purpose, err);
 
+	part.public_part = buf_span(purpose);
+	if (r == 0)
+		r = core_open(c, &part, &payload, err);
 	return r < 0 ? r : read_key(payload, out, err);
 }
 

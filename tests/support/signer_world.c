@@ -487,6 +487,24 @@ world_seal_foreign(const struct signer_world *w, uint32_t kind, struct span publ
 }
 
 void
+world_import_seal(const struct signer_world *w, struct world_import *i, struct span export_password)
+{
+	struct buf purpose = BUF_INIT(LIMIT_PUBLIC);
+	struct secret *pkcs8 = NULL, *payload = NULL;
+
+	must(pkey_to_pkcs8(i->key, &pkcs8, NULL), "import", NULL);
+	must(wire_private_key_encode(pkcs8, &payload, NULL), "import", NULL);
+	must(imported_key_purpose(cert_der(i->leaf), export_password, &purpose, NULL), "import",
+	    NULL);
+	buf_clear(&i->sealed);
+	world_seal_foreign(
+	    w, SEAL_IMPORTED_KEY, buf_span(&purpose), payload, &i->nonce, &i->sealed);
+	buf_fini(&purpose);
+	secret_free(pkcs8);
+	secret_free(payload);
+}
+
+void
 world_import_init(struct signer_world *w, const char *name, const char *key_type,
     const struct id *credential, struct world_import *out)
 {
@@ -494,7 +512,6 @@ world_import_init(struct signer_world *w, const char *name, const char *key_type
 	    .name_count = 1,
 	    .not_before = WORLD_NOW,
 	    .not_after = WORLD_NOW + 90 * DAY};
-	struct secret *pkcs8 = NULL, *payload = NULL;
 	struct generation_public g;
 	struct span chain[2];
 	enum key_type type;
@@ -514,10 +531,7 @@ world_import_init(struct signer_world *w, const char *name, const char *key_type
 	else
 		must(cert_issue_ca(out->key, "below", WORLD_NOW, WORLD_NOW + DAY, &out->leaf, NULL),
 		    "import", NULL);
-	must(pkey_to_pkcs8(out->key, &pkcs8, NULL), "import", NULL);
-	must(wire_private_key_encode(pkcs8, &payload, NULL), "import", NULL);
-	world_seal_foreign(
-	    w, SEAL_IMPORTED_KEY, cert_der(out->leaf), payload, &out->nonce, &out->sealed);
+	world_import_seal(w, out, SPAN(NULL, 0));
 	chain[0] = cert_der(out->leaf);
 	chain[1] = cert_der(out->ca);
 	g = (struct generation_public){.credential = *credential,
@@ -527,8 +541,6 @@ world_import_init(struct signer_world *w, const char *name, const char *key_type
 	    .not_before = WORLD_NOW,
 	    .not_after = WORLD_NOW + 90 * DAY};
 	must(wire_generation_public_encode(&g, &out->public_part, NULL), "import", NULL);
-	secret_free(pkcs8);
-	secret_free(payload);
 }
 
 void

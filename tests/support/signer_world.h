@@ -109,6 +109,9 @@ struct world_import {
 void world_import_init(struct signer_world *w, const char *name, const char *key_type,
     const struct id *credential, struct world_import *out);
 void world_import_fini(struct world_import *i);
+/* Seals its key anew, for this sealed export password; an empty one: not to be exported. */
+void world_import_seal(
+    const struct signer_world *w, struct world_import *i, struct span export_password);
 /* Seals a payload to the managers, as the command does. */
 void world_seal_foreign(const struct signer_world *w, uint32_t kind, struct span public_part,
     const struct secret *payload, struct id *nonce, struct buf *out);

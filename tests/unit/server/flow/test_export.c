@@ -321,6 +321,11 @@ test_imported(void **state)
 	FAILS(ERR_EXISTS, flow_credential_import(o->flow, &spec, office_on_flow, o, &o->err));
 	SAYS("--replace");
 	spec.replace = true;
+	/* A password that does not come with the key is of no use. */
+	FAILS(ERR_CRYPTO, flow_credential_import(o->flow, &spec, office_on_flow, o, &o->err));
+	world_import_seal(&o->world, &im, buf_span(&sealed));
+	spec.nonce = im.nonce;
+	spec.sealed = buf_span(&im.sealed);
 	OK(flow_credential_import(o->flow, &spec, office_on_flow, o, &o->err));
 	assert_int_equal(state_of(o), EXPORT_READY);
 	assert_int_equal(export(o, password), 0);

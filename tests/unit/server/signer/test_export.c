@@ -271,6 +271,19 @@ test_taken(void **state)
 	r.take_key.export = (struct signer_make_export){
 	    .record = {.version = 1}, .password = buf_span(&sealed), .made_at = WORLD_NOW};
 	id_random(&r.take_key.export.record.id);
+	/* Anybody can seal a password to the managers: whoever has the key has to have said it. */
+	assert_int_equal(world_ask(w, &r), ERR_CRYPTO);
+	world_import_seal(w, &im, SPAN_OF(credential.bytes));
+	r.take_key.nonce = im.nonce;
+	r.take_key.key = buf_span(&im.sealed);
+	assert_int_equal(world_ask(w, &r), ERR_CRYPTO);
+	world_import_seal(w, &im, buf_span(&sealed));
+	r.take_key.nonce = im.nonce;
+	r.take_key.key = buf_span(&im.sealed);
+	/* Nor does it become one that nobody can export by having its password taken away. */
+	r.take_key.export.password = SPAN(NULL, 0);
+	assert_int_equal(world_ask(w, &r), ERR_CRYPTO);
+	r.take_key.export.password = buf_span(&sealed);
 	assert_int_equal(world_ask(w, &r), 0);
 	record = made_record(w, &r.take_key.export.record);
 	check_exports(w, record, pkey_spki(im.key));
