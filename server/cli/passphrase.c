@@ -59,7 +59,7 @@ read_line(char *line, size_t size, size_t *len, struct err *err)
 			return r;
 		n = read(STDIN_FILENO, &c, 1);
 		if (n <= 0 || c == CTRL_C || c == CTRL_D)
-			return err_set(err, ERR_CANCELED, "no passphrase was given");
+			return err_set(err, ERR_CANCELED, "nothing was typed");
 		if (c == '\n' || c == '\r')
 			return 0;
 		if (c == BACKSPACE || c == DELETE) {

@@ -121,25 +121,26 @@ cli_wait_served(struct cli *c, const struct json *made, const char *done, struct
 
 	if (cli_flag(c, "no-wait"))
 		limit_ms = 0;
-	/* Before anything else can go wrong: it is made, and needed from now on. */
+	/* Before anything else can go wrong, or somebody ends the wait: it is done. */
 	cli_show_made_password(c);
+	if (!c->json && has_certificate(made)) {
+		cli_printf(c, "credential %s %s: generation %lld, until %s\n",
+		    json_text(made, "name"), done, (long long)json_number(made, "generation"),
+		    cli_time(made, "not_after", time));
+		cli_put_warnings(c, made);
+	}
 	if (r == 0 && !c->json)
 		r = cli_flush(c, err);
 	if (r == 0 && has_certificate(made))
 		r = follow(c, made, limit_ms, &p, err);
-	if (r < 0)
-		return r;
-	if (c->json) {
+	if (c->json)
 		put_json(c, made, &p);
-		return 0;
-	}
+	if (r < 0 || c->json)
+		return r;
 	if (!has_certificate(made)) {
 		put_next_step(c, made);
 		return 0;
 	}
-	cli_printf(c, "credential %s %s: generation %lld, until %s\n", json_text(made, "name"),
-	    done, (long long)json_number(made, "generation"), cli_time(made, "not_after", time));
-	cli_put_warnings(c, made);
 	put_progress(c, json_text(made, "name"), &p, limit_ms);
 	return cli_flush(c, err);
 }

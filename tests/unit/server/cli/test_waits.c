@@ -177,6 +177,22 @@ test_one_of_several_fails(void **state)
 	cli_fini(&c);
 }
 
+/* What was changed is said also when nobody can tell how far the nodes are. */
+static void
+test_wait_fails(void **state)
+{
+	struct cli c = cli_make();
+	struct err err = {0, ""};
+
+	(void)state;
+	server_start(200, CHANGED, "<html>");
+	assert_true(run(&c, "cert rekey a.org --json", &err) < 0);
+	server_stop();
+	assert_non_null(strstr(buf_str(&c.out), "\"name\":\"a.org\""));
+	assert_non_null(strstr(buf_str(&c.out), "\"generation\":2"));
+	cli_fini(&c);
+}
+
 static int
 setup(void **state)
 {
@@ -195,6 +211,7 @@ main(void)
 	    cmocka_unit_test(test_several_names),
 	    cmocka_unit_test(test_wait_ends),
 	    cmocka_unit_test(test_one_of_several_fails),
+	    cmocka_unit_test(test_wait_fails),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
