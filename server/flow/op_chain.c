@@ -124,6 +124,26 @@ is_same(const struct chain *c, struct spans stored)
 	return true;
 }
 
+/*
+ * A Micro CA gives its leaves all that they need, and after a new key also its certificate by the
+ * key of before, for clients that trust only that: a chain that leaves it out is no better one.
+ */
+static bool
+is_of_own_ca(const struct flow_trust *t, const struct chain *best, struct spans stored)
+{
+	bool own = false;
+
+	for (size_t i = t->trusted; best->count > 0 && i < t->root_count; i++)
+		own =
+		    own || span_equal(cert_der(t->roots[i]), cert_der(best->path[best->count - 1]));
+	for (size_t i = 0; own && i < best->count; i++) {
+		own = false;
+		for (size_t k = 0; k < stored.count; k++)
+			own = own || span_equal(cert_der(best->path[i]), stored.items[k]);
+	}
+	return own;
+}
+
 int
 flow_chain_judge(const struct index *ix, int64_t now, const struct generation_public *g,
     struct chain_health *out, struct err *err)
@@ -147,8 +167,9 @@ flow_chain_judge(const struct index *ix, int64_t now, const struct generation_pu
 		flow_trust_init(trust, NULL, ix, c);
 		find(trust, &wish, false, &out->stored);
 		find(trust, &wish, true, &out->best);
-		out->can_complete =
-		    !is_same(&out->best, g->chain) && out->best.grade <= out->stored.grade;
+		out->can_complete = !is_same(&out->best, g->chain) &&
+		    out->best.grade <= out->stored.grade &&
+		    !is_of_own_ca(trust, &out->best, g->chain);
 		flow_trust_fini(trust);
 		mem_free(trust);
 	} else {
