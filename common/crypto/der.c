@@ -98,6 +98,8 @@ der_next(struct der_reader *r, unsigned *tag, struct span *content)
 	struct cursor c = {r->rest, false};
 	size_t len;
 
+	*tag = 0;
+	*content = SPAN(NULL, 0);
 	if (r->failed || r->rest.len == 0)
 		return false;
 	*tag = cursor_u8(&c);

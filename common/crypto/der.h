@@ -65,7 +65,8 @@ struct span der_take_fixed(struct der_reader *r, unsigned tag, size_t len);
 struct der_reader der_enter(struct der_reader *r, unsigned tag);
 /* The next bytes must be these, header and all. */
 void der_expect(struct der_reader *r, struct span literal);
-/* Any element: its tag and content. False at the end and after a failure. */
+/* Any element: its tag and content. False, and the content is empty, at the end and after a
+ * failure. */
 bool der_next(struct der_reader *r, unsigned *tag, struct span *content);
 /* A non-negative INTEGER below 2^32, minimal. */
 uint32_t der_take_small(struct der_reader *r);
