@@ -232,7 +232,8 @@ take_earlier(struct signer_core *c, const struct signer_sign_crl *s, const struc
 	for (size_t i = 0; r == 0 && i < crl.count; i++) {
 		int64_t end = end_at(before.ends, i);
 
-		if (end >= before.this_update)
+		/* The clock may have been ahead when the one before was signed. */
+		if (end >= before.this_update || end >= s->this_update)
 			r = add(l, &crl.entries[i], end, err);
 	}
 	*number = before.number + 1;

@@ -122,6 +122,19 @@ test_lists(void **state)
 	assert_int_equal(p.number, 3);
 	crl_fini(&l);
 	crl_public_fini(&p);
+
+	/* A clock that was set ahead, and back again, costs none that still runs. */
+	earlier = sign_public(w, KIND_CRL, &id, 3);
+	r = list_request(ca, earlier, WORLD_NOW + 50 * DAY, NULL, 0);
+	assert_int_equal(world_ask(w, &r), 0);
+	earlier = sign_public(w, KIND_CRL, &id, 4);
+	r = list_request(ca, earlier, WORLD_NOW + 8 * DAY, NULL, 0);
+	assert_int_equal(world_ask(w, &r), 0);
+	p = last_list(w, &l);
+	assert_int_equal(l.count, 2);
+	assert_int_equal(p.number, 5);
+	crl_fini(&l);
+	crl_public_fini(&p);
 	cert_unref(cert);
 }
 
