@@ -168,11 +168,27 @@ draft_removed(struct mutation *m, const struct index_record *r)
 struct superseded {
 	struct flow_op *op;
 	struct mutation *m;
+	const struct index_record *before;
 	const struct credential_public *credential;
 	int64_t now;
 	bool by_age;
 	unsigned newer, keep;
 };
+
+/* By this mutation or one before: the mark, and the list after it, are made from the record. */
+static bool
+is_to_be_revoked(const struct superseded *s, const struct index_record *r)
+{
+	const struct index *ix = s->op->flow->index;
+	const struct index_record *active = index_active(ix, s->before);
+	bool at_once;
+
+	if (r->generation->revoked || r->generation->not_after < s->now)
+		return index_awaits_list(ix, r, s->now);
+	return flow_is_retiring(ix, s->before, &r->id, &at_once) ||
+	    (s->op->in.rekey != REKEY_NEW && active != NULL &&
+		hash_equal(&active->generation->key, &r->generation->key));
+}
 
 static bool
 on_generation(void *arg, const struct index_record *r)
@@ -186,7 +202,7 @@ on_generation(void *arg, const struct index_record *r)
 		return true;
 	if (s->by_age && generation_kept_until(&facts) < s->now) {
 		draft_removed(s->m, r);
-	} else if (s->newer++ >= s->keep && !index_awaits_list(s->op->flow->index, r, s->now)) {
+	} else if (s->newer++ >= s->keep && !is_to_be_revoked(s, r)) {
 		draft_removed(s->m, r);
 		if (g->not_after >= s->now)
 			flow_op_warn(s->op,
@@ -203,6 +219,7 @@ draft_superseded(struct flow_op *op, struct mutation *m, const struct index_reco
 	/* The one in force until now is to be one of those that are kept. */
 	struct superseded s = {.op = op,
 	    .m = m,
+	    .before = credential,
 	    .credential = credential->credential,
 	    .now = runtime_wall_s(op->flow->rt),
 	    .by_age = purge_may(op->flow),

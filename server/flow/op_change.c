@@ -222,8 +222,22 @@ look_only(struct flow_op *op, struct err *err)
 struct deleting {
 	struct flow_op *op;
 	struct mutation *m;
+	const struct index_record *credential;
 	bool unlisted;
+	uint64_t retiring; /* the number of one that waits to be revoked; 0: none */
 };
+
+/* Whoever asked for its revocation would not get it. */
+static bool
+is_to_be_revoked(const struct deleting *d, const struct index_record *r)
+{
+	const struct index *ix = d->op->flow->index;
+	bool at_once;
+
+	return flow_is_retiring(ix, d->credential, &r->id, &at_once) && !r->generation->revoked &&
+	    r->generation->not_after >= runtime_wall_s(d->op->flow->rt) &&
+	    index_ca_of(ix, r) != NULL;
+}
 
 static bool
 on_generation(void *arg, const struct index_record *r)
@@ -232,6 +246,8 @@ on_generation(void *arg, const struct index_record *r)
 
 	if (index_awaits_list(d->op->flow->index, r, runtime_wall_s(d->op->flow->rt)))
 		d->unlisted = true;
+	if (is_to_be_revoked(d, r))
+		d->retiring = r->generation->number;
 	draft_removed(d->m, r);
 	return d->m->count < LIMIT_MUTATION;
 }
@@ -240,11 +256,12 @@ static int
 mutation_delete(struct flow_op *op, struct mutation *m, struct err *err)
 {
 	const struct index_record *c;
-	struct deleting d = {op, m, false};
+	struct deleting d = {.op = op, .m = m};
 	int rc = draft_current(op, &c, err);
 
 	if (rc < 0)
 		return rc;
+	d.credential = c;
 	draft_removed(m, c);
 	(void)export_draft_removed(op, m);
 	index_generations(op->flow->index, &c->id, on_generation, &d);
@@ -254,6 +271,12 @@ mutation_delete(struct flow_op *op, struct mutation *m, struct err *err)
 		    "the revocation of '%.120s' is not in the list of its CA yet: delete it when "
 		    "it is",
 		    c->name);
+	if (d.retiring > 0)
+		return err_set(err, ERR_CONFLICT,
+		    "generation %llu of '%.100s' waits to be revoked: 'certherd cert revoke %.100s "
+		    "--generation %llu' does it now, after that it can be deleted",
+		    (unsigned long long)d.retiring, c->name, c->name,
+		    (unsigned long long)d.retiring);
 	return 0;
 }
 

@@ -263,6 +263,49 @@ test_manual(void **state)
 	outside_fini(&ca);
 }
 
+/* As many new ones as are kept, while a node is away: none goes before it is revoked. */
+static void
+test_many_before_revoked(void **state)
+{
+	struct office *o = *state;
+
+	office_add_node(o, "web1");
+	assert_int_equal(office_add_credential(o, WWW, web1), 0);
+	for (unsigned i = 0; i < 18; i++)
+		OK(rekey(o, REKEY_REVOKE));
+	pass(o);
+	assert_int_equal(listed(o), 18);
+	assert_false(numbered(o, 1)->revoked);
+	/* Nor with the credential. */
+	FAILS(
+	    ERR_CONFLICT, flow_credential_delete(o->flow, WWW, "test", office_on_flow, o, &o->err));
+	SAYS("waits to be revoked");
+	o->serves = true;
+	for (unsigned i = 0; i < 18; i++)
+		pass(o);
+	assert_int_equal(listed(o), 0);
+	for (uint64_t n = 1; n <= 18; n++)
+		assert_true(numbered(o, n)->revoked);
+	OK(flow_credential_delete(o->flow, WWW, "test", office_on_flow, o, &o->err));
+}
+
+/* All that were certified for a compromised key, also the one that would have gone now. */
+static void
+test_many_of_one_key(void **state)
+{
+	struct office *o = *state;
+
+	assert_int_equal(office_add_credential(o, WWW, NULL), 0);
+	for (unsigned i = 0; i < 16; i++)
+		OK(renew(o, false));
+	OK(rekey(o, REKEY_COMPROMISED));
+	for (unsigned i = 0; i < 18; i++)
+		pass(o);
+	assert_int_equal(listed(o), 0);
+	for (uint64_t n = 1; n <= 17; n++)
+		assert_true(numbered(o, n)->withdrawn);
+}
+
 static void
 test_refusals(void **state)
 {
@@ -314,6 +357,8 @@ main(void)
 	    WITH_OFFICE(test_compromised),
 	    WITH_OFFICE(test_compromised_then_restart),
 	    WITH_OFFICE(test_manual),
+	    WITH_OFFICE(test_many_before_revoked),
+	    WITH_OFFICE(test_many_of_one_key),
 	    WITH_OFFICE(test_refusals),
 	};
 
