@@ -7,6 +7,7 @@
 #include "server/flow/answer.h"
 #include "server/flow/export.h"
 #include "server/flow/flow_priv.h"
+#include "server/index/index_ca.h"
 
 static const char *
 profile_of(const struct cert *leaf)
@@ -21,22 +22,37 @@ profile_of(const struct cert *leaf)
 	return leaf_profile_name(facts.email ? LEAF_SMIME : LEAF_SERVER);
 }
 
+/* Under whatever name: what was revoked once does not come back by being imported. c: NULL: none.
+ */
 static int
 check_key(const struct flow_op *op, const struct index_record *c, struct err *err)
 {
+	const struct index *ix = op->flow->index;
+	const struct index_record *gone, *owner;
 	AUTO(pkey_unrefp)
 	struct pkey *key = NULL;
-	struct hash hash;
+	struct hash hash, fingerprint;
 	int rc = cert_key(op->in.certs[0], &key, err);
 
 	if (rc < 0)
 		return rc;
 	hash_of(pkey_spki(key), &hash);
-	if (retire_is_lost(op->flow->index, c, &hash))
+	cert_fingerprint(op->in.certs[0], &fingerprint);
+	gone = index_disowned(ix, &hash, &fingerprint);
+	owner =
+	    gone != NULL ? index_of_kind(ix, KIND_CREDENTIAL, &gone->generation->credential) : NULL;
+	if (gone != NULL && !gone->generation->withdrawn)
+		return err_set(err, ERR_DENIED,
+		    "this certificate is revoked, as generation %llu of '%.120s': have another one "
+		    "made",
+		    (unsigned long long)gone->generation->number, owner != NULL ? owner->name : "");
+	if (gone != NULL || (c != NULL && retire_is_lost(ix, c, &hash)))
 		return err_set(err, ERR_DENIED,
 		    "this key of '%.120s' is compromised, so it never comes into force again: make "
 		    "another one",
-		    c->name);
+		    owner != NULL   ? owner->name
+			: c != NULL ? c->name
+				    : "");
 	return 0;
 }
 
@@ -71,8 +87,10 @@ look_next(struct flow_op *op, const struct index_record *c, struct err *err)
 static int
 look_first(struct flow_op *op, struct err *err)
 {
-	int rc = look_default_access(op, err);
+	int rc = check_key(op, NULL, err);
 
+	if (rc == 0)
+		rc = look_default_access(op, err);
 	new_id(op->flow, &op->credential);
 	op->credential_version = 0;
 	op->number = 1;
@@ -104,7 +122,11 @@ look_twin(struct flow_op *op, const struct index_record *c, const struct index_r
 	op->credential = c->id;
 	op->generation = twin->id;
 	op->number = twin->generation->number;
-	if (p->archived || !p->has_active || !id_equal(&p->active, &twin->id))
+	if (twin->generation->revoked)
+		flow_op_warn(op,
+		    "'%.100s' has this certificate as generation %llu, which is revoked", c->name,
+		    (unsigned long long)op->number);
+	else if (p->archived || !p->has_active || !id_equal(&p->active, &twin->id))
 		flow_op_warn(op,
 		    "'%.100s' has this certificate as generation %llu, which is not in force: "
 		    "'certherd cert activate %.100s %llu' brings it there",

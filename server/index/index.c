@@ -131,11 +131,15 @@ host_names(const struct index_record *r)
 	return r->kind == KIND_GENERATION ? r->generation->names : (struct texts){NULL, 0};
 }
 
+/* Whose issuer is not known lies under zeros. */
 static bool
 is_revoked(const struct index_record *r, struct hash *signer)
 {
-	return r->kind == KIND_GENERATION && r->generation->revoked &&
-	    issuers_key(r->generation->issuers, signer);
+	if (r->kind != KIND_GENERATION || !r->generation->revoked)
+		return false;
+	if (!issuers_key(r->generation->issuers, signer))
+		*signer = (struct hash){{0}};
+	return true;
 }
 
 /* Everything but by_id, which keeps the entry's address. */

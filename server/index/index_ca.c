@@ -135,6 +135,26 @@ index_revoked(const struct index *ix, const struct index_record *ca, index_each_
 			return;
 }
 
+const struct index_record *
+index_disowned(const struct index *ix, const struct hash *key, const struct hash *fingerprint)
+{
+	size_t at = 0;
+	void *value;
+
+	while (map_next(ix->revoked.map, &at, NULL, &value)) {
+		const struct entry_vec *v = value;
+
+		for (size_t i = 0; i < v->count; i++) {
+			const struct index_generation *g = v->items[i]->r.generation;
+
+			if (hash_equal(&g->fingerprint, fingerprint) ||
+			    (g->withdrawn && hash_equal(&g->key, key)))
+				return &v->items[i]->r;
+		}
+	}
+	return NULL;
+}
+
 /* --- what is missing --- */
 
 struct unlisted {

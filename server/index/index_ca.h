@@ -16,6 +16,12 @@ const struct index_record *index_crl_of(const struct index *ix, const struct ind
 /* Generations that are revoked and were signed by this CA. */
 void index_revoked(
     const struct index *ix, const struct index_record *ca, index_each_cb *cb, void *arg);
+/*
+ * A generation of whatever credential that is revoked and has this certificate (its SHA-256), or is
+ * withdrawn because this key is compromised; NULL: none.
+ */
+const struct index_record *index_disowned(
+    const struct index *ix, const struct hash *key, const struct hash *fingerprint);
 /* Whether the list of a CA has the certificate of a revoked GENERATION. */
 bool index_is_listed(const struct index_record *crl, const struct index_record *generation);
 /*

@@ -140,6 +140,57 @@ test_refused(void **state)
 	world_import_fini(&other);
 }
 
+static int
+revoke(struct office *o, const char *reason)
+{
+	return flow_credential_revoke(o->flow, WWW, 0, reason, "test", office_on_flow, o, &o->err);
+}
+
+/* What was revoked does not come back with the file that it came from, under whatever name. */
+static void
+test_revoked(void **state)
+{
+	struct office *o = *state;
+	struct world_import im = made(o, WWW);
+	const struct span certs[] = {cert_der(im.leaf), cert_der(im.ca)};
+	const struct flow_export export = {.generation = {{7}}, .password = certs[0]};
+	const struct credential_import exportable = {.certificates = {certs, 2},
+	    .nonce = im.nonce,
+	    .sealed = buf_span(&im.sealed),
+	    .replace = true,
+	    .export = &export,
+	    .author = "test"};
+
+	OK(import(o, &im, NULL, false, none));
+	OK(revoke(o, "superseded"));
+	OK(import(o, &im, NULL, true, NULL));
+	assert_true(o->result.unchanged);
+	assert_non_null(strstr(o->warning, "which is revoked"));
+	FAILS(ERR_DENIED, import(o, &im, "second", false, none));
+	SAYS("is revoked, as generation 1 of 'www.example.org'");
+	FAILS(ERR_DENIED, flow_credential_import(o->flow, &exportable, office_on_flow, o, &o->err));
+	SAYS("is revoked");
+	world_import_fini(&im);
+}
+
+static void
+test_compromised(void **state)
+{
+	struct office *o = *state;
+	struct world_import im = made(o, WWW), next = made(o, WWW);
+
+	OK(import(o, &im, NULL, false, none));
+	OK(revoke(o, "key-compromise"));
+	FAILS(ERR_DENIED, import(o, &im, "second", false, none));
+	SAYS("compromised");
+	OK(import(o, &next, NULL, true, none));
+	/* Not after a restart either. */
+	office_restart(o);
+	FAILS(ERR_DENIED, import(o, &im, "second", false, none));
+	world_import_fini(&im);
+	world_import_fini(&next);
+}
+
 /* It cannot be renewed here, and its access can change like any other's. */
 static void
 test_afterwards(void **state)
@@ -168,6 +219,8 @@ main(void)
 	    TEST(test_again),
 	    TEST(test_replace_keeps_access),
 	    TEST(test_refused),
+	    TEST(test_revoked),
+	    TEST(test_compromised),
 	    TEST(test_afterwards),
 	};
 
