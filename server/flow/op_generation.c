@@ -57,6 +57,13 @@ request_numbered(struct flow_op *op, unsigned call, struct buf *out, struct err 
 static void
 warn_differences(struct flow_op *op, const struct index_record *c, const struct index_generation *g)
 {
+	const struct index_record *active = index_active(op->flow->index, c);
+
+	/* Who knew it need not be noted any more: that ends once nobody serves it. */
+	if (active != NULL && !hash_equal(&active->generation->key, &g->key))
+		flow_op_warn(op,
+		    "its key is another one than that in force: whoever had access before may "
+		    "know it");
 	if (!texts_equal(c->credential->names, g->names))
 		flow_op_warn(op,
 		    "the names of its certificate are not those that the credential asks for, "
