@@ -38,16 +38,43 @@ is_root(const struct cert *c, const struct cert_facts *facts)
 	return facts->self_issued && cert_signed_by(c, c);
 }
 
-/* What a certificate is stored for: as asked, else by what it is. */
+static bool
+has_root(const struct flow_op *op)
+{
+	struct cert_facts facts;
+
+	for (size_t i = 0; i < op->in.cert_count; i++) {
+		cert_facts(op->in.certs[i], &facts);
+		if (is_root(op->in.certs[i], &facts))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What a certificate is stored for: as asked, else by what it is. Categories that are asked for are
+ * those of roots: what comes with one, as from a server or in a bundle, completes chains.
+ */
 static uint32_t
 categories_of(const struct flow_op *op, const struct cert *c)
 {
 	struct cert_facts facts;
 
-	if (op->in.categories != 0)
-		return op->in.categories;
+	if (op->in.categories == TRUST_INTERMEDIATE)
+		return TRUST_INTERMEDIATE;
 	cert_facts(c, &facts);
-	return is_root(c, &facts) ? TRUST_COMPLETION : TRUST_INTERMEDIATE;
+	if (is_root(c, &facts))
+		return op->in.categories != 0 ? op->in.categories : TRUST_COMPLETION;
+	return op->in.categories == 0 || has_root(op) ? TRUST_INTERMEDIATE : op->in.categories;
+}
+
+static const char *
+put_categories(struct buf *out, uint32_t categories)
+{
+	for (uint32_t bit = 1; bit <= TRUST__ALL; bit <<= 1)
+		if ((categories & bit) != 0)
+			buf_putf(out, "%s%s", out->len > 0 ? "," : "", trust_category_name(bit));
+	return buf_str(out);
 }
 
 /* The label that was given, else who the certificate says it is. */
@@ -92,6 +119,11 @@ check_trust(struct flow_op *op, const struct cert *c, struct err *err)
 		    "'%.100s' is issued by another CA, so that it is no root: store it with "
 		    "--for intermediate, and trust the root above it",
 		    name);
+	if (categories != op->in.categories && op->in.categories != 0)
+		flow_op_warn(op,
+		    "'%s' is issued by another CA, so that it is no root: it completes chains, and "
+		    "is not trusted",
+		    name);
 	if (facts.not_after < runtime_wall_s(op->flow->rt))
 		flow_op_warn(op, "'%s' has run out at %s", name, time_text(facts.not_after, end));
 	if (facts.weak_key[0] != '\0')
@@ -104,6 +136,20 @@ is_as_asked(const struct flow_op *op, const struct cert *c, const struct index_r
 {
 	return stored->root->categories == categories_of(op, c) &&
 	    (op->in.label == NULL || strcmp(stored->root->label, op->in.label) == 0);
+}
+
+/* A category that is taken away is more than was asked for, maybe. */
+static void
+warn_of_less(struct flow_op *op, const struct cert *c, const struct index_record *stored)
+{
+	uint32_t now = categories_of(op, c), before = stored->root->categories;
+	struct buf old = BUF_INIT(256), new = BUF_INIT(256);
+
+	if ((before & ~now & TRUST__ALL) != 0)
+		flow_op_warn(op, "'%s' was for %s until now, and is for %s alone: --for names all",
+		    stored->root->label, put_categories(&old, before), put_categories(&new, now));
+	buf_fini(&old);
+	buf_fini(&new);
 }
 
 static int
@@ -120,6 +166,8 @@ look_trust_add(struct flow_op *op, struct err *err)
 			return rc;
 		fresh += stored == NULL;
 		changed += stored != NULL && !is_as_asked(op, c, stored);
+		if (stored != NULL)
+			warn_of_less(op, c, stored);
 	}
 	if (index_count(op->flow->index, KIND_TRUSTED_ROOT) + fresh > LIMIT_TRUSTED_ROOTS)
 		return err_set(err, ERR_LIMIT,

@@ -113,6 +113,7 @@ test_categories(void **state)
 	assert_true(s->o.result.unchanged);
 	/* Other categories, another label. */
 	OK(trust(s, TRUST_CLIENT | TRUST_OUTGOING, "Ours", s->root, NULL));
+	WARNS("was for completion until now, and is for client,outgoing alone");
 	assert_int_equal(s->o.result.generation, 1);
 	assert_int_equal(stored(s, "Ours")->categories, TRUST_CLIENT | TRUST_OUTGOING);
 	assert_int_equal(index_count(s->o.index, KIND_TRUSTED_ROOT), 2);
@@ -139,6 +140,7 @@ test_refused(void **state)
 	struct stage *s = *state;
 	const char *name = WWW;
 	struct cert *leaf = NULL;
+	const struct cert *found[LIMIT_TRUSTED_ROOTS];
 	const struct leaf_params p = {.key = s->root_key,
 	    .names = &name,
 	    .name_count = 1,
@@ -156,6 +158,12 @@ test_refused(void **state)
 	FAILS(ERR_INVALID, trust(s, 0, "", s->root, NULL));
 	FAILS(ERR_INVALID, trust(s, 0, "both", s->root, s->issuer));
 	assert_int_equal(index_count(s->o.index, KIND_TRUSTED_ROOT), 0);
+	/* As a server sends them, an intermediate with its root: the one completes. */
+	OK(trust(s, TRUST_OUTGOING, NULL, s->issuer, s->root));
+	WARNS("it completes chains, and is not trusted");
+	assert_int_equal(stored(s, "certherd root outside")->categories, TRUST_OUTGOING);
+	assert_int_equal(index_roots(s->o.index, TRUST_INTERMEDIATE, found), 1);
+	assert_int_equal(index_count(s->o.index, KIND_TRUSTED_ROOT), 2);
 	cert_unref(leaf);
 }
 
