@@ -128,13 +128,15 @@ enum readiness {
 };
 
 static enum readiness
-readiness_of(
-    const struct flow *f, const struct index_record *c, const struct id *id, bool compromised)
+readiness_of(struct flow *f, const struct index_record *c, const struct id *id, bool compromised)
 {
 	const struct index_record *g = index_of_kind(f->index, KIND_GENERATION, id);
 
-	if (g == NULL || g->generation->revoked || g->generation->not_after < runtime_wall_s(f->rt))
+	if (g == NULL || g->generation->revoked)
 		return RETIRE_DONE;
+	/* By a clock that was set ahead nothing is forgotten. */
+	if (g->generation->not_after < runtime_wall_s(f->rt))
+		return purge_may(f) ? RETIRE_DONE : RETIRE_LOOKS;
 	if (!c->credential->has_active || id_equal(&c->credential->active, id) ||
 	    index_active(f->index, c) == NULL)
 		return RETIRE_WAITS;
@@ -143,7 +145,7 @@ readiness_of(
 
 /* The first that something is to be done about; otherwise what the rest waits for. */
 static enum readiness
-first_ready(const struct flow *f, const struct index_record *c, struct id *out, bool *compromised)
+first_ready(struct flow *f, const struct index_record *c, struct id *out, bool *compromised)
 {
 	const struct ids lists[] = {c->credential->compromised, c->credential->retiring};
 	enum readiness all = RETIRE_WAITS;

@@ -289,6 +289,36 @@ test_many_before_revoked(void **state)
 	OK(flow_credential_delete(o->flow, WWW, "test", office_on_flow, o, &o->err));
 }
 
+/* A clock that was set years ahead for a while makes nobody forget. */
+static void
+test_clock_set_ahead(void **state)
+{
+	const int64_t years = 10 * 365 * DAY * 1000;
+	struct office *o = *state;
+
+	office_add_node(o, "web1");
+	assert_int_equal(office_add_credential(o, WWW, web1), 0);
+	OK(rekey(o, REKEY_REVOKE));
+	pass(o);
+	o->time.wall_at_zero += years;
+	pass(o);
+	o->time.wall_at_zero -= years;
+	pass(o);
+	assert_int_equal(listed(o), 1);
+	o->serves = true;
+	pass(o);
+	assert_int_equal(listed(o), 0);
+	assert_true(numbered(o, 1)->revoked);
+	/* What has run out by a clock that goes evenly needs it no more. */
+	o->serves = false;
+	OK(rekey(o, REKEY_REVOKE));
+	o->time.wall_at_zero += years;
+	pass(o);
+	office_sleep(o, 25 * 3600);
+	pass(o);
+	assert_int_equal(listed(o), 0);
+}
+
 /* All that were certified for a compromised key, also the one that would have gone now. */
 static void
 test_many_of_one_key(void **state)
@@ -358,6 +388,7 @@ main(void)
 	    WITH_OFFICE(test_compromised_then_restart),
 	    WITH_OFFICE(test_manual),
 	    WITH_OFFICE(test_many_before_revoked),
+	    WITH_OFFICE(test_clock_set_ahead),
 	    WITH_OFFICE(test_many_of_one_key),
 	    WITH_OFFICE(test_refusals),
 	};
