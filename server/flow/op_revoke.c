@@ -134,6 +134,40 @@ warn_pending(
 		    "makes another one");
 }
 
+/* A key that was imported under two names. */
+struct elsewhere {
+	const struct index *ix;
+	const struct index_generation *lost;
+	const struct index_record *found; /* a CREDENTIAL */
+};
+
+static bool
+on_active_of(void *arg, const struct index_record *c)
+{
+	struct elsewhere *e = arg;
+	const struct index_record *active = index_active(e->ix, c);
+
+	if (active != NULL && !id_equal(&c->id, &e->lost->credential) &&
+	    !active->generation->revoked && hash_equal(&active->generation->key, &e->lost->key))
+		e->found = c;
+	return e->found == NULL;
+}
+
+static void
+warn_elsewhere(struct flow_op *op, const struct index_record *generation)
+{
+	struct elsewhere e = {op->flow->index, generation->generation, NULL};
+
+	if (op->in.reason != REVOKED_KEY_COMPROMISE)
+		return;
+	index_each(e.ix, KIND_CREDENTIAL, on_active_of, &e);
+	if (e.found != NULL)
+		flow_op_warn(op,
+		    "the same key is in force in '%.100s' too: 'certherd cert revoke %.100s "
+		    "--reason key-compromise'",
+		    e.found->name, e.found->name);
+}
+
 static int
 look_revoke(struct flow_op *op, struct err *err)
 {
@@ -155,6 +189,7 @@ look_revoke(struct flow_op *op, struct err *err)
 	if (rc < 0)
 		return rc;
 	warn_pending(op, c, g);
+	warn_elsewhere(op, g);
 	look_access(op, c->access);
 	op->fetches = true;
 	op->fetch = g->id;

@@ -180,7 +180,9 @@ test_compromised(void **state)
 	struct world_import im = made(o, WWW), next = made(o, WWW);
 
 	OK(import(o, &im, NULL, false, none));
+	OK(import(o, &im, "twin", false, none));
 	OK(revoke(o, "key-compromise"));
+	assert_non_null(strstr(o->warning, "in force in 'twin' too"));
 	FAILS(ERR_DENIED, import(o, &im, "second", false, none));
 	SAYS("compromised");
 	OK(import(o, &next, NULL, true, none));
