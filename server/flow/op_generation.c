@@ -98,6 +98,11 @@ look_activate(struct flow_op *op, struct err *err)
 
 	if (rc == 0)
 		rc = credential_may(c->credential, c->name, CREDENTIAL_ACTIVATE, err);
+	if (rc == 0 && retire_is_lost(op->flow->index, c, &g->generation->key))
+		rc = err_set(err, ERR_CONFLICT,
+		    "generation %llu of '%.100s' has a key that is compromised, so it never comes "
+		    "into force again",
+		    (unsigned long long)g->generation->number, c->name);
 	if (rc == 0 && retire_is_listed(op->flow->index, c, &g->generation->key))
 		rc = err_set(err, ERR_CONFLICT,
 		    "generation %llu of '%.100s' has a key that was replaced and is about to be "

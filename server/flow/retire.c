@@ -40,29 +40,15 @@ has_key(const struct index *ix, struct ids list, const struct hash *key)
 	return false;
 }
 
-struct withdrawn {
-	const struct hash *key;
-	bool found;
-};
-
-static bool
-on_withdrawn(void *arg, const struct index_record *r)
-{
-	struct withdrawn *w = arg;
-
-	w->found = r->generation->withdrawn && hash_equal(&r->generation->key, w->key);
-	return !w->found;
-}
-
+/* Of whatever credential: a key can be imported under several names. */
 bool
 retire_is_lost(
     const struct index *ix, const struct index_record *credential, const struct hash *key)
 {
-	struct withdrawn w = {key, has_key(ix, credential->credential->compromised, key)};
+	const struct hash no_certificate = {{0}};
 
-	if (!w.found)
-		index_generations(ix, &credential->id, on_withdrawn, &w);
-	return w.found;
+	return has_key(ix, credential->credential->compromised, key) ||
+	    index_disowned(ix, key, &no_certificate) != NULL;
 }
 
 bool

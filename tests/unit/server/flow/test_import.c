@@ -177,7 +177,7 @@ static void
 test_compromised(void **state)
 {
 	struct office *o = *state;
-	struct world_import im = made(o, WWW), next = made(o, WWW);
+	struct world_import im = made(o, WWW), next = made(o, WWW), other = made(o, WWW);
 
 	OK(import(o, &im, NULL, false, none));
 	OK(import(o, &im, "twin", false, none));
@@ -186,10 +186,15 @@ test_compromised(void **state)
 	FAILS(ERR_DENIED, import(o, &im, "second", false, none));
 	SAYS("compromised");
 	OK(import(o, &next, NULL, true, none));
+	OK(import(o, &other, "twin", true, none));
+	FAILS(ERR_CONFLICT,
+	    flow_generation_activate(o->flow, "twin", 1, "test", office_on_flow, o, &o->err));
+	SAYS("compromised");
 	/* Not after a restart either. */
 	office_restart(o);
 	FAILS(ERR_DENIED, import(o, &im, "second", false, none));
 	world_import_fini(&im);
+	world_import_fini(&other);
 	world_import_fini(&next);
 }
 
