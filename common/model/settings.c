@@ -22,7 +22,7 @@ static const struct setting_rule rules[] = {
 	.type = SETTING_OF_CHOICES,
 	.choices = key_types,
 	.otherwise = "ec-p256",
-	.help = "Key of a credential that is made without --key-type."},
+	.help = "Key of a credential or Micro CA that is made without --key-type."},
     [SETTING_ISSUER] = {.name = "issuer",
 	.type = SETTING_OF_CHOICES,
 	.choices = issuers,

@@ -156,6 +156,10 @@ ask(struct cli *c, const struct http_params *p, struct http_reply *reply, struct
 
 	if (r == ERR_UNAVAIL)
 		cli_hint(c, "is certherd-server running? its log says more");
+	else if (r == ERR_TIMEOUT)
+		cli_hint(c,
+		    "the server is there and does not answer; its log says more. Look what was "
+		    "done before you repeat the command");
 	return r;
 }
 
@@ -213,6 +217,8 @@ cli_stream(struct cli *c, const char *path, int (*on_line)(struct span, void *),
 	if ((r = begin_http(err)) < 0)
 		return r;
 	r = http_stream(&p, on_line, arg, &reply, err);
+	if (r < 0)
+		cli_hint(c, "is certherd-server running? its log says more");
 	if (r < 0 || reply.status == 200)
 		return r;
 	if (json_parse(buf_span(&reply.body), REPLY_MAX, &root, NULL) < 0)

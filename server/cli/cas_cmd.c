@@ -138,8 +138,8 @@ run_show(struct cli *c, struct err *err)
 }
 
 static const struct cli_option create_options[] = {
-    {"key-type", "TYPE", CLI_KEY_TYPES},
-    {"lifetime", "DURATION", "10y if not given."},
+    {"key-type", "TYPE", CLI_KEY_TYPES "; setting key-type if not given."},
+    {"lifetime", "DURATION", "Of its certificate; setting ca-lifetime if not given."},
     {"under", "CA", "A root that signs it: its leaves come with its certificate."},
     {"address", "URL", CA_ADDRESS_HELP},
     {"default", NULL, "Use it for credentials that name no CA."},

@@ -85,7 +85,7 @@ run_change(struct cli *c, struct err *err)
 static const struct cli_option change_options[] = {
     {"add-name", "NAME,...", "Names that its certificate is to have besides."},
     {"remove-name", "NAME,...", "Names that it is not to have any more."},
-    {"key-type", "TYPE", "Of its key, which is a new one then: " CLI_KEY_TYPES},
+    {"key-type", "TYPE", "Of its key, which is a new one then: " CLI_KEY_TYPES "."},
     {"issuer", "ISSUER", "micro: a Micro CA of this domain; manual: a CA outside."},
     {"ca", "NAME", "Which Micro CA; the default one if not given."},
     {"subject", "PART", "O=Example and the like; once for each part, instead of those before."},

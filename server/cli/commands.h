@@ -36,7 +36,7 @@ extern const struct cli_command command_explain, command_who_can_read, command_w
 	}
 #define CA_ADDRESS_HELP                                                                            \
 	"Of the http ports of replicas: certificates name the list and the CA's own there."
-#define CLI_KEY_TYPES "ec-p256 (default), ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096, ed25519."
+#define CLI_KEY_TYPES "ec-p256, ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096, ed25519"
 
 /* The health of a chain: green, yellow or red, and each reason on a line. */
 void cli_put_chain_health(struct cli *c, const struct json *health);
