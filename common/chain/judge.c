@@ -196,7 +196,8 @@ judge_end(const struct search *s, const struct candidate *last, struct chain *ou
 		    "it ends in '%s', which is not among the trusted roots",
 		    show(last->cert, false, &name));
 	else
-		say(out, CHAIN_INCOMPLETE, "the issuer '%s' is not here: add it, or its root",
+		say(out, CHAIN_INCOMPLETE,
+		    "the issuer '%s' is not here: 'certherd trust add' stores it, or its root",
 		    show(last->cert, true, &name));
 }
 

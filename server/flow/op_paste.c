@@ -102,7 +102,8 @@ check_leaf(struct flow_op *op, const struct index_record *c, struct err *err)
 	twin = answer_twin(op, &c->id, leaf);
 	if (twin != NULL)
 		return err_set(err, ERR_INVALID,
-		    "the certificate is that of generation %llu of '%.120s' already",
+		    "the certificate is that of generation %llu of '%.120s' already; issuers that "
+		    "came later: 'certherd trust add', then 'certherd cert chain --complete'",
 		    (unsigned long long)twin->generation->number, c->name);
 	return 0;
 }

@@ -50,10 +50,11 @@ gather_exposed(
 	}
 	if (count == 1 && name != NULL && name[0] != '\0')
 		health_say(out, "exposed", HEALTH_YELLOW,
-		    "'%.80s' could open its key and has no access any more", name);
+		    "'%.80s' knows its key and is not to: 'certherd exposed' shows it", name);
 	else if (count > 0)
 		health_say(out, "exposed", HEALTH_YELLOW,
-		    "%zu servers could open its key and have no access any more", count);
+		    "%zu servers know its key and are not to: 'certherd exposed' shows them",
+		    count);
 }
 
 static void
