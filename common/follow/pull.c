@@ -34,6 +34,7 @@ fill_pull(struct follow *f, struct pull *pull, struct signed_designation *design
 	pull->receipts.items = receipts;
 	pull->receipts.count =
 	    receipts_collect(f, receipts, RECEIPTS_MOST, &pull->receipts_complete, &more);
+	pull->receipts_more = more;
 	if (more)
 		pull->wait_ms = HURRY_MS;
 }

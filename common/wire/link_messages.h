@@ -53,7 +53,7 @@ struct pull {
 	uint32_t wait_ms;
 	uint32_t max_bytes;
 	struct receipt_list receipts;
-	bool receipts_complete;
+	bool receipts_complete, receipts_more;
 	struct signed_list offers;
 	uint64_t have_audit;
 	const char *software;

@@ -44,6 +44,7 @@ get_pull(struct fields *f, const Certherd__Pull *m, struct pull *out)
 	out->max_bytes = m->max_bytes;
 	out->receipts = get_receipts(f, m->n_receipts, m->receipts);
 	out->receipts_complete = m->receipts_complete != 0;
+	out->receipts_more = m->receipts_more != 0;
 	out->offers = get_signed_list(f, "offers", m->n_offers, m->offers);
 	out->have_audit = m->have_audit;
 	out->software = get_text(f, "software", m->software, LIMIT_NAME);
@@ -150,6 +151,7 @@ encode_pull(
 	pull.n_receipts = p->receipts.count;
 	pull.receipts = put_receipts(a, p->receipts);
 	pull.receipts_complete = p->receipts_complete;
+	pull.receipts_more = p->receipts_more;
 	pull.n_offers = p->offers.count;
 	pull.offers = put_signed_list(a, p->offers);
 	pull.have_audit = p->have_audit;

@@ -85,8 +85,10 @@ keep_receipt(struct follower *f, const struct receipt *r)
 		return;
 	}
 	if (k == NULL) {
-		if (map_count(f->receipts) >= RECEIPTS_PER_NODE)
+		if (map_count(f->receipts) >= RECEIPTS_PER_NODE) {
+			f->receipts_cut = true;
 			return;
+		}
 		k = mem_zalloc(sizeof(*k));
 		(void)map_put(f->receipts, r->credential.bytes, ID_LEN, k);
 	}
@@ -95,16 +97,30 @@ keep_receipt(struct follower *f, const struct receipt *r)
 	k->receipt.error = k->error;
 }
 
+/*
+ * What is not in the list counts as not served: not before the last part of it has come.
+ */
+static bool
+take_end_of_list(struct follower *f, const struct pull *pull)
+{
+	f->receipts_coming = f->receipts_coming || pull->receipts_complete;
+	if (!f->receipts_coming || pull->receipts_more)
+		return false;
+	f->receipts_coming = false;
+	f->receipts_known = true;
+	return true;
+}
+
 void
 follower_take_receipts(struct publish *p, struct follower *f, const struct pull *pull)
 {
 	if (pull->receipts_complete) {
 		forget_receipts(f);
-		f->receipts_known = true;
+		f->receipts_known = f->receipts_cut = false;
 	}
 	for (size_t i = 0; i < pull->receipts.count; i++)
 		keep_receipt(f, &pull->receipts.items[i]);
-	if (pull->receipts_complete) {
+	if (take_end_of_list(f, pull)) {
 		tell(p, f, NULL);
 		return;
 	}
@@ -130,7 +146,7 @@ publish_follower(const struct publish *p, const struct id *node, struct publish_
 	    .silent_ms = silent,
 	    .software = f->software,
 	    .receipts = map_count(f->receipts),
-	    .receipts_known = f->receipts_known,
+	    .receipts_known = f->receipts_known && !f->receipts_cut,
 	};
 	return true;
 }

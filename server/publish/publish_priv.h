@@ -78,7 +78,8 @@ struct follower {
 	bool asked;
 	char software[SOFTWARE_MAX + 1];
 	struct map *receipts; /* credential -> struct kept_receipt */
-	bool receipts_known;
+	/* All of them; meanwhile: the first have come; there were more than are kept. */
+	bool receipts_known, receipts_coming, receipts_cut;
 	struct pulling *pulling; /* its request, until it is answered */
 	/* Its last answer, and how often it was given. */
 	struct position sent_cursor;

@@ -168,7 +168,7 @@ key_of(const struct pulling *q)
 	    .cursor = q->cursor,
 	    .max_bytes = q->max_bytes,
 	    .known_term = q->known_term,
-	    .want_receipts = !q->follower->receipts_known,
+	    .want_receipts = !q->follower->receipts_known && !q->follower->receipts_coming,
 	};
 
 	/* At the head everybody is at one place, whatever the size of pages. */

@@ -24,6 +24,7 @@ encode_request_pull(struct buf *out, struct err *err)
 		.max_bytes = 1048576,
 		.receipts = {receipts, 2},
 		.receipts_complete = true,
+		.receipts_more = true,
 		.offers = PAIRS,
 		.have_audit = 8,
 		.software = "certherd 0.1.0"}};

@@ -263,6 +263,31 @@ test_receipts(void **state)
 	assert_false(f.in_touch);
 }
 
+/* As long as there are others, what has not come yet is not taken for what is not served. */
+static void
+test_receipts_in_parts(void **state)
+{
+	struct receipt list[] = {{.credential = test_id(1), .has_generation = true, .error = ""},
+	    {.credential = test_id(2), .has_generation = true, .error = ""}};
+	struct pull pull = pull_from(start, 0);
+	const struct id node = test_id(6);
+	struct publish_follower f;
+	struct fake_request r;
+
+	(void)state;
+	for (unsigned part = 0; part < 2; part++) {
+		pull.receipts = (struct receipt_list){&list[part], 1};
+		pull.receipts_complete = part == 0;
+		pull.receipts_more = part == 0;
+		ask_pull(&r, 6, &pull);
+		assert_false(delta_of(&r)->want_receipts);
+		request_done(&r);
+		assert_true(publish_follower(fx.publish, &node, &f));
+		assert_int_equal(f.receipts, part + 1);
+		assert_int_equal(f.receipts_known, part == 1);
+	}
+}
+
 static void
 test_throw_out(void **state)
 {
@@ -295,6 +320,7 @@ run_request_tests(void)
 	    cmocka_unit_test_setup_teardown(test_rival_is_evidence, fx_setup, fx_teardown),
 	    cmocka_unit_test_setup_teardown(test_identity, fx_setup, fx_teardown),
 	    cmocka_unit_test_setup_teardown(test_receipts, fx_setup, fx_teardown),
+	    cmocka_unit_test_setup_teardown(test_receipts_in_parts, fx_setup, fx_teardown),
 	    cmocka_unit_test_setup_teardown(test_throw_out, fx_setup, fx_teardown),
 	};
 
