@@ -131,6 +131,14 @@ look_rekey(struct flow_op *op, struct err *err)
 	if (rc < 0 || op->in.rekey != REKEY_COMPROMISED || !can_revoke(op, active))
 		return rc;
 	rc = look_revocation(op, c, active, err);
+	/* A full list is no reason to serve on with the key: retire.c revokes it when it can. */
+	if (rc == ERR_LIMIT) {
+		flow_op_warn(op,
+		    "%s; it has a new key, and the old one is revoked when that "
+		    "can be done",
+		    err->text);
+		return 0;
+	}
 	op->fetches = true;
 	op->fetch = active->id;
 	op->calls = 2;

@@ -380,6 +380,17 @@ test_full_list(void **state)
 	assert_non_null(strstr(o->err.text, "--new-key"));
 	assert_int_equal(
 	    office_credential(o, "b.example.org")->credential->state, CREDENTIAL_ISSUED);
+	/* A compromised key is replaced all the same, and never comes back. */
+	OK(flow_credential_rekey(o->flow,
+	    &(struct credential_rekey){
+		.name = "b.example.org", .reason = REKEY_COMPROMISED, .author = "test"},
+	    office_on_flow, o, &o->err));
+	assert_non_null(strstr(o->warning, "is full"));
+	assert_int_equal(office_active(o, "b.example.org")->generation->number, 2);
+	assert_int_equal(office_credential(o, "b.example.org")->credential->compromised.count, 1);
+	FAILS(ERR_CONFLICT,
+	    flow_generation_activate(
+		o->flow, "b.example.org", 1, "test", office_on_flow, o, &o->err));
 	/* It is renewed all the same, and a new key has a list of its own. */
 	office_sleep(o, 4 * DAY);
 	assert_int_equal(index_crl_of(o->index, ca)->crl->number, 3);
