@@ -251,7 +251,7 @@ events_ended(struct events *e)
 	void (*closed)(void *arg) = e->closed;
 	void *arg = e->closed_arg;
 
-	if (!e->closing || e->write.runs || e->readers > 0 || !receivers_are_quiet(e))
+	if (!e->closable || e->write.runs || e->readers > 0 || !receivers_are_quiet(e))
 		return;
 	events_free(e);
 	closed(arg);
@@ -260,7 +260,10 @@ events_ended(struct events *e)
 static void
 on_close(void *arg)
 {
-	events_ended(arg);
+	struct events *e = arg;
+
+	e->closable = true;
+	events_ended(e);
 }
 
 void

@@ -79,6 +79,7 @@ struct events {
 	void (*closed)(void *arg);
 	void *closed_arg;
 	bool closing;
+	bool closable; /* the timer of events_close has fired, so that none is left in here */
 };
 
 /* --- body.c --- */
