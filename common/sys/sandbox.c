@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 /*
  * Two forms of the same promise. The real one is a list of what is allowed. A sanitizer's run-time
@@ -32,6 +35,7 @@ struct rule {
 
 #ifndef CERTHERD_SANITIZED
 
+#define SANITIZED 0
 #define OTHERWISE SCMP_ACT_KILL_PROCESS
 #define LISTED SCMP_ACT_ALLOW
 
@@ -90,6 +94,7 @@ static const struct rule rules[] = {
 
 #else
 
+#define SANITIZED 1
 #define OTHERWISE SCMP_ACT_ALLOW
 #define LISTED SCMP_ACT_KILL_PROCESS
 
@@ -144,12 +149,27 @@ add_rules(scmp_filter_ctx filter, struct err *err)
 	return r < 0 ? failed(r, "clone3 is refused", err) : 0;
 }
 
+/*
+ * The C library reads files of its own accord, at times that are a matter of luck: localtime at the
+ * first conversion of a time, overcommit_memory when a thread gives memory back to the system. The
+ * first is done here, the second never; what is large comes from mmap and is given back anyway.
+ */
+static void
+read_ahead(void)
+{
+	tzset();
+	/* A sanitizer has a malloc of its own. */
+	if (SANITIZED == 0)
+		CHECK(mallopt(M_TRIM_THRESHOLD, INT_MAX) == 1);
+}
+
 int
 sandbox_signer(struct err *err)
 {
 	scmp_filter_ctx filter = seccomp_init(OTHERWISE);
 	int r;
 
+	read_ahead();
 	if (filter == NULL)
 		return err_set(err, ERR_NOMEM, "cannot close the sandbox: no memory");
 	/* All threads that there are, and refuse if one cannot be made to follow. */
