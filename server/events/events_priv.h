@@ -119,7 +119,10 @@ void receivers_stop(struct events *e);
 bool receivers_are_quiet(const struct events *e);
 void receivers_free(struct events *e); /* quiet ones */
 void receivers_wake(struct events *e);
-/* Up to which number all have taken, and all have fetched; UINT64_MAX, 0: no receivers. */
+/*
+ * Up to which number all have taken (on the loop), and all have fetched (on the worker);
+ * UINT64_MAX, 0: no receivers.
+ */
 uint64_t receivers_taken(const struct events *e);
 uint64_t receivers_fetched(const struct events *e);
 

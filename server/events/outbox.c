@@ -122,6 +122,8 @@ write_all(struct store *s, void *arg, struct err *err)
 	uint64_t dropped = 0;
 	int rc = outbox_put(s, &job->rows, err);
 
+	/* Read here, behind the turns that were queued before: what those fetch is on its way. */
+	job->fetched = receivers_fetched(job->events);
 	if (rc == 0)
 		rc = local_events_bound(s, job->taken, job->fetched, &dropped, err);
 	job->lost = job->lost_before + dropped;
@@ -213,7 +215,6 @@ outbox_write(struct events *e)
 	    .store = e->p.store,
 	    .runs = true,
 	    .taken = receivers_taken(e),
-	    .fetched = receivers_fetched(e),
 	    .lost_before = e->lost,
 	    .notice = notice_body(e)};
 	rows_init(&job->rows);
