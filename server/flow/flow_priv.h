@@ -212,6 +212,8 @@ void flow_op_warn(struct flow_op *op, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* look.c: what several types look for. */
 /* The CREDENTIAL by op->in.name (or op->in.record when that is NULL); sets its id and version. */
 NODISCARD int look_credential(struct flow_op *op, const struct index_record **out, struct err *err);
+/* look of types that need nothing else: the credential, and its access as it is. */
+NODISCARD int look_only(struct flow_op *op, struct err *err);
 /* The Micro CA by name, or the default one (ERR_AGAIN: it is being made). */
 NODISCARD int look_ca(
     struct flow_op *op, const char *name, const struct index_record **out, struct err *err);

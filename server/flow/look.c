@@ -115,6 +115,17 @@ look_access(struct flow_op *op, struct ids ids)
 	}
 }
 
+int
+look_only(struct flow_op *op, struct err *err)
+{
+	const struct index_record *c;
+	int rc = look_credential(op, &c, err);
+
+	if (rc == 0)
+		look_access(op, c->access);
+	return rc;
+}
+
 void
 look_readers(struct flow_op *op)
 {

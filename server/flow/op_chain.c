@@ -302,17 +302,6 @@ flow_credential_complete(struct flow *f, const char *name, const char *author, f
 /* --- the preferred root --- */
 
 static int
-look_prefer(struct flow_op *op, struct err *err)
-{
-	const struct index_record *c;
-	int rc = look_credential(op, &c, err);
-
-	if (rc == 0)
-		look_access(op, c->access);
-	return rc;
-}
-
-static int
 mutation_prefer(struct flow_op *op, struct mutation *m, struct err *err)
 {
 	const struct index_record *c;
@@ -327,7 +316,7 @@ mutation_prefer(struct flow_op *op, struct mutation *m, struct err *err)
 }
 
 const struct flow_op_type flow_op_credential_prefer_root = {
-    "cert.prefer-root", look_prefer, NULL, mutation_prefer};
+    "cert.prefer-root", look_only, NULL, mutation_prefer};
 
 /* Part of a subject, or a fingerprint: what can be compared with either. */
 static int

@@ -208,17 +208,6 @@ const struct flow_op_type flow_op_credential_archive = {
 
 /* --- delete --- */
 
-static int
-look_only(struct flow_op *op, struct err *err)
-{
-	const struct index_record *c;
-	int rc = look_credential(op, &c, err);
-
-	if (rc == 0)
-		look_access(op, c->access);
-	return rc;
-}
-
 struct deleting {
 	struct flow_op *op;
 	struct mutation *m;
