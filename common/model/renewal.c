@@ -39,3 +39,9 @@ renewal_retry_after(uint32_t failures, uint32_t jitter)
 	/* Between half of it and all of it, so that many do not come back at once. */
 	return wait / 2 + (int64_t)(jitter % ((uint64_t)(wait - wait / 2) + 1));
 }
+
+uint64_t
+renewal_retry_soon_ms(uint32_t failures)
+{
+	return (uint64_t)renewal_retry_after(failures, 0) * 100;
+}

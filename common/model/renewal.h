@@ -24,5 +24,7 @@ uint32_t renewal_jitter(const struct id *generation);
 
 /* Seconds until the next try after that many failures in a row (from 1): doubling, capped. */
 int64_t renewal_retry_after(uint32_t failures, uint32_t jitter);
+/* The same for work of the server's own, which nobody outside is bothered by: a tenth, in ms. */
+uint64_t renewal_retry_soon_ms(uint32_t failures);
 
 #endif

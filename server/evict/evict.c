@@ -10,7 +10,6 @@
 #define IN_FLIGHT 16
 #define LOOKS_A_TURN 64
 #define KEYS_AT_ONCE 16
-#define HOLD_MOST_MS 30000
 /* At everything, for what no event tells: a node that has caught up; more seldom with many. */
 #define LOOK_EVERY_MS 1000
 #define LOOK_EACH_MS 10 /* for 100 credentials */
@@ -96,27 +95,6 @@ struct working {
 	bool proves;
 };
 
-/* The signer is away, the disk is full, the server ends: nothing that the credential could help. */
-static bool
-is_everybodys(int status)
-{
-	return status == ERR_UNAVAIL || status == ERR_NOSPACE || status == ERR_IO ||
-	    status == ERR_BUSY || status == ERR_AGAIN || status == ERR_TIMEOUT ||
-	    status == ERR_CANCELED;
-}
-
-static void
-hold_all(struct evict *e)
-{
-	uint64_t wait;
-
-	/* Those that were under way fail together. */
-	if (now_ms(e) < e->hold)
-		return;
-	wait = (uint64_t)renewal_retry_after(++e->failures, 0) * 100;
-	e->hold = now_ms(e) + (wait < HOLD_MOST_MS ? wait : HOLD_MOST_MS);
-}
-
 static void
 put_off(struct evict *e, struct evict_item *item, const struct err *err)
 {
@@ -125,7 +103,7 @@ put_off(struct evict *e, struct evict_item *item, const struct err *err)
 	log_warning("evict", "credential=%s keeps a key that others know for now: %s",
 	    id_hex(&item->credential, hex), err->text);
 	snprintf(item->trouble, sizeof(item->trouble), "%s", err->text);
-	item->not_before = now_ms(e) + (uint64_t)renewal_retry_after(++item->failures, 0) * 100;
+	item->not_before = now_ms(e) + renewal_retry_soon_ms(++item->failures);
 }
 
 static void
@@ -140,14 +118,14 @@ on_done(void *arg, int status, const struct flow_result *result, const struct er
 	e->running--;
 	item->running = false;
 	if (status == 0) {
-		e->failures = 0;
+		e->trouble.failures = 0;
 		item->failures = 0;
 		item->trouble[0] = '\0';
 		log_info("evict", "name=%s %s", result->name,
 		    proves ? "nobody serves a key that others know any more"
 			   : "has a new key, or a CSR with one");
-	} else if (is_everybodys(status)) {
-		hold_all(e);
+	} else if (trouble_is_everybodys(status)) {
+		trouble_hold(&e->trouble, now_ms(e));
 	} else {
 		put_off(e, item, err);
 	}
@@ -240,8 +218,8 @@ on_timer(void *arg)
 	struct evict *e = arg;
 	uint64_t now = now_ms(e);
 
-	if (now < e->hold) {
-		wake(e, e->hold - now);
+	if (now < e->trouble.until) {
+		wake(e, e->trouble.until - now);
 		return;
 	}
 	if (now >= e->next_look)

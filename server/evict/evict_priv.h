@@ -5,8 +5,9 @@
 
 #include "common/base/map.h"
 #include "common/base/runtime.h"
-#include "server/flow/flow_exposed.h"
 #include "server/evict/evict.h"
+#include "server/flow/flow_exposed.h"
+#include "server/flow/trouble.h"
 
 /* A credential with exposures. */
 struct evict_item {
@@ -23,9 +24,8 @@ struct evict {
 	struct map *items; /* by credential */
 	struct evict_item *ready, **ready_end;
 	size_t running;
-	unsigned failures;  /* in a row, that are everybody's */
-	uint64_t hold;      /* monotonic, ms: nothing is started before */
-	uint64_t next_look; /* monotonic, ms: at everything */
+	struct trouble trouble; /* that is everybody's */
+	uint64_t next_look;     /* monotonic, ms: at everything */
 	struct timer timer;
 	uint64_t timer_at;
 	bool stopped;

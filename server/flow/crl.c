@@ -222,8 +222,8 @@ on_done(void *arg, int status, const struct flow_result *result, const struct er
 		if (status < 0 && status != ERR_CANCELED)
 			log_warning(
 			    "flow", "ca=%s: %s; trying again", id_hex(&run->ca, hex), err->text);
-		item->not_before = runtime_mono_ms(j->flow->rt) +
-		    (uint64_t)renewal_retry_after(++item->failures, 0) * 100;
+		item->not_before =
+		    runtime_mono_ms(j->flow->rt) + renewal_retry_soon_ms(++item->failures);
 		if (run->renews)
 			item->look_at = runtime_mono_ms(j->flow->rt) + LOOK_CA_MS;
 	}

@@ -17,6 +17,7 @@
 #include "common/model/names.h"
 #include "common/wire/signer_messages.h"
 #include "server/flow/flow.h"
+#include "server/flow/trouble.h"
 #include "server/signer/signer.h"
 
 #define OP_CALLS_MAX 8
@@ -168,11 +169,10 @@ struct flow {
 	struct reseal_item *reseal_ready, **reseal_ready_end;
 	struct reseal_item *reseal_waiting; /* after failures of their own, in no order */
 	uint64_t reseal_next;               /* the first of those; all times monotonic, ms */
-	uint64_t reseal_hold;               /* nothing before that: the trouble is everybody's */
 	uint64_t reseal_at;                 /* the timer */
 	struct timer reseal_timer;
 	size_t reseal_running;
-	unsigned reseal_failures;
+	struct trouble reseal_trouble;
 	const struct receipt *(*receipt)(
 	    void *arg, const struct id *node, const struct id *credential);
 	void *receipt_arg;

@@ -16,8 +16,6 @@
 
 #define LOOKS_A_TURN 512
 
-#define HOLD_MOST_MS 30000
-
 struct reseal_item {
 	struct id id;
 	bool running, waits;
@@ -193,7 +191,7 @@ make_ready(struct flow *f, struct reseal_item *item)
 static void
 make_wait(struct flow *f, struct reseal_item *item)
 {
-	uint64_t wait = (uint64_t)renewal_retry_after(++item->failures, 0) * 100;
+	uint64_t wait = renewal_retry_soon_ms(++item->failures);
 
 	item->waits = true;
 	item->not_before = now_ms(f) + wait;
@@ -254,38 +252,13 @@ struct resealing {
 	bool seal; /* else only a list of access */
 };
 
-/* The signer is away, the disk is full, the server ends: nothing that the record could help. */
-static bool
-is_everybodys(int status)
-{
-	return status == ERR_UNAVAIL || status == ERR_NOSPACE || status == ERR_IO ||
-	    status == ERR_BUSY || status == ERR_AGAIN || status == ERR_TIMEOUT ||
-	    status == ERR_CANCELED;
-}
-
-static void
-hold_all(struct flow *f)
-{
-	uint64_t wait;
-
-	/* Those that were under way fail together. */
-	if (now_ms(f) < f->reseal_hold)
-		return;
-	wait = (uint64_t)renewal_retry_after(++f->reseal_failures, 0) * 100;
-	if (wait > HOLD_MOST_MS)
-		wait = HOLD_MOST_MS;
-	f->reseal_hold = now_ms(f) + wait;
-	wake(f, wait);
-}
-
 static void
 sealed(struct flow *f, struct reseal_item *item)
 {
 	const struct index_record *r = index_get(f->index, &item->id);
 	char hex[ID_HEX_MAX];
 
-	f->reseal_failures = 0;
-	f->reseal_hold = 0;
+	f->reseal_trouble = (struct trouble){0};
 	if (r == NULL || !is_due(f->index, r)) {
 		end_item(f, item);
 	} else if (item->failures == 0) {
@@ -305,6 +278,7 @@ on_resealed(void *arg, int status, const struct flow_result *result, const struc
 	struct resealing *r = arg;
 	struct flow *f = r->flow;
 	struct reseal_item *item = map_get(f->reseal, r->id.bytes, ID_LEN);
+	uint64_t now = now_ms(f);
 	char hex[ID_HEX_MAX];
 
 	(void)result;
@@ -314,12 +288,13 @@ on_resealed(void *arg, int status, const struct flow_result *result, const struc
 	item->running = false;
 	if (status == 0 || status == ERR_EXISTS || status == ERR_NOTFOUND) {
 		sealed(f, item);
-	} else if (is_everybodys(status)) {
-		if (f->reseal_failures == 0)
+	} else if (trouble_is_everybodys(status)) {
+		if (f->reseal_trouble.failures == 0)
 			log_warning("flow", "record=%s not sealed anew: %s; trying again",
 			    id_hex(&item->id, hex), err->text);
 		make_ready(f, item);
-		hold_all(f);
+		trouble_hold(&f->reseal_trouble, now);
+		wake(f, f->reseal_trouble.until - now);
 	} else {
 		log_warning("flow", "record=%s cannot be sealed anew: %s", id_hex(&item->id, hex),
 		    err->text);
@@ -384,8 +359,8 @@ on_reseal_timer(void *arg)
 	struct flow *f = arg;
 	uint64_t now = now_ms(f);
 
-	if (now < f->reseal_hold) {
-		wake(f, f->reseal_hold - now);
+	if (now < f->reseal_trouble.until) {
+		wake(f, f->reseal_trouble.until - now);
 		return;
 	}
 	take_waiting(f);

@@ -79,8 +79,7 @@ put_off(struct nodes *n, int status)
 	t->tries++;
 	/* Once without waiting: it has changed while it was being repaired, most likely. */
 	if (status < 0 || t->tries > 1)
-		t->not_before = runtime_mono_ms(n->p.runtime) +
-		    (uint64_t)renewal_retry_after(t->tries, 0) * 100;
+		t->not_before = runtime_mono_ms(n->p.runtime) + renewal_retry_soon_ms(t->tries);
 }
 
 static void
