@@ -94,7 +94,8 @@ is_to_be_served(const struct index_record *c, const struct index_record *active)
 	    generation_serves(active->generation->profile, c->credential);
 }
 
-static void
+/* Returns how many servers it had to ask. */
+static size_t
 judge_nodes(const struct health *h, const struct index_record *c, const struct index_record *active,
     int64_t now, struct health_report *out)
 {
@@ -122,6 +123,7 @@ judge_nodes(const struct health *h, const struct index_record *c, const struct i
 	health_judge_serving(nodes, count, out);
 	mem_free(nodes);
 	access_list_fini(&readers);
+	return count;
 }
 
 /* Seconds for which nothing is said yet of what nodes serve: a change has to reach them first. */
@@ -138,7 +140,7 @@ grace_left(const struct health *h, const struct index_record *c, const struct in
 	return shortest < 0 || shortest >= HEALTH_GRACE_S ? 0 : HEALTH_GRACE_S - shortest;
 }
 
-void
+size_t
 gather(const struct health *h, const struct item *it, const struct index_record *c,
     struct health_report *out, int64_t *again_at)
 {
@@ -157,12 +159,13 @@ gather(const struct health *h, const struct item *it, const struct index_record 
 		*again_at = health_next_change(
 		    active->generation->not_before, active->generation->not_after, now);
 	if (!is_to_be_served(c, active))
-		return;
+		return 1;
 	grace = grace_left(h, c, active);
 	if (grace == 0)
-		judge_nodes(h, c, active, now, out);
-	else if (*again_at == 0 || *again_at > now + grace)
+		return 1 + judge_nodes(h, c, active, now, out);
+	if (*again_at == 0 || *again_at > now + grace)
 		*again_at = now + grace;
+	return 1;
 }
 
 void
@@ -180,23 +183,4 @@ health_of_ca(const struct health *h, const struct index_record *ca, struct healt
 	if (ca->ca->chain.count > 0 && cert_parse(ca->ca->chain.items[0], &cert, NULL) == 0)
 		facts.not_before = cert_not_before(cert);
 	health_judge_ca(&facts, runtime_wall_s(h->p.runtime), out);
-}
-
-static void
-count_member(void *arg, const struct id *node)
-{
-	(void)node;
-	(*(size_t *)arg)++;
-}
-
-size_t
-gather_cost(const struct health *h, const struct index_record *c)
-{
-	struct access_lookup lookup = index_access_lookup(h->p.index);
-	size_t cost = 1 + c->access.count;
-
-	for (size_t i = 0; i < c->access.count; i++)
-		if (index_of_kind(h->p.index, KIND_GROUP, &c->access.items[i]) != NULL)
-			lookup.members(lookup.arg, &c->access.items[i], count_member, &cost);
-	return cost;
 }

@@ -211,14 +211,15 @@ look_at(struct health *h, struct item *it)
 {
 	const struct index_record *c = index_of_kind(h->p.index, KIND_CREDENTIAL, &it->credential);
 	struct health_report report;
+	size_t cost;
 
 	if (c == NULL)
 		return 1;
-	gather(h, it, c, &report, &it->again_at);
+	cost = gather(h, it, c, &report, &it->again_at);
 	it->grade = report.grade;
 	it->seen = true;
 	tell_all(h, it, c, &report);
-	return gather_cost(h, c);
+	return cost;
 }
 
 static void
@@ -265,7 +266,7 @@ health_of(const struct health *h, const struct index_record *credential, struct 
 {
 	int64_t again_at;
 
-	gather(h, health_item(h, &credential->id), credential, out, &again_at);
+	(void)gather(h, health_item(h, &credential->id), credential, out, &again_at);
 }
 
 /* --- all of them --- */

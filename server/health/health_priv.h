@@ -77,11 +77,12 @@ struct health {
 struct item *health_item(const struct health *h, const struct id *credential); /* or NULL */
 void health_touch(struct health *h, struct item *it);
 
-/* gather.c: the report, and when it may next be another one by the clock alone (0: never). */
-void gather(const struct health *h, const struct item *it, const struct index_record *c,
+/*
+ * gather.c: the report, and when it may next be another one by the clock alone (0: never). Returns
+ * what it has cost: 1, and 1 for each server that it had to ask.
+ */
+size_t gather(const struct health *h, const struct item *it, const struct index_record *c,
     struct health_report *out, int64_t *again_at);
-/* How many servers it had to ask. */
-size_t gather_cost(const struct health *h, const struct index_record *c);
 
 /* chains.c */
 void chains_start(struct health *h);
