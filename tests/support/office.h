@@ -105,6 +105,18 @@ const struct index_record *office_active(struct office *o, const char *name);
  */
 void office_spoil(struct office *o, enum record_kind kind);
 
+/* The Micro CA of that name; the test fails when there is none. */
+const struct index_record *office_ca(struct office *o, const char *name);
+/* Adds a credential of a Micro CA (NULL: the default one), for nobody; as office_wait. */
+int office_add_of(struct office *o, const char *name, const char *ca);
+/* Revokes a generation; as office_wait. */
+int office_revoke(struct office *o, const char *name, uint64_t number, const char *reason);
+/* Whether a generation, which must be revoked, stands in the list of its CA. */
+bool office_is_listed(struct office *o, const struct id *generation);
+
+/* The test fails, with both, when text does not say what. */
+void office_check_text(const char *text, const char *what);
+
 /* Whether a node can open the active generation's key, by the records as they are now. */
 bool office_can_open(struct office *o, const struct office_node *n, const char *credential);
 /* The same of any generation. */

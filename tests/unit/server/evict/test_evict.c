@@ -6,7 +6,7 @@
 #include "server/evict/evict.h"
 #include "server/flow/flow_exposed.h"
 #include "server/flow/flow_domain.h"
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -38,9 +38,6 @@ struct stage {
 	struct evict *evict;
 	struct teller tellers[NODES];
 };
-
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
-#define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
 
 static bool
 has_told(void *arg, const struct id *node, struct position at)

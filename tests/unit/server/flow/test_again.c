@@ -1,6 +1,6 @@
 /* What is tried again: not too often, and until it is as it should be. */
 
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -10,8 +10,6 @@
 
 #define DAY INT64_C(86400)
 #define WWW "www.example.org"
-
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
 
 /* Due again as soon as it is made, it rests a little. */
 static void
@@ -113,8 +111,6 @@ test_reseal_in_vain(void **state)
 	flow_stats(o->flow, &stats);
 	assert_int_equal(stats.to_reseal, 0);
 }
-
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

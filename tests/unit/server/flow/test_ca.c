@@ -1,7 +1,7 @@
 /* Micro CAs: made by name, used by default, and told apart by their certificates. */
 
 #include "server/index/index_ca.h"
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -11,9 +11,6 @@
 
 #define DAY INT64_C(86400)
 #define WWW "www.example.org"
-
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
-#define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
 
 static void
 test_ca(void **state)
@@ -83,43 +80,6 @@ test_subjects(void **state)
 
 /* --- CAs that there are --- */
 
-static const struct index_record *
-ca_of(struct office *o, const char *name)
-{
-	const struct index_record *ca = index_named(o->index, KIND_CA, name);
-
-	assert_non_null(ca);
-	return ca;
-}
-
-static int
-add(struct office *o, const char *name, const char *ca)
-{
-	const struct credential_spec c = {.names = {&name, 1}, .ca = ca, .author = "test"};
-
-	o->called = false;
-	return office_wait(o, flow_credential_add(o->flow, &c, office_on_flow, o, &o->err));
-}
-
-static int
-revoke(struct office *o, const char *name, uint64_t number, const char *reason)
-{
-	o->called = false;
-	return office_wait(o,
-	    flow_credential_revoke(
-		o->flow, name, number, reason, "test", office_on_flow, o, &o->err));
-}
-
-static bool
-is_listed(struct office *o, const struct id *generation)
-{
-	const struct index_record *g = index_of_kind(o->index, KIND_GENERATION, generation);
-
-	assert_non_null(g);
-	assert_true(g->generation->revoked);
-	return index_is_listed(index_crl_of(o->index, index_ca_of(o->index, g)), g);
-}
-
 static void
 test_default(void **state)
 {
@@ -133,26 +93,26 @@ test_default(void **state)
 	spec.name = "three";
 	spec.is_default = true;
 	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
-	assert_false(ca_of(o, "one")->ca->is_default);
-	assert_true(ca_of(o, "three")->ca->is_default);
+	assert_false(office_ca(o, "one")->ca->is_default);
+	assert_true(office_ca(o, "three")->ca->is_default);
 	FAILS(ERR_INVALID, flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
 	change.make_default = true;
 	OK(flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
 	assert_string_equal(index_default_ca(o->index)->name, "one");
-	assert_false(ca_of(o, "three")->ca->is_default);
+	assert_false(office_ca(o, "three")->ca->is_default);
 	OK(flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
 	assert_true(o->result.unchanged);
 	change = (struct ca_change){.name = "one", .has_enabled = true, .author = "test"};
 	FAILS(ERR_CONFLICT, flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
 	change.name = "two";
 	OK(flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
-	assert_int_equal(add(o, "two.example.org", "two"), ERR_INVALID);
+	assert_int_equal(office_add_of(o, "two.example.org", "two"), ERR_INVALID);
 	change = (struct ca_change){.name = "two", .make_default = true, .author = "test"};
 	FAILS(ERR_CONFLICT, flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
 	change = (struct ca_change){
 	    .name = "two", .has_enabled = true, .enabled = true, .author = "test"};
 	OK(flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
-	assert_int_equal(add(o, "two.example.org", "two"), 0);
+	assert_int_equal(office_add_of(o, "two.example.org", "two"), 0);
 	change.address = "https://pki.example.org";
 	FAILS(ERR_INVALID, flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
 	change.address = NULL;
@@ -170,24 +130,24 @@ test_renew(void **state)
 	struct id id;
 
 	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
-	id = ca_of(o, "ca")->id;
-	assert_int_equal(add(o, WWW, "ca"), 0);
+	id = office_ca(o, "ca")->id;
+	assert_int_equal(office_add_of(o, WWW, "ca"), 0);
 	active = office_active(o, WWW);
-	before = ca_of(o, "ca")->ca->not_after;
+	before = office_ca(o, "ca")->ca->not_after;
 	FAILS(ERR_INVALID,
 	    flow_ca_renew(o->flow, "ca", false, 100 * DAY, "test", office_on_flow, o, &o->err));
 	OK(flow_ca_renew(o->flow, "ca", false, 800 * DAY, "test", office_on_flow, o, &o->err));
-	assert_true(ca_of(o, "ca")->ca->not_after > before + 399 * DAY);
-	assert_true(id_equal(&ca_of(o, "ca")->id, &id));
-	assert_true(index_ca_of(o->index, active) == ca_of(o, "ca"));
+	assert_true(office_ca(o, "ca")->ca->not_after > before + 399 * DAY);
+	assert_true(id_equal(&office_ca(o, "ca")->id, &id));
+	assert_true(index_ca_of(o->index, active) == office_ca(o, "ca"));
 	/* By itself, before a leaf of 90 days would be cut short. */
-	due = index_ca_due_at(o->index, ca_of(o, "ca"));
-	before = ca_of(o, "ca")->ca->not_after;
+	due = index_ca_due_at(o->index, office_ca(o, "ca"));
+	before = office_ca(o, "ca")->ca->not_after;
 	assert_int_equal(due, before - 180 * DAY);
 	office_sleep(o, due - virtual_wall_ms(&o->time.rt) / 1000 - DAY);
-	assert_int_equal(ca_of(o, "ca")->ca->not_after, before);
+	assert_int_equal(office_ca(o, "ca")->ca->not_after, before);
 	office_sleep(o, DAY + 3600);
-	assert_true(ca_of(o, "ca")->ca->not_after > before);
+	assert_true(office_ca(o, "ca")->ca->not_after > before);
 }
 
 static void
@@ -202,21 +162,21 @@ test_below(void **state)
 	    .name = "below", .parent = "root", .lifetime = 3000 * DAY, .author = "test"};
 	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
 	assert_non_null(strstr(o->warning, "ends with"));
-	assert_int_equal(ca_of(o, "below")->ca->not_after, ca_of(o, "root")->ca->not_after);
-	assert_string_equal(ca_of(o, "below")->ca->address, "http://pki");
-	assert_int_equal(ca_of(o, "below")->ca->chain.count, 2);
+	assert_int_equal(office_ca(o, "below")->ca->not_after, office_ca(o, "root")->ca->not_after);
+	assert_string_equal(office_ca(o, "below")->ca->address, "http://pki");
+	assert_int_equal(office_ca(o, "below")->ca->chain.count, 2);
 	spec.name = "deeper";
 	spec.parent = "below";
 	FAILS(ERR_INVALID, flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
 	spec.parent = "nobody";
 	FAILS(ERR_NOTFOUND, flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
-	assert_int_equal(add(o, WWW, "below"), 0);
+	assert_int_equal(office_add_of(o, WWW, "below"), 0);
 	assert_int_equal(index_issuers_of(office_active(o, WWW)).count, 2);
 	/* The root first, then what is below it. */
 	OK(flow_ca_renew(o->flow, "root", false, 3000 * DAY, "test", office_on_flow, o, &o->err));
 	OK(flow_ca_renew(o->flow, "below", false, 2500 * DAY, "test", office_on_flow, o, &o->err));
-	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
-	assert_true(is_listed(o, &office_credential(o, WWW)->credential->active));
+	assert_int_equal(office_revoke(o, WWW, 0, NULL), 0);
+	assert_true(office_is_listed(o, &office_credential(o, WWW)->credential->active));
 }
 
 static void
@@ -225,31 +185,32 @@ test_new_key(void **state)
 	struct office *o = *state;
 	struct id old, leaf;
 
-	assert_int_equal(add(o, WWW, NULL), 0);
-	old = ca_of(o, "default")->id;
+	assert_int_equal(office_add_of(o, WWW, NULL), 0);
+	old = office_ca(o, "default")->id;
 	leaf = office_active(o, WWW)->id;
 	OK(flow_ca_renew(o->flow, "default", true, 0, "test", office_on_flow, o, &o->err));
-	assert_false(id_equal(&ca_of(o, "default")->id, &old));
-	assert_true(id_equal(&ca_of(o, "default.1")->id, &old));
-	assert_true(index_default_ca(o->index) == ca_of(o, "default"));
-	assert_true(index_ca_successor(o->index, ca_of(o, "default.1")) == ca_of(o, "default"));
+	assert_false(id_equal(&office_ca(o, "default")->id, &old));
+	assert_true(id_equal(&office_ca(o, "default.1")->id, &old));
+	assert_true(index_default_ca(o->index) == office_ca(o, "default"));
+	assert_true(
+	    index_ca_successor(o->index, office_ca(o, "default.1")) == office_ca(o, "default"));
 	FAILS(ERR_CONFLICT,
 	    flow_ca_renew(o->flow, "default.1", false, 0, "test", office_on_flow, o, &o->err));
 	/* Its leaves are still revoked by it; their renewals come from the new one. */
 	OK(flow_credential_renew(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
-	assert_true(index_ca_of(o->index, office_active(o, WWW)) == ca_of(o, "default"));
+	assert_true(index_ca_of(o->index, office_active(o, WWW)) == office_ca(o, "default"));
 	assert_int_equal(index_issuers_of(office_active(o, WWW)).count, 2);
-	assert_int_equal(revoke(o, WWW, 1, NULL), 0);
-	assert_true(is_listed(o, &leaf));
-	assert_non_null(index_crl_of(o->index, ca_of(o, "default.1")));
-	assert_null(index_crl_of(o->index, ca_of(o, "default")));
+	assert_int_equal(office_revoke(o, WWW, 1, NULL), 0);
+	assert_true(office_is_listed(o, &leaf));
+	assert_non_null(index_crl_of(o->index, office_ca(o, "default.1")));
+	assert_null(index_crl_of(o->index, office_ca(o, "default")));
 	OK(flow_ca_renew(o->flow, "default", true, 0, "test", office_on_flow, o, &o->err));
-	assert_true(index_ca_successor(o->index, ca_of(o, "default.1")) == ca_of(o, "default"));
+	assert_true(
+	    index_ca_successor(o->index, office_ca(o, "default.1")) == office_ca(o, "default"));
 	office_restart(o);
-	assert_true(index_ca_successor(o->index, ca_of(o, "default.1")) == ca_of(o, "default"));
+	assert_true(
+	    index_ca_successor(o->index, office_ca(o, "default.1")) == office_ca(o, "default"));
 }
-
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

@@ -1,7 +1,7 @@
 /* What is wanted of a credential changes: one mutation, or nothing. */
 
 #include "common/wire/public_wire.h"
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 #include "tests/support/outside.h"
 
 #include <setjmp.h>
@@ -14,18 +14,6 @@
 #define WWW "www.example.org"
 
 static const char *const web1[] = {"web1", NULL};
-
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
-#define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
-#define SAYS(what) check_text(o->err.text, (what))
-#define WARNS(what) check_text(o->warning, (what))
-
-static void
-check_text(const char *text, const char *what)
-{
-	if (strstr(text, what) == NULL)
-		fail_msg("'%s' does not say '%s'", text, what);
-}
 
 static int
 change(struct office *o, struct credential_change c)
@@ -414,8 +402,6 @@ test_race(void **state)
 	    office_active(o, WWW)->generation->names));
 	assert_int_equal(office_credential(o, WWW)->credential->generations, 3);
 }
-
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

@@ -3,7 +3,7 @@
 #include "common/crypto/envelope.h"
 #include "common/crypto/sign.h"
 #include "server/signer/tries.h"
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -12,10 +12,6 @@
 #include <cmocka.h>
 
 #define WWW "www.example.org"
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
-#define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
-#define SAYS(what) assert_non_null(strstr(o->err.text, (what)))
-#define WARNS(what) assert_non_null(strstr(o->warning, (what)))
 
 static const char *const web1[] = {"web1", NULL};
 static const char *const none[] = {NULL};

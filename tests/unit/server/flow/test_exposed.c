@@ -1,6 +1,6 @@
 /* Who knows which keys without having access any more, as the records say it. */
 
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -15,8 +15,6 @@ static const char *const web1[] = {"web1", NULL};
 static const char *const both[] = {"web1", "web2", NULL};
 static const char *const mail[] = {"@mail", NULL};
 static const char *const both_ways[] = {"web1", "@mail", NULL};
-
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
 
 static int
 change_access(struct office *o, const char *const *add, const char *const *remove, bool keep)
@@ -241,8 +239,6 @@ test_manager_removed(void **state)
 	office_settle(o);
 	check_one(o, "recovery", &key, EXPOSED_REMOVED, true);
 }
-
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

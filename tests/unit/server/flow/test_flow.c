@@ -1,6 +1,6 @@
 #include "common/wire/public_wire.h"
 #include "server/index/index_ca.h"
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -17,9 +17,6 @@ static const char *const nobody[] = {NULL};
 static const char *const manager[] = {"manager", NULL};
 
 #define WWW "www.example.org"
-
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
-#define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
 
 static int
 renew(struct office *o, const char *name, bool new_key)
@@ -505,8 +502,6 @@ test_group_key(void **state)
 	assert_true(office_can_open(o, two, WWW) && office_can_open(o, three, WWW));
 	FAILS(ERR_BUSY, nodes_group_delete(o->nodes, "mail", "test", office_on_nodes, o, &o->err));
 }
-
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

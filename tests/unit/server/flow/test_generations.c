@@ -1,7 +1,7 @@
 /* Generations beside the one in force: how long they stay, who can open them, which come back. */
 
 #include "common/wire/public_wire.h"
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -14,11 +14,6 @@
 
 static const char *const web1[] = {"web1", NULL};
 static const char *const both[] = {"web1", "web2", NULL};
-
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
-#define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
-#define SAYS(what) assert_non_null(strstr(o->err.text, (what)))
-#define WARNS(what) assert_non_null(strstr(o->warning, (what)))
 
 static int
 renew(struct office *o, bool new_key)
@@ -245,8 +240,6 @@ test_activate_fails(void **state)
 	OK(activate(o, 1));
 	assert_null(strstr(o->warning, "another one"));
 }
-
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

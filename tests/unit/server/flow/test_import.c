@@ -1,7 +1,7 @@
 /* Credentials that were made elsewhere. */
 
 #include "common/crypto/cert.h"
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 
 #include <setjmp.h>
 #include <string.h>
@@ -9,9 +9,6 @@
 #include <cmocka.h>
 
 #define WWW "www.example.org"
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
-#define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
-#define SAYS(what) assert_non_null(strstr(o->err.text, (what)))
 
 static const char *const web1[] = {"web1", NULL};
 static const char *const none[] = {NULL};

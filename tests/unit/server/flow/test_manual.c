@@ -72,15 +72,8 @@ static const char *const two_names[] = {WWW, "example.org"};
 #define OK(call) assert_int_equal((s->o.called = false, office_wait(&s->o, (call))), 0)
 #define FAILS(code, call)                                                                          \
 	assert_int_equal((s->o.called = false, office_wait(&s->o, (call))), (code))
-#define SAYS(what) check_text(s->o.err.text, (what))
-#define WARNS(what) check_text(s->o.warning, (what))
-
-static void
-check_text(const char *text, const char *what)
-{
-	if (strstr(text, what) == NULL)
-		fail_msg("'%s' does not say '%s'", text, what);
-}
+#define SAYS(what) office_check_text(s->o.err.text, (what))
+#define WARNS(what) office_check_text(s->o.warning, (what))
 
 static int
 add(struct stage *s, bool draft)

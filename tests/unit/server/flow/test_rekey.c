@@ -2,7 +2,7 @@
 
 #include "common/model/pki.h"
 #include "common/wire/public_wire.h"
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 #include "tests/support/outside.h"
 
 #include <setjmp.h>
@@ -15,18 +15,6 @@
 #define WWW "www.example.org"
 
 static const char *const web1[] = {"web1", NULL};
-
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
-#define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
-#define SAYS(what) check_text(o->err.text, (what))
-#define WARNS(what) check_text(o->warning, (what))
-
-static void
-check_text(const char *text, const char *what)
-{
-	if (strstr(text, what) == NULL)
-		fail_msg("'%s' does not say '%s'", text, what);
-}
 
 static int
 rekey(struct office *o, enum rekey_reason reason)
@@ -375,8 +363,6 @@ test_refusals(void **state)
 	FAILS(ERR_CONFLICT, rekey(o, REKEY_REVOKE));
 	SAYS("cert archive --undo");
 }
-
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

@@ -1,7 +1,7 @@
 /* What is revoked, and the lists that follow from it. */
 
 #include "server/index/index_ca.h"
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 #include "tests/support/outside.h"
 
 #include <setjmp.h>
@@ -12,46 +12,6 @@
 
 #define DAY INT64_C(86400)
 #define WWW "www.example.org"
-
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
-#define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
-
-static const struct index_record *
-ca_of(struct office *o, const char *name)
-{
-	const struct index_record *ca = index_named(o->index, KIND_CA, name);
-
-	assert_non_null(ca);
-	return ca;
-}
-
-static int
-add(struct office *o, const char *name, const char *ca)
-{
-	const struct credential_spec c = {.names = {&name, 1}, .ca = ca, .author = "test"};
-
-	o->called = false;
-	return office_wait(o, flow_credential_add(o->flow, &c, office_on_flow, o, &o->err));
-}
-
-static int
-revoke(struct office *o, const char *name, uint64_t number, const char *reason)
-{
-	o->called = false;
-	return office_wait(o,
-	    flow_credential_revoke(
-		o->flow, name, number, reason, "test", office_on_flow, o, &o->err));
-}
-
-static bool
-is_listed(struct office *o, const struct id *generation)
-{
-	const struct index_record *g = index_of_kind(o->index, KIND_GENERATION, generation);
-
-	assert_non_null(g);
-	assert_true(g->generation->revoked);
-	return index_is_listed(index_crl_of(o->index, index_ca_of(o->index, g)), g);
-}
 
 static void
 test_revoke(void **state)
@@ -67,26 +27,26 @@ test_revoke(void **state)
 	office_settle(o);
 	assert_null(index_crl_of(o->index, index_default_ca(o->index)));
 	active = office_active(o, WWW)->id;
-	assert_int_equal(revoke(o, WWW, 0, "superseded"), 0);
+	assert_int_equal(office_revoke(o, WWW, 0, "superseded"), 0);
 	assert_string_equal(o->warning, "");
 	assert_int_equal(office_credential(o, WWW)->credential->state, CREDENTIAL_REVOKED);
 	/* When it was answered the list had it. */
-	assert_true(is_listed(o, &active));
+	assert_true(office_is_listed(o, &active));
 	crl = index_crl_of(o->index, index_default_ca(o->index));
 	assert_int_equal(crl->crl->list.entries[0].reason, 4);
 	assert_int_equal(crl->crl->number, 1);
 	assert_false(office_can_open_generation(o, n, &active));
-	assert_int_equal(revoke(o, WWW, 0, NULL), ERR_CONFLICT);
-	assert_int_equal(revoke(o, WWW, 9, NULL), ERR_NOTFOUND);
-	assert_int_equal(revoke(o, WWW, 0, "boredom"), ERR_INVALID);
+	assert_int_equal(office_revoke(o, WWW, 0, NULL), ERR_CONFLICT);
+	assert_int_equal(office_revoke(o, WWW, 9, NULL), ERR_NOTFOUND);
+	assert_int_equal(office_revoke(o, WWW, 0, "boredom"), ERR_INVALID);
 	/* A renewal makes it good again; the key was not said to be compromised. */
 	OK(flow_credential_renew(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
 	assert_int_equal(office_credential(o, WWW)->credential->state, CREDENTIAL_ISSUED);
-	assert_true(is_listed(o, &active));
+	assert_true(office_is_listed(o, &active));
 	/* Nothing is lost at a restart, and nothing is signed for that alone. */
 	office_restart(o);
 	office_settle(o);
-	assert_true(is_listed(o, &active));
+	assert_true(office_is_listed(o, &active));
 	assert_int_equal(index_crl_of(o->index, index_default_ca(o->index))->crl->number, 1);
 }
 
@@ -105,7 +65,7 @@ test_access_to_revoked(void **state)
 	office_add_node(o, "web1");
 	assert_int_equal(office_add_credential(o, WWW, web1), 0);
 	active = office_active(o, WWW)->id;
-	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	assert_int_equal(office_revoke(o, WWW, 0, NULL), 0);
 	OK(flow_credential_access(o->flow, &change, office_on_flow, o, &o->err));
 	assert_int_equal(office_credential(o, WWW)->credential->state, CREDENTIAL_REVOKED);
 	assert_int_equal(office_credential(o, WWW)->credential->generations, 1);
@@ -147,14 +107,14 @@ test_revoke_outside(void **state)
 
 	outside_init(&ca, now);
 	OK(flow_credential_add(o->flow, &spec, office_on_flow, o, &o->err));
-	assert_int_equal(revoke(o, WWW, 0, NULL), ERR_CONFLICT);
-	assert_int_equal(revoke(o, WWW, 1, NULL), ERR_CONFLICT);
+	assert_int_equal(office_revoke(o, WWW, 0, NULL), ERR_CONFLICT);
+	assert_int_equal(office_revoke(o, WWW, 1, NULL), ERR_CONFLICT);
 	key = requested_key(o);
 	leaf = outside_sign(&ca, key, &name, 1, now, now + DAY);
 	der = cert_der(leaf);
 	OK(flow_credential_paste(
 	    o->flow, WWW, (struct spans){&der, 1}, "test", office_on_flow, o, &o->err));
-	assert_int_equal(revoke(o, WWW, 0, "key-compromise"), 0);
+	assert_int_equal(office_revoke(o, WWW, 0, "key-compromise"), 0);
 	assert_non_null(strstr(o->warning, "CA outside"));
 	assert_int_equal(office_credential(o, WWW)->credential->state, CREDENTIAL_REVOKED);
 	assert_int_equal(index_count(o->index, KIND_CRL), 0);
@@ -176,23 +136,23 @@ test_revoke_key(void **state)
 	struct id first, second, third;
 	struct hash key;
 
-	assert_int_equal(add(o, WWW, NULL), 0);
+	assert_int_equal(office_add_of(o, WWW, NULL), 0);
 	first = office_active(o, WWW)->id;
 	OK(flow_credential_renew(o->flow, WWW, true, "test", office_on_flow, o, &o->err));
 	second = office_active(o, WWW)->id;
 	OK(flow_credential_renew(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
 	third = office_active(o, WWW)->id;
 	key = office_active(o, WWW)->generation->key;
-	assert_int_equal(revoke(o, WWW, 0, "key-compromise"), 0);
+	assert_int_equal(office_revoke(o, WWW, 0, "key-compromise"), 0);
 	assert_int_equal(o->result.generation, 3);
-	assert_true(is_listed(o, &second) && is_listed(o, &third));
+	assert_true(office_is_listed(o, &second) && office_is_listed(o, &third));
 	assert_false(index_get(o->index, &first)->generation->revoked);
 	assert_true(index_get(o->index, &second)->generation->withdrawn);
 	OK(flow_credential_renew(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
 	assert_false(hash_equal(&office_active(o, WWW)->generation->key, &key));
 	/* One that is not in force leaves that as it is. */
-	assert_int_equal(revoke(o, WWW, 1, "cessation-of-operation"), 0);
-	assert_true(is_listed(o, &first));
+	assert_int_equal(office_revoke(o, WWW, 1, "cessation-of-operation"), 0);
+	assert_true(office_is_listed(o, &first));
 	assert_int_equal(office_credential(o, WWW)->credential->state, CREDENTIAL_ISSUED);
 	assert_int_equal(index_default_ca(o->index)->ca->has_successor, false);
 }
@@ -207,7 +167,7 @@ test_revoke_many(void **state)
 
 	for (int i = 0; i < MANY; i++) {
 		snprintf(names[i], sizeof(names[i]), "n%d.example.org", i);
-		assert_int_equal(add(o, names[i], NULL), 0);
+		assert_int_equal(office_add_of(o, names[i], NULL), 0);
 	}
 	o->called = false;
 	for (int i = 0; i < MANY; i++)
@@ -242,16 +202,16 @@ test_list_later(void **state)
 	struct office *o = *state;
 	struct id active;
 
-	assert_int_equal(add(o, WWW, NULL), 0);
+	assert_int_equal(office_add_of(o, WWW, NULL), 0);
 	active = office_active(o, WWW)->id;
 	commit_observe(o->commit, fill_disk, o);
-	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	assert_int_equal(office_revoke(o, WWW, 0, NULL), 0);
 	commit_unobserve(o->commit, fill_disk, o);
 	assert_non_null(strstr(o->warning, "not signed yet"));
-	assert_false(is_listed(o, &active));
+	assert_false(office_is_listed(o, &active));
 	vfs_fault_heal(o->disk);
 	office_sleep(o, 3600);
-	assert_true(is_listed(o, &active));
+	assert_true(office_is_listed(o, &active));
 }
 
 /* The server dies between the two: the next one finds what is missing. */
@@ -261,17 +221,17 @@ test_list_after_crash(void **state)
 	struct office *o = *state;
 	struct id first, active;
 
-	assert_int_equal(add(o, WWW, NULL), 0);
+	assert_int_equal(office_add_of(o, WWW, NULL), 0);
 	first = office_active(o, WWW)->id;
 	OK(flow_credential_renew(o->flow, WWW, false, "test", office_on_flow, o, &o->err));
 	active = office_active(o, WWW)->id;
 	commit_observe(o->commit, fill_disk, o);
-	assert_int_equal(revoke(o, WWW, 0, "key-compromise"), 0);
+	assert_int_equal(office_revoke(o, WWW, 0, "key-compromise"), 0);
 	assert_false(index_get(o->index, &first)->generation->revoked);
 	vfs_fault_heal(o->disk);
 	office_restart(o);
 	office_settle(o);
-	assert_true(is_listed(o, &active) && is_listed(o, &first));
+	assert_true(office_is_listed(o, &active) && office_is_listed(o, &first));
 	assert_int_equal(office_credential(o, WWW)->credential->compromised.count, 0);
 }
 
@@ -308,10 +268,10 @@ test_deleted_at_once(void **state)
 {
 	struct office *o = *state;
 
-	assert_int_equal(add(o, WWW, NULL), 0);
+	assert_int_equal(office_add_of(o, WWW, NULL), 0);
 	deleted = 1;
 	commit_observe(o->commit, delete_it, o);
-	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	assert_int_equal(office_revoke(o, WWW, 0, NULL), 0);
 	office_settle(o);
 	commit_unobserve(o->commit, delete_it, o);
 	assert_int_equal(deleted, 0);
@@ -369,14 +329,14 @@ test_full_list(void **state)
 	struct office *o = *state;
 	const struct index_record *ca;
 
-	assert_int_equal(add(o, WWW, NULL), 0);
-	assert_int_equal(add(o, "b.example.org", NULL), 0);
+	assert_int_equal(office_add_of(o, WWW, NULL), 0);
+	assert_int_equal(office_add_of(o, "b.example.org", NULL), 0);
 	ca = index_default_ca(o->index);
 	put_list(o, ca, LIMIT_CRL_ENTRIES - 1);
-	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	assert_int_equal(office_revoke(o, WWW, 0, NULL), 0);
 	assert_string_equal(o->warning, "");
 	assert_int_equal(index_crl_of(o->index, ca)->crl->list.count, LIMIT_CRL_ENTRIES);
-	assert_int_equal(revoke(o, "b.example.org", 0, NULL), ERR_LIMIT);
+	assert_int_equal(office_revoke(o, "b.example.org", 0, NULL), ERR_LIMIT);
 	assert_non_null(strstr(o->err.text, "--new-key"));
 	assert_int_equal(
 	    office_credential(o, "b.example.org")->credential->state, CREDENTIAL_ISSUED);
@@ -397,7 +357,7 @@ test_full_list(void **state)
 	OK(flow_ca_renew(o->flow, "default", true, 0, "test", office_on_flow, o, &o->err));
 	OK(flow_credential_renew(
 	    o->flow, "b.example.org", false, "test", office_on_flow, o, &o->err));
-	assert_int_equal(revoke(o, "b.example.org", 0, NULL), 0);
+	assert_int_equal(office_revoke(o, "b.example.org", 0, NULL), 0);
 }
 
 static void
@@ -409,25 +369,25 @@ test_refresh(void **state)
 	uint64_t number;
 	int64_t next;
 
-	assert_int_equal(add(o, WWW, NULL), 0);
+	assert_int_equal(office_add_of(o, WWW, NULL), 0);
 	OK(flow_ca_change(o->flow, &change, office_on_flow, o, &o->err));
-	assert_string_equal(ca_of(o, "default")->ca->address, "http://pki.example.org");
+	assert_string_equal(office_ca(o, "default")->ca->address, "http://pki.example.org");
 	office_settle(o);
 	/* With an address it has a list at once, though an empty one. */
-	number = index_crl_of(o->index, ca_of(o, "default"))->crl->number;
-	next = index_crl_of(o->index, ca_of(o, "default"))->crl->next_update;
+	number = index_crl_of(o->index, office_ca(o, "default"))->crl->number;
+	next = index_crl_of(o->index, office_ca(o, "default"))->crl->next_update;
 	assert_int_equal(number, 1);
 	assert_in_range(next, virtual_wall_ms(&o->time.rt) / 1000 + 7 * DAY - 120,
 	    virtual_wall_ms(&o->time.rt) / 1000 + 7 * DAY);
 	office_sleep(o, 3 * DAY);
-	assert_int_equal(index_crl_of(o->index, ca_of(o, "default"))->crl->number, 1);
+	assert_int_equal(index_crl_of(o->index, office_ca(o, "default"))->crl->number, 1);
 	office_sleep(o, DAY);
-	assert_int_equal(index_crl_of(o->index, ca_of(o, "default"))->crl->number, 2);
+	assert_int_equal(index_crl_of(o->index, office_ca(o, "default"))->crl->number, 2);
 	/* Its certificate runs out: then it leaves the list, but not at once. */
-	assert_int_equal(revoke(o, WWW, 0, NULL), 0);
+	assert_int_equal(office_revoke(o, WWW, 0, NULL), 0);
 	for (int i = 0; i < 27; i++)
 		office_sleep(o, 4 * DAY);
-	assert_int_equal(index_crl_of(o->index, ca_of(o, "default"))->crl->list.count, 0);
+	assert_int_equal(index_crl_of(o->index, office_ca(o, "default"))->crl->list.count, 0);
 }
 
 /* The shortest list that can be set is signed twice a minute, and not all the time. */
@@ -441,10 +401,8 @@ test_short_lists(void **state)
 	OK(flow_ca_create(o->flow, &spec, office_on_flow, o, &o->err));
 	for (int i = 0; i < 10; i++)
 		office_settle(o);
-	assert_in_range(index_crl_of(o->index, ca_of(o, "ca"))->crl->number, 20, 24);
+	assert_in_range(index_crl_of(o->index, office_ca(o, "ca"))->crl->number, 20, 24);
 }
-
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

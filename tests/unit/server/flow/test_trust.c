@@ -60,15 +60,8 @@ teardown(void **state)
 #define OK(call) assert_int_equal((s->o.called = false, office_wait(&s->o, (call))), 0)
 #define FAILS(code, call)                                                                          \
 	assert_int_equal((s->o.called = false, office_wait(&s->o, (call))), (code))
-#define SAYS(what) check_text(s->o.err.text, (what))
-#define WARNS(what) check_text(s->o.warning, (what))
-
-static void
-check_text(const char *text, const char *what)
-{
-	if (strstr(text, what) == NULL)
-		fail_msg("'%s' does not say '%s'", text, what);
-}
+#define SAYS(what) office_check_text(s->o.err.text, (what))
+#define WARNS(what) office_check_text(s->o.warning, (what))
 
 static int
 trust(struct stage *s, uint32_t categories, const char *label, const struct cert *one,

@@ -1,6 +1,6 @@
 /* Groups that are repaired: not too often, and until they are as they should be. */
 
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -10,8 +10,6 @@
 
 static const char *const web1[] = {"web1", NULL};
 static const char *const both[] = {"web1", "web2", NULL};
-
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
 
 /* However a new key meets a node that is just being added, in the end the node has it. */
 static void
@@ -195,8 +193,6 @@ test_repair_in_vain(void **state)
 	virtual_pass(&o->time, 3600 * 1000);
 	assert_true(commit_head(o->commit, NULL)->seq == seq);
 }
-
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)

@@ -1,14 +1,11 @@
 #include "common/crypto/sign.h"
-#include "tests/support/office.h"
+#include "tests/support/office_words.h"
 
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-#define OK(call) assert_int_equal((o->called = false, office_wait(o, (call))), 0)
-#define FAILS(code, call) assert_int_equal((o->called = false, office_wait(o, (call))), (code))
 
 static const char *const web1[] = {"web1", NULL};
 static const char *const both[] = {"web1", "web2", NULL};
@@ -559,8 +556,6 @@ test_many_keys(void **state)
 		assert_true(office_can_open(o, two, "a.example.org"));
 	}
 }
-
-#define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_setup, office_teardown)
 
 int
 main(void)
